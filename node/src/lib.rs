@@ -1,0 +1,1 @@
+//! rc-node as a library.

@@ -1,0 +1,2 @@
+//! The `rc-node` binary.
+fn main() {}

@@ -1,0 +1,3 @@
+//! The pure core of rc-node.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,2 @@
+//! Runs seeds through the simulator.
+fn main() {}
