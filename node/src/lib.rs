@@ -1,1 +1,3 @@
-//! rc-node as a library.
+//! rc-node as a library: everything the binary does, for those who build their own node on it.
+
+pub mod driver;

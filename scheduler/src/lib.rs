@@ -1,3 +1,37 @@
-//! The pure core of rc-node.
+//! The pure core of rc-node: a deterministic state machine that decides who keeps, leases, runs and settles a task.
+//!
+//! It reads no clock, no disk and no network, and has no randomness but a seed: everything comes in as an [`Input`] with the time
+//! at which it happened, and goes out as an [`Effect`]. `PROTOCOL.md` beside this crate states the rules; the code names them by number.
 #![no_std]
+
 extern crate alloc;
+
+mod bytes;
+mod config;
+mod device;
+mod effect;
+mod id;
+mod input;
+mod member;
+mod message;
+mod record;
+mod task;
+mod time;
+
+pub use bytes::Bytes;
+pub use config::Config;
+pub use device::{Blocked, Capacity, DeviceRecord};
+pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason};
+pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
+pub use input::{AttemptEvent, Command, CommandId, Durable, Input, NewTask};
+pub use member::{Member, Members};
+pub use message::*;
+pub use record::{
+    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Outcome, Released, Reopened,
+    Settled, Stable, Submitted, Verdict,
+};
+pub use task::{
+    Backoff, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy, Role,
+    SPEC_BYTES_MAX, SpecError, Status, TaskSpec,
+};
+pub use time::{Mono, Now, Span};

@@ -1,0 +1,143 @@
+//! What a device tells the others about itself, and what it is willing to do. Gossiped; may be stale or lost, so nothing that
+//! must be right depends on it.
+
+use crate::id::{DeviceId, Incarnation};
+use crate::task::Role;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+
+/// Longest text in a device record that is accepted from a peer, bytes.
+pub const TEXT_BYTES_MAX: usize = 256;
+/// Most entries of a list in a device record that are accepted from a peer.
+pub const LIST_MAX: usize = 256;
+
+/// What the machine is and has. Measured by the driver; `None` is unknown.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names are SPEC's, with the unit last")]
+pub struct Capacity {
+    #[serde(rename = "n")]
+    pub name: String,
+    #[serde(rename = "r")]
+    pub role: Option<Role>,
+    #[serde(rename = "t")]
+    pub tags: BTreeSet<String>,
+    #[serde(rename = "p")]
+    pub platform: String,
+    #[serde(rename = "a")]
+    pub arch: String,
+    #[serde(rename = "o")]
+    pub os_version: String,
+    #[serde(rename = "c")]
+    pub cpu_cores_milli: Option<u32>,
+    #[serde(rename = "u")]
+    pub cpu_usage_ppm: Option<u32>,
+    #[serde(rename = "l")]
+    pub load_milli: Option<u32>,
+    #[serde(rename = "m")]
+    pub memory_total_bytes: Option<u64>,
+    #[serde(rename = "f")]
+    pub memory_available_bytes: Option<u64>,
+    #[serde(rename = "s")]
+    pub storage_total_bytes: Option<u64>,
+    #[serde(rename = "d")]
+    pub storage_available_bytes: Option<u64>,
+    #[serde(rename = "g")]
+    pub gpu: Option<bool>,
+    #[serde(rename = "e")]
+    pub sensors: Option<BTreeSet<String>>,
+    #[serde(rename = "b")]
+    pub battery_ppm: Option<u32>,
+    #[serde(rename = "h")]
+    pub charging: Option<bool>,
+    #[serde(rename = "k")]
+    pub temperature_milli_c: Option<i32>,
+    #[serde(rename = "i")]
+    pub internet: Option<bool>,
+    #[serde(rename = "w")]
+    pub bandwidth_kbps: Option<u64>,
+    /// Tasks it runs at once.
+    #[serde(rename = "x")]
+    pub max_concurrent_tasks: u32,
+    /// Task types its owner lets it run.
+    #[serde(rename = "y")]
+    pub task_types: BTreeSet<String>,
+    /// Permissions its owner grants to tasks.
+    #[serde(rename = "q")]
+    pub permissions: BTreeSet<String>,
+    /// What the device can enforce on a task: 0 limits only, 1 system-call and path filters, 2 namespaces.
+    #[serde(rename = "z")]
+    pub sandbox_level: u8,
+    /// Why it takes no new work now; empty when it does.
+    #[serde(rename = "v")]
+    pub blocked: BTreeSet<Blocked>,
+}
+
+crate::task::words! {
+    /// Why a device takes no new work.
+    Blocked {
+        /// Its owner paused it, or a rule of its owner did.
+        Paused = 0 "paused",
+        /// It is being emptied.
+        Draining = 1 "draining",
+        /// Too hot, too little battery, too busy with its owner: the owner's policy.
+        Policy = 2 "policy",
+        /// Its disk does not take new facts.
+        Storage = 3 "storage",
+    }
+}
+
+/// A device as the others see it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceRecord {
+    /// Who.
+    #[serde(rename = "D")]
+    pub device: DeviceId,
+    /// In which life.
+    #[serde(rename = "I")]
+    pub incarnation: Incarnation,
+    /// Grows with every record of an incarnation; the latest wins.
+    #[serde(rename = "S")]
+    pub sequence: u64,
+    /// What it is and has.
+    #[serde(rename = "C")]
+    pub capacity: Capacity,
+    /// Attempts that run.
+    #[serde(rename = "A")]
+    pub active_tasks: u32,
+    /// Leases that wait for their turn.
+    #[serde(rename = "Q")]
+    pub queued_tasks: u32,
+    /// Median round trip to its peers, microseconds.
+    #[serde(rename = "L")]
+    pub latency_us: Option<u32>,
+    /// Types it lately completed.
+    #[serde(rename = "F")]
+    pub affinity: BTreeSet<String>,
+    /// The protocol it speaks.
+    #[serde(rename = "V")]
+    pub protocol: u16,
+}
+
+impl DeviceRecord {
+    /// Whether this record is newer than `other`, which is of the same device.
+    #[must_use]
+    pub fn supersedes(&self, other: &Self) -> bool {
+        (self.incarnation, self.sequence) > (other.incarnation, other.sequence)
+    }
+
+    /// Whether texts and lists are of a size that a peer may send.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        let c = &self.capacity;
+        let texts = [&c.name, &c.platform, &c.arch, &c.os_version];
+        let lists = [&c.tags, &c.task_types, &c.permissions, &self.affinity];
+        let sensors = c.sensors.as_ref();
+        texts.iter().all(|text| text.len() <= TEXT_BYTES_MAX)
+            && lists.into_iter().chain(sensors).all(|list| {
+                list.len() <= LIST_MAX && list.iter().all(|text| text.len() <= TEXT_BYTES_MAX)
+            })
+    }
+}

@@ -1,0 +1,230 @@
+//! Everything the core wants done. The driver carries effects out in any order it likes: what must wait for the disk is not
+//! handed out before [`crate::Input::Persisted`].
+
+use crate::bytes::Bytes;
+use crate::device::DeviceRecord;
+use crate::id::{DeviceId, Epoch, Incarnation, TaskId};
+use crate::input::CommandId;
+use crate::member::Member;
+use crate::message::Message;
+use crate::record::{Fact, FactKey};
+use crate::task::{Status, TaskSpec};
+use crate::time::{Mono, Span};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// What [`crate::Scheduler::poll`] returns.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Do this.
+    Effect(Effect),
+    /// Nothing more, until the next input or this moment.
+    Idle {
+        /// When to send [`crate::Input::Tick`], if nothing happens before.
+        wake: Option<Mono>,
+    },
+}
+
+/// One thing to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Write all of these; answer with `Persisted` when they and everything before them are safe.
+    Persist {
+        /// The number to answer with; grows by one.
+        upto: u64,
+        /// What to write.
+        entries: Vec<Entry>,
+    },
+    /// Send to a member; may be lost if the link goes down.
+    Send {
+        /// To whom.
+        to: DeviceId,
+        /// What.
+        message: Message,
+    },
+    /// Tell everybody; may be lost.
+    Gossip(DeviceRecord),
+    /// Run an attempt.
+    Start(Start),
+    /// Stop an attempt; `Ended` is still expected.
+    Stop {
+        /// The task.
+        task: TaskId,
+        /// The lease.
+        epoch: Epoch,
+        /// For the log.
+        why: StopReason,
+    },
+    /// Answer a command.
+    Reply {
+        /// Which.
+        id: CommandId,
+        /// How.
+        reply: Reply,
+    },
+    /// Something that a user or a watcher may want to know.
+    Notify(Event),
+}
+
+/// Something to put on disk or take from it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Entry {
+    /// Put a fact.
+    Fact(TaskId, Fact),
+    /// Take a fact away; it is no longer needed.
+    Forget(TaskId, FactKey),
+    /// Take a whole record away.
+    Drop(TaskId),
+    /// Put a member.
+    Member(Member),
+}
+
+/// An attempt to run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Start {
+    /// The task.
+    pub task: TaskId,
+    /// The lease: the attempt's fencing token.
+    pub epoch: Epoch,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// What was asked.
+    pub spec: Arc<TaskSpec>,
+    /// For the handler.
+    pub payload: Bytes,
+    /// How long it may run.
+    pub timeout: Span,
+}
+
+/// Why an attempt is stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StopReason {
+    /// Somebody asked that the task not run.
+    Cancelled,
+    /// Another lease or a settlement made it pointless.
+    Superseded,
+    /// This device is cut off and another may run it.
+    Isolated,
+    /// This device slept or was given up.
+    Woke,
+    /// This device is being emptied.
+    Drained,
+}
+
+/// The answer to a command.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Reply {
+    /// The tasks are accepted and on disk.
+    Accepted {
+        /// Their ids, in the order asked.
+        tasks: Vec<TaskId>,
+        /// The devices that had stored all of them, this one first.
+        disks: Vec<DeviceId>,
+    },
+    /// Nothing was done.
+    Refused(Refusal),
+    /// Where a task stands after a cancel or a retry.
+    Status(TaskId, Status),
+    /// All that was found of a task.
+    Found {
+        /// The task.
+        task: TaskId,
+        /// Its facts, merged.
+        facts: Vec<Fact>,
+    },
+    /// Tasks found, each with its facts, payloads left out.
+    Tasks {
+        /// Id and facts.
+        tasks: Vec<(TaskId, Vec<Fact>)>,
+        /// Members that did not answer.
+        silent: Vec<DeviceId>,
+        /// There were more.
+        more: bool,
+    },
+    /// Every member answered, and none has it.
+    NotFound,
+    /// Nobody who answered has it, and these did not answer.
+    Unknown(Vec<DeviceId>),
+    /// Done.
+    Done,
+}
+
+/// Why a command was refused. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The specification is not acceptable.
+    Spec {
+        /// Which of the tasks asked for, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: crate::task::SpecError,
+    },
+    /// This device has accepted as many open tasks as it may.
+    QueueFull {
+        /// How many.
+        limit: usize,
+    },
+    /// This device's disk refuses to store.
+    Storage,
+    /// The same key came with another task before.
+    KeyConflict {
+        /// The earlier task.
+        earlier: TaskId,
+    },
+    /// Only a task that ended without a result can begin again.
+    NotReopenable {
+        /// Where it stands.
+        status: Status,
+    },
+}
+
+/// Something that happened, for people and watchers; nothing depends on it.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the fields are named for what they are")]
+pub enum Event {
+    Submitted {
+        task: TaskId,
+    },
+    Leased {
+        task: TaskId,
+        epoch: Epoch,
+        to: DeviceId,
+    },
+    Started {
+        task: TaskId,
+        epoch: Epoch,
+    },
+    Progress {
+        task: TaskId,
+        epoch: Epoch,
+        percent: Option<u8>,
+        text: String,
+    },
+    Closed {
+        task: TaskId,
+        epoch: Epoch,
+    },
+    /// May be reported: the record says how it ended.
+    Settled {
+        task: TaskId,
+    },
+    PeerHeard {
+        device: DeviceId,
+        incarnation: Incarnation,
+    },
+    /// Given up; the transport should close what it has to it and dial anew.
+    PeerLost {
+        device: DeviceId,
+        proven: bool,
+    },
+    /// A peer says that this device was given up, or it slept: it begins a new incarnation.
+    Woke {
+        incarnation: Incarnation,
+    },
+    /// Two values for one key: somebody is cloned or lies.
+    Alarm {
+        task: TaskId,
+        what: &'static str,
+    },
+}

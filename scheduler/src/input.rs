@@ -1,0 +1,129 @@
+//! Everything that can happen to the core. A run is `restore` and a list of these with the time of each.
+
+use crate::bytes::Bytes;
+use crate::device::{Capacity, DeviceRecord};
+use crate::id::{DeviceId, Epoch, Incarnation, TaskId};
+use crate::member::Member;
+use crate::message::Message;
+use crate::record::{Fact, Outcome};
+use crate::task::TaskSpec;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Tells a command's reply from others.
+pub type CommandId = u64;
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// Time has passed; the wake that `poll` asked for is due.
+    Tick,
+    /// A link to a member is up; both directions work as far as the transport can tell.
+    PeerUp(DeviceId),
+    /// The link is gone; nothing is known of the device.
+    PeerDown(DeviceId),
+    /// The link is gone and the device's host refused a new one: its process is dead.
+    PeerRefused(DeviceId),
+    /// A message from a member.
+    Message {
+        /// Proven by the link.
+        from: DeviceId,
+        /// What it says.
+        message: Message,
+    },
+    /// A gossiped record.
+    Device(DeviceRecord),
+    /// The user of this device wants something.
+    Command {
+        /// For the reply.
+        id: CommandId,
+        /// What.
+        command: Command,
+    },
+    /// News of an attempt on this device.
+    Attempt {
+        /// The task.
+        task: TaskId,
+        /// The lease.
+        epoch: Epoch,
+        /// What happened.
+        event: AttemptEvent,
+    },
+    /// This device changed.
+    Capacity(Capacity),
+    /// Everything in `Persist` effects up to this number is on disk.
+    Persisted {
+        /// The `upto` of the last of them.
+        upto: u64,
+    },
+    /// The disk refuses new entries (full, failing) or takes them again.
+    Storage {
+        /// It works.
+        healthy: bool,
+    },
+}
+
+/// What happened to an attempt that was started.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AttemptEvent {
+    /// It runs.
+    Started,
+    /// The task says how far it is.
+    Progress {
+        /// Percent.
+        percent: Option<u8>,
+        /// Free text.
+        text: String,
+    },
+    /// It is over, by itself or because it was stopped. Exactly once for every start.
+    Ended(Outcome),
+}
+
+/// A request by the user of this device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Accept tasks; all or none.
+    Submit {
+        /// What is asked.
+        tasks: Vec<NewTask>,
+        /// How many devices must have stored them before the reply, this one included; `None` for the configured number.
+        disks: Option<usize>,
+    },
+    /// Ask that a task not run.
+    Cancel(TaskId),
+    /// Begin again a task that ended without a result.
+    Retry(TaskId),
+    /// Find a task, here or elsewhere.
+    Read(TaskId),
+    /// Find the tasks whose written id begins so.
+    Find(String),
+    /// A list of the cluster's tasks, the newest first.
+    List {
+        /// At most this many.
+        limit: u32,
+    },
+    /// Leave the cluster for good, or throw another device out of it.
+    Member(Member),
+    /// Take no new leases, give back what has not started, and tell when nothing of others is left here.
+    Drain,
+}
+
+/// A task to accept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewTask {
+    /// What is asked.
+    pub spec: TaskSpec,
+    /// For the handler; JSON text.
+    pub payload: Bytes,
+}
+
+/// What a device finds on its disk when it starts.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Durable {
+    /// Its incarnation for this life, already on disk.
+    pub incarnation: Incarnation,
+    /// The members it knew.
+    pub members: Vec<Member>,
+    /// The facts it kept, in any order.
+    pub facts: Vec<(TaskId, Fact)>,
+}

@@ -1,0 +1,194 @@
+//! What devices say to each other over a link. Facts are the only thing that must arrive, and they are sent until they are stored;
+//! everything else may be lost.
+
+use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
+use crate::member::Member;
+use crate::record::Fact;
+use crate::task::Priority;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The version of messages and rules that this code speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// One message from one device to another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    missing_docs,
+    reason = "each variant wraps the documented type of its name"
+)]
+pub enum Message {
+    Hello(Hello),
+    Beat(Beat),
+    Facts(Facts),
+    Stored(Stored),
+    Members(Vec<Member>),
+    Ask(Ask),
+    Answer(Answer),
+    Want(Want),
+    Grant(Grant),
+    Digest(Digest),
+    Resend(Resend),
+    Query(Query),
+    Reply(QueryReply),
+    Live(Live),
+}
+
+/// Opens a session: first on every link, and again when the incarnation changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hello {
+    /// The speaker's.
+    pub incarnation: Incarnation,
+    /// The protocol it speaks.
+    pub protocol: u16,
+    /// Hash of the members it knows.
+    pub members_hash: u64,
+    /// The listener's incarnation that the speaker has given up for dead or fenced: it must not go on as if nothing had been.
+    pub given_up: Option<Incarnation>,
+    /// The incarnation of the listener that the speaker knows, to tell whether the listener's last hello arrived.
+    pub known: Option<Incarnation>,
+    /// The highest term it knows.
+    pub term: Term,
+    /// Asks the listener to say hello too.
+    pub reply: bool,
+}
+
+/// The heartbeat. One renews every lease between two devices.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Beat {
+    /// The speaker's; a beat of another incarnation than its hello's is dropped.
+    pub incarnation: Incarnation,
+    /// Grows by one with each beat on this pair.
+    pub number: u64,
+    /// The listener's last beat that the speaker heard: the proof that both directions work.
+    pub echo: u64,
+    /// This is the answer to a beat, and is not answered.
+    pub reply: bool,
+    /// Willing to act as a guardian, and able: its disk answers.
+    pub guard: bool,
+    /// Willing to take leases.
+    pub take: bool,
+    /// It has asked every keeper since its last start, wake or loss.
+    pub synced: bool,
+    /// How many leases it holds that the listener granted.
+    pub held: u32,
+    /// XOR of hashes of those leases.
+    pub held_hash: u64,
+}
+
+/// Facts that the speaker has on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// Grows by one with each frame of a session.
+    pub frame: u64,
+    /// Task and fact.
+    pub facts: Vec<(TaskId, Fact)>,
+}
+
+/// The speaker has on disk all the facts of the frames up to this one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// The last of them.
+    pub upto: u64,
+}
+
+/// Sent before acting for somebody else: after a start, a wake or a loss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// Tells answers to different rounds apart.
+    pub round: u64,
+    /// Whom the speaker lost, if that is why it asks.
+    pub lost: Option<(DeviceId, Incarnation)>,
+    /// The term it wants to act in.
+    pub term: Term,
+}
+
+/// The answer to an [`Ask`]; everything that the asker had not stored was sent before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Of the question.
+    pub round: u64,
+    /// The speaker still hears the device the asker lost, and passes facts on between the two.
+    pub veto: bool,
+    /// The highest term that the speaker knows; if it is the asker's or above, the asker must pick a higher one and ask again.
+    pub term: Term,
+}
+
+/// A guardian would like to lease to the listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Want {
+    /// How many tasks it has waiting for the listener; zero withdraws.
+    pub count: u32,
+    /// The most urgent of them.
+    pub priority: Priority,
+}
+
+/// Credits: the listener may lease this many tasks to the speaker. Replaces earlier grants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// How many.
+    pub credits: u32,
+    /// The number of leases by the listener that the speaker had received when it counted.
+    pub seen: u64,
+}
+
+/// Hashes of what the speaker has and thinks that both should have.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Digest {
+    /// Hash of the members; digests of devices that disagree on it do not compare.
+    pub members_hash: u64,
+    /// XOR of the record hashes, by bucket.
+    pub buckets: Vec<u64>,
+    /// Asks the listener for its own.
+    pub reply: bool,
+}
+
+/// Counts differ: send again what you hold or have closed of the leases I granted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resend;
+
+/// A question about a task, or about all of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Query {
+    /// The asker's number for it.
+    pub id: u64,
+    /// About what.
+    pub about: About,
+}
+
+/// What is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum About {
+    /// All facts of a task.
+    Task(TaskId),
+    /// Tasks whose written id starts so.
+    Prefix(String),
+    /// A line for each task that the listener has: at most this many, the newest first.
+    List(u32),
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QueryReply {
+    /// Of the question.
+    pub id: u64,
+    /// Facts of the task or tasks asked for, without the payload when a list was asked.
+    pub facts: Vec<(TaskId, Fact)>,
+    /// There were more.
+    pub more: bool,
+}
+
+/// How an attempt is getting on; told to its guardian and kept in memory only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Live {
+    /// The task.
+    pub task: TaskId,
+    /// The lease.
+    pub epoch: Epoch,
+    /// It has started, at this wall time on the holder, milliseconds since 1970.
+    pub started_wall_ms: Option<u64>,
+    /// Percent done, as the task says.
+    pub percent: Option<u8>,
+    /// What the task says of itself.
+    pub text: String,
+}

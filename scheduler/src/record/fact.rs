@@ -1,0 +1,253 @@
+//! The facts a record is made of. Each is written once, by one device, under a key that contains the writer and its incarnation (or
+//! something only that writer can have), so that a key has one honest value and merging is set union.
+
+use crate::bytes::Bytes;
+use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
+use crate::task::{ErrorClass, Status};
+use crate::time::Span;
+use alloc::string::String;
+
+/// The acceptor holds the task on disk and answers for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Submitted {
+    /// The device that accepted it.
+    pub by: DeviceId,
+    /// The number of the task among those `by` accepted.
+    pub number: u64,
+    /// Makes two equal submits two tasks; zero for a keyed one.
+    pub nonce: u64,
+    /// When it was accepted, as `by` believed, milliseconds since 1970. For people.
+    pub wall_ms: u64,
+    /// [`crate::task::TaskSpec`] in CBOR; the id is a hash of it, the payload, and `by` and `nonce` or the key.
+    pub spec: Bytes,
+    /// The payload as it was given; JSON text.
+    pub payload: Bytes,
+}
+
+/// A guardian gave the task to a device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leased {
+    /// The fencing token; greater than every earlier lease's.
+    pub epoch: Epoch,
+    /// The device that shall run it.
+    pub to: DeviceId,
+    /// Its incarnation; another one must not start it.
+    pub to_inc: Incarnation,
+    /// The guardian.
+    pub by: DeviceId,
+    /// Its incarnation.
+    pub by_inc: Incarnation,
+    /// The number of the attempt, from 1. A lease after a loss or a release has its predecessor's.
+    pub attempt: u32,
+    /// How many leases so far ended without the task's fault.
+    pub losses: u32,
+    /// The score the device had, parts per million.
+    pub score_ppm: u32,
+}
+
+/// The holder let go of a lease.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// The lease.
+    pub epoch: Epoch,
+    /// The holder.
+    pub by: DeviceId,
+    /// Its incarnation, as in the lease.
+    pub by_inc: Incarnation,
+    /// How.
+    pub close: Close,
+}
+
+/// How a lease ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Close {
+    /// The attempt ran to an end, good or bad.
+    Finished(Outcome),
+    /// It did not run, or was stopped on the way.
+    Released(Released),
+}
+
+/// What an attempt left behind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// `None` is success.
+    pub error: Option<(ErrorClass, String)>,
+    /// Result, output, resource usage: JSON text that the core does not read.
+    pub body: Bytes,
+    /// When the attempt began, as the holder believed, milliseconds since 1970.
+    pub started_wall_ms: u64,
+    /// When it ended, as the holder believed.
+    pub finished_wall_ms: u64,
+    /// How long it ran.
+    pub run: Span,
+}
+
+impl Outcome {
+    /// The attempt succeeded.
+    #[must_use]
+    pub const fn is_ok(&self) -> bool {
+        self.error.is_none()
+    }
+}
+
+/// Why a holder gave a lease back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Released {
+    /// A later lease, a settlement or a cancel made it pointless.
+    Superseded,
+    /// The lease is of another incarnation of the device, or of its granter.
+    Stale,
+    /// The device will not run it now (paused, policy, full); not offered again before its record says something new.
+    Refused {
+        /// The sequence of the device record that the refusal is based on.
+        record_sequence: u64,
+    },
+    /// The device was cut off from the cluster, or slept.
+    Isolated,
+    /// The device is being emptied or shut down, or its owner wants it.
+    Drained,
+}
+
+/// Somebody asked that the task not run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CancelAsked {
+    /// The device where it was asked.
+    pub by: DeviceId,
+}
+
+/// Somebody asked that a task that ended without a result begin again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reopened {
+    /// The new round, one above the settled one.
+    pub round: u32,
+    /// The device where it was asked.
+    pub by: DeviceId,
+    /// The term of the `Settled` that it reopens.
+    pub settled_term: Term,
+}
+
+/// A dependency has ended; written by the guardian of the task that waits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DepDone {
+    /// The dependency.
+    pub dep: TaskId,
+    /// The guardian that saw it.
+    pub by: DeviceId,
+    /// How it ended.
+    pub status: Status,
+    /// What the waiting task uses of its result; JSON text.
+    pub values: Bytes,
+}
+
+/// The guardian decided how the task ended. Never re-derived.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// The round that it ends.
+    pub round: u32,
+    /// The guardian's term; the highest wins.
+    pub term: Term,
+    /// The guardian.
+    pub by: DeviceId,
+    /// Its incarnation.
+    pub by_inc: Incarnation,
+    /// The decision.
+    pub verdict: Verdict,
+}
+
+/// How a task ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// With the outcome of this lease, which is the `Closed` of the same epoch.
+    Result(Epoch),
+    /// With an error; `epoch` is the lease whose outcome tells more, if there is one.
+    Failed {
+        /// The class.
+        class: ErrorClass,
+        /// For people.
+        message: String,
+        /// The last attempt.
+        epoch: Option<Epoch>,
+    },
+    /// On request.
+    Cancelled,
+    /// The last attempt ran out of time.
+    Timeout(Epoch),
+}
+
+/// Two devices hold the settlement on disk (or its writer is alone): it may be reported. True for ever once true.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stable {
+    /// The round of the settlement.
+    pub round: u32,
+    /// Its term.
+    pub term: Term,
+    /// Its writer.
+    pub by: DeviceId,
+    /// On how many disks it was when it became stable.
+    pub disks: u32,
+}
+
+/// One fact.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    missing_docs,
+    reason = "each variant wraps the documented type of its name"
+)]
+pub enum Fact {
+    Submitted(Submitted),
+    Leased(Leased),
+    Closed(Closed),
+    CancelAsked(CancelAsked),
+    Reopened(Reopened),
+    DepDone(DepDone),
+    Settled(Settled),
+    Stable(Stable),
+    /// From a newer version: kept and passed on, not understood.
+    Unknown {
+        /// Its kind's number on the wire.
+        kind: u8,
+        /// Its bytes.
+        body: Bytes,
+    },
+}
+
+/// What makes a fact this fact and no other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(
+    missing_docs,
+    reason = "each variant names the fields that make up the key of the fact of its name"
+)]
+pub enum FactKey {
+    Submitted(DeviceId),
+    Leased(Epoch),
+    Closed(Epoch, DeviceId, Incarnation),
+    CancelAsked(DeviceId),
+    Reopened(u32, DeviceId),
+    DepDone(TaskId, DeviceId),
+    Settled(u32, Term, DeviceId, Incarnation),
+    Stable(u32, Term, DeviceId),
+    /// Kind and hash of the body.
+    Unknown(u8, [u8; 16]),
+}
+
+impl Fact {
+    /// The key under which the record keeps it.
+    #[must_use]
+    pub fn key(&self) -> FactKey {
+        match self {
+            Self::Submitted(f) => FactKey::Submitted(f.by),
+            Self::Leased(f) => FactKey::Leased(f.epoch),
+            Self::Closed(f) => FactKey::Closed(f.epoch, f.by, f.by_inc),
+            Self::CancelAsked(f) => FactKey::CancelAsked(f.by),
+            Self::Reopened(f) => FactKey::Reopened(f.round, f.by),
+            Self::DepDone(f) => FactKey::DepDone(f.dep, f.by),
+            Self::Settled(f) => FactKey::Settled(f.round, f.term, f.by, f.by_inc),
+            Self::Stable(f) => FactKey::Stable(f.round, f.term, f.by),
+            Self::Unknown { kind, body } => {
+                let mut hash = [0; 16];
+                hash.copy_from_slice(&blake3::hash(body).as_bytes()[..16]);
+                FactKey::Unknown(*kind, hash)
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What a task is: its specification (what was asked), its retry policy, and the words for where it stands.
+
+mod retry;
+mod spec;
+mod status;
+
+pub use retry::{Backoff, RetryPolicy};
+pub use spec::{
+    PAYLOAD_BYTES_MAX, Priority, Requirements, Role, SPEC_BYTES_MAX, SpecError, TaskSpec,
+};
+pub(crate) use status::words;
+pub use status::{ErrorClass, Reason, Status};

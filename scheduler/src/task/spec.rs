@@ -1,0 +1,199 @@
+//! What was asked. Integers only: whoever reads JSON turns fractions into bytes and thousandths before it gets here.
+
+use super::retry::RetryPolicy;
+use super::status::words;
+use crate::bytes::Bytes;
+use crate::id::{DeviceId, TaskId};
+use crate::time::Span;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// The longest payload that travels inside a task, bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// The longest encoded specification without its payload, bytes.
+pub const SPEC_BYTES_MAX: usize = 64 * 1024;
+
+words! {
+    /// How urgent; by name only.
+    Priority {
+        /// Weight 0.1.
+        Background = 0 "background",
+        /// Weight 0.3.
+        Low = 1 "low",
+        /// Weight 0.5.
+        Normal = 2 "normal",
+        /// Weight 0.8.
+        High = 3 "high",
+        /// Weight 1.0.
+        Urgent = 4 "urgent",
+    }
+}
+
+impl Priority {
+    /// The weight in the dynamic priority, in thousandths.
+    #[must_use]
+    pub const fn weight_permille(self) -> u32 {
+        match self {
+            Self::Background => 100,
+            Self::Low => 300,
+            Self::Normal => 500,
+            Self::High => 800,
+            Self::Urgent => 1_000,
+        }
+    }
+}
+
+words! {
+    /// What a device is for, as its owner sees it.
+    Role {
+        /// Anything.
+        Worker = 0 "worker",
+        /// Heavy work.
+        Compute = 1 "compute",
+        /// Much disk.
+        Storage = 2 "storage",
+        /// Carried around; on battery.
+        Mobile = 3 "mobile",
+    }
+}
+
+/// A task's specification, all but its payload. Its CBOR form is what the task's id is a hash of.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TaskSpec {
+    /// The kind of work; names a handler.
+    #[serde(rename = "t")]
+    pub task_type: String,
+    /// How urgent.
+    #[serde(rename = "p")]
+    pub priority: Priority,
+    /// Longest run of one attempt.
+    #[serde(rename = "l")]
+    pub timeout: Span,
+    /// What a device must have.
+    #[serde(rename = "r", default)]
+    pub requirements: Requirements,
+    /// What happens after a failure.
+    #[serde(rename = "y", default)]
+    pub retry: RetryPolicy,
+    /// Permissions the task needs from the device's owner.
+    #[serde(rename = "q", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub required_permissions: BTreeSet<String>,
+    /// Tasks that must complete first.
+    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<TaskId>,
+    /// Running it twice at once may do harm; a pure function's second run is only a waste.
+    #[serde(rename = "e", default)]
+    pub side_effects: bool,
+    /// The caller's name for this request; the same key and spec are the same task.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// What people and handlers want to know and the core does not: name, labels, metadata, sandbox. JSON text.
+    #[serde(rename = "x", default)]
+    pub extra: Bytes,
+}
+
+impl Default for TaskSpec {
+    fn default() -> Self {
+        Self {
+            task_type: String::new(),
+            priority: Priority::Normal,
+            timeout: Span::from_secs(300),
+            requirements: Requirements::default(),
+            retry: RetryPolicy::default(),
+            required_permissions: BTreeSet::new(),
+            after: Vec::new(),
+            side_effects: false,
+            idempotency_key: None,
+            extra: Bytes::default(),
+        }
+    }
+}
+
+/// What a device must have to be given the task. Empty means anything.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Requirements {
+    /// Processor cores, in thousandths.
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
+    pub min_cpu_cores_milli: Option<u32>,
+    /// Free memory, bytes.
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
+    pub min_memory_bytes: Option<u64>,
+    /// Free storage, bytes.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    pub min_storage_bytes: Option<u64>,
+    /// Idle processor share, parts per million.
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
+    pub min_cpu_available_ppm: Option<u32>,
+    /// `linux android windows macos`.
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    pub required_platform: Option<String>,
+    /// `x86_64 aarch64 armv7 …`.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    pub required_arch: Option<String>,
+    /// The device's role.
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
+    pub required_role: Option<Role>,
+    /// Tags the device must all have.
+    #[serde(rename = "t", skip_serializing_if = "BTreeSet::is_empty")]
+    pub required_tags: BTreeSet<String>,
+    /// Processor use at placement, parts per million, at most.
+    #[serde(rename = "u", skip_serializing_if = "Option::is_none")]
+    pub max_cpu_usage_ppm: Option<u32>,
+    /// Memory use at placement, parts per million, at most.
+    #[serde(rename = "v", skip_serializing_if = "Option::is_none")]
+    pub max_memory_usage_ppm: Option<u32>,
+    /// A graphics processor.
+    #[serde(rename = "g", skip_serializing_if = "core::ops::Not::not")]
+    pub requires_gpu: bool,
+    /// A way to the internet.
+    #[serde(rename = "n", skip_serializing_if = "core::ops::Not::not")]
+    pub requires_internet: bool,
+    /// Bandwidth, kilobits per second.
+    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
+    pub bandwidth_kbps: Option<u64>,
+    /// Sensors the device must all have.
+    #[serde(rename = "e", skip_serializing_if = "BTreeSet::is_empty")]
+    pub requires_sensors: BTreeSet<String>,
+    /// Nothing else runs beside it.
+    #[serde(rename = "x", skip_serializing_if = "core::ops::Not::not")]
+    pub exclusive: bool,
+    /// Never on these.
+    #[serde(rename = "d", skip_serializing_if = "BTreeSet::is_empty")]
+    pub exclude_devices: BTreeSet<DeviceId>,
+    /// Only on these; empty is any.
+    #[serde(rename = "o", skip_serializing_if = "BTreeSet::is_empty")]
+    pub only_devices: BTreeSet<DeviceId>,
+}
+
+/// Why a specification is refused. Nothing was accepted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SpecError {
+    /// The payload is longer than [`PAYLOAD_BYTES_MAX`].
+    PayloadTooLarge(usize),
+    /// Everything but the payload is longer than [`SPEC_BYTES_MAX`].
+    SpecTooLarge(usize),
+    /// No task type.
+    NoTaskType,
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PayloadTooLarge(bytes) => write!(
+                f,
+                "the payload has {bytes} bytes; at most {PAYLOAD_BYTES_MAX} travel in a task"
+            ),
+            Self::SpecTooLarge(bytes) => write!(
+                f,
+                "the specification has {bytes} bytes beside its payload; at most {SPEC_BYTES_MAX} are accepted"
+            ),
+            Self::NoTaskType => f.write_str("the task has no type"),
+        }
+    }
+}
+
+impl core::error::Error for SpecError {}
