@@ -14,6 +14,7 @@ mod id;
 mod input;
 mod member;
 mod message;
+mod placement;
 mod record;
 mod task;
 mod time;
@@ -26,6 +27,10 @@ pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term}
 pub use input::{AttemptEvent, Command, CommandId, Durable, Input, NewTask};
 pub use member::{Member, Members};
 pub use message::*;
+pub use placement::{
+    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Row, Terms, Unmet, explain, fits, pick, rank, score,
+    unmet, view_hash,
+};
 pub use record::{
     CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Outcome, Released, Reopened,
     Settled, Stable, Submitted, Verdict,

@@ -1,0 +1,21 @@
+//! Which device a task goes to: filter, score, pick, and the explanation of all three.
+//!
+//! Pure functions of the task and of gossiped device records, in integers, so that every peer that has the same records gives the
+//! same answer. Knows nothing about queues, credits, leases or liveness: whoever asks puts what it knows of these into a
+//! [`Candidate`].
+
+mod candidate;
+mod explain;
+mod filter;
+mod pick;
+mod score;
+mod unmet;
+mod view;
+
+pub use candidate::Candidate;
+pub use explain::{Row, explain};
+pub use filter::{QUEUE_MAX, fits, unmet};
+pub use pick::{Pick, pick, rank};
+pub use score::{PPM, Terms, score};
+pub use unmet::{GB_BYTES, Unmet};
+pub use view::view_hash;
