@@ -136,8 +136,9 @@ impl DeviceRecord {
         let lists = [&c.tags, &c.task_types, &c.permissions, &self.affinity];
         let sensors = c.sensors.as_ref();
         texts.iter().all(|text| text.len() <= TEXT_BYTES_MAX)
-            && lists.into_iter().chain(sensors).all(|list| {
-                list.len() <= LIST_MAX && list.iter().all(|text| text.len() <= TEXT_BYTES_MAX)
-            })
+            && lists
+                .into_iter()
+                .chain(sensors)
+                .all(|list| list.len() <= LIST_MAX && list.iter().all(|text| text.len() <= TEXT_BYTES_MAX))
     }
 }

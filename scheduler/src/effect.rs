@@ -146,8 +146,6 @@ pub enum Reply {
     NotFound,
     /// Nobody who answered has it, and these did not answer.
     Unknown(Vec<DeviceId>),
-    /// Done.
-    Done,
 }
 
 /// Why a command was refused. Nothing was changed.
@@ -171,11 +169,6 @@ pub enum Refusal {
     KeyConflict {
         /// The earlier task.
         earlier: TaskId,
-    },
-    /// Only a task that ended without a result can begin again.
-    NotReopenable {
-        /// Where it stands.
-        status: Status,
     },
 }
 

@@ -17,19 +17,7 @@ pub struct DeviceId(pub [u8; 16]);
 pub struct TaskId(pub [u8; 16]);
 
 /// One life of a device between two moments at which it may have missed something.
-#[derive(
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Debug,
-    Default,
-    serde::Serialize,
-    serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Incarnation {
     /// Times the process started; on disk before the first frame leaves.
     pub boots: u32,
@@ -38,19 +26,7 @@ pub struct Incarnation {
 }
 
 /// The fencing token of a lease: `term << 32 | n << 12 | tag`, so that a later lease is greater and two granters never share one.
-#[derive(
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Debug,
-    Default,
-    serde::Serialize,
-    serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
@@ -102,9 +78,7 @@ impl TaskId {
     /// The milliseconds in the id; zero for a keyed task.
     #[must_use]
     pub fn wall_ms(&self) -> u64 {
-        self.0[..6]
-            .iter()
-            .fold(0, |ms, byte| ms << 8 | u64::from(*byte))
+        self.0[..6].iter().fold(0, |ms, byte| ms << 8 | u64::from(*byte))
     }
 }
 
@@ -120,10 +94,7 @@ pub struct ParseIdError;
 
 impl fmt::Display for ParseIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "an id is {ID_CHARS} characters of 0-9 and a-z without i, l, o, u"
-        )
+        write!(f, "an id is {ID_CHARS} characters of 0-9 and a-z without i, l, o, u")
     }
 }
 
@@ -145,10 +116,7 @@ fn read_base32(text: &str) -> Result<[u8; 16], ParseIdError> {
     }
     let mut value = 0u128;
     for (place, byte) in text.bytes().enumerate() {
-        let digit = ALPHABET
-            .iter()
-            .position(|c| *c == byte.to_ascii_lowercase())
-            .ok_or(ParseIdError)?;
+        let digit = ALPHABET.iter().position(|c| *c == byte.to_ascii_lowercase()).ok_or(ParseIdError)?;
         if place == 0 && digit > 7 {
             return Err(ParseIdError);
         }
@@ -187,9 +155,7 @@ macro_rules! id_traits {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 if deserializer.is_human_readable() {
-                    String::deserialize(deserializer)?
-                        .parse()
-                        .map_err(D::Error::custom)
+                    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
                 } else {
                     serde_bytes::deserialize::<serde_bytes::ByteArray<16>, D>(deserializer)
                         .map(|bytes| Self(bytes.into_array()))
@@ -218,13 +184,8 @@ mod tests {
 
     #[test]
     fn text_that_is_no_id_is_refused() {
-        for bad in [
-            "",
-            "0",
-            "8zzzzzzzzzzzzzzzzzzzzzzzzz",
-            "0000000000000000000000000u",
-            "00000000000000000000000000 ",
-        ] {
+        for bad in ["", "0", "8zzzzzzzzzzzzzzzzzzzzzzzzz", "0000000000000000000000000u", "00000000000000000000000000 "]
+        {
             assert_eq!(bad.parse::<TaskId>(), Err(ParseIdError), "{bad:?}");
         }
     }

@@ -91,8 +91,6 @@ pub enum Command {
     },
     /// Ask that a task not run.
     Cancel(TaskId),
-    /// Begin again a task that ended without a result.
-    Retry(TaskId),
     /// Find a task, here or elsewhere.
     Read(TaskId),
     /// Find the tasks whose written id begins so.
@@ -102,10 +100,6 @@ pub enum Command {
         /// At most this many.
         limit: u32,
     },
-    /// Leave the cluster for good, or throw another device out of it.
-    Member(Member),
-    /// Take no new leases, give back what has not started, and tell when nothing of others is left here.
-    Drain,
 }
 
 /// A task to accept.

@@ -8,35 +8,53 @@ extern crate alloc;
 
 mod bytes;
 mod config;
+mod core;
 mod device;
+mod disk;
 mod effect;
+mod entry;
+mod guardian;
+mod handler;
+mod holder;
 mod id;
 mod input;
+mod invariant;
+mod keeper;
 mod member;
 mod message;
 mod placement;
+mod queue;
 mod record;
+mod rng;
+mod session;
 mod task;
 mod time;
+mod timers;
+mod view;
+pub mod wire;
 
+pub use crate::core::{Counters, Scheduler};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord};
 pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason};
+pub use entry::LiveState;
+pub use handler::RestoreError;
 pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
 pub use input::{AttemptEvent, Command, CommandId, Durable, Input, NewTask};
+pub use invariant::Violation;
 pub use member::{Member, Members};
 pub use message::*;
 pub use placement::{
-    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Row, Terms, Unmet, explain, fits, pick, rank, score,
-    unmet, view_hash,
+    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Row, Terms, Unmet, explain, fits, pick, rank, score, unmet, view_hash,
 };
 pub use record::{
-    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Outcome, Released, Reopened,
-    Settled, Stable, Submitted, Verdict,
+    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Merged, Outcome, Record, Released, Reopened, Settled,
+    Stable, State, Submitted, Verdict,
 };
 pub use task::{
-    Backoff, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy, Role,
-    SPEC_BYTES_MAX, SpecError, Status, TaskSpec,
+    Backoff, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy, Role, SPEC_BYTES_MAX,
+    SpecError, Status, TaskSpec,
 };
 pub use time::{Mono, Now, Span};
+pub use view::{Liveness, PeerView, View};

@@ -42,16 +42,8 @@ impl Members {
             None if full => return None,
             None => other,
             Some(mine) => {
-                let newer = if (other.version, other.keeps) > (mine.version, mine.keeps) {
-                    &other
-                } else {
-                    mine
-                };
-                Member {
-                    retired: mine.retired || other.retired,
-                    revoked: mine.revoked || other.revoked,
-                    ..*newer
-                }
+                let newer = if (other.version, other.keeps) > (mine.version, mine.keeps) { &other } else { mine };
+                Member { retired: mine.retired || other.retired, revoked: mine.revoked || other.revoked, ..*newer }
             }
         };
         if self.map.get(&other.device) == Some(&merged) {
@@ -81,10 +73,7 @@ impl Members {
 
     /// Those who have neither left nor been thrown out.
     pub fn present(&self) -> impl Iterator<Item = DeviceId> + '_ {
-        self.map
-            .values()
-            .filter(|member| !member.retired && !member.revoked)
-            .map(|member| member.device)
+        self.map.values().filter(|member| !member.retired && !member.revoked).map(|member| member.device)
     }
 
     /// Those who keep tasks of others.
@@ -100,11 +89,7 @@ impl Members {
         for member in self.map.values() {
             hasher.update(&member.device.0);
             hasher.update(&member.version.to_le_bytes());
-            hasher.update(&[
-                u8::from(member.keeps),
-                u8::from(member.retired),
-                u8::from(member.revoked),
-            ]);
+            hasher.update(&[u8::from(member.keeps), u8::from(member.retired), u8::from(member.revoked)]);
         }
         let mut short = [0; 8];
         short.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
@@ -117,13 +102,7 @@ mod tests {
     use super::*;
 
     fn member(n: u8) -> Member {
-        Member {
-            device: DeviceId([n; 16]),
-            version: 0,
-            keeps: true,
-            retired: false,
-            revoked: false,
-        }
+        Member { device: DeviceId([n; 16]), version: 0, keeps: true, retired: false, revoked: false }
     }
 
     #[test]
@@ -132,14 +111,7 @@ mod tests {
         assert!(members.merge(member(1)).is_some());
         assert!(members.merge(member(1)).is_none());
         let before = members.hash();
-        assert!(
-            members
-                .merge(Member {
-                    retired: true,
-                    ..member(1)
-                })
-                .is_some()
-        );
+        assert!(members.merge(Member { retired: true, ..member(1) }).is_some());
         assert_ne!(before, members.hash());
         assert!(members.merge(member(1)).is_none());
         assert_eq!(members.present().count(), 0);
@@ -149,15 +121,8 @@ mod tests {
     fn order_of_merging_does_not_matter() {
         let entries = [
             member(1),
-            Member {
-                version: 1,
-                keeps: false,
-                ..member(1)
-            },
-            Member {
-                revoked: true,
-                ..member(2)
-            },
+            Member { version: 1, keeps: false, ..member(1) },
+            Member { revoked: true, ..member(2) },
             member(2),
         ];
         let mut forward = Members::default();

@@ -1,6 +1,7 @@
 //! What devices say to each other over a link. Facts are the only thing that must arrive, and they are sent until they are stored;
 //! everything else may be lost.
 
+use crate::device::DeviceRecord;
 use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
 use crate::member::Member;
 use crate::record::Fact;
@@ -13,10 +14,7 @@ pub const PROTOCOL_VERSION: u16 = 1;
 
 /// One message from one device to another.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(
-    missing_docs,
-    reason = "each variant wraps the documented type of its name"
-)]
+#[expect(missing_docs, reason = "each variant wraps the documented type of its name")]
 pub enum Message {
     Hello(Hello),
     Beat(Beat),
@@ -32,6 +30,7 @@ pub enum Message {
     Query(Query),
     Reply(QueryReply),
     Live(Live),
+    Record(DeviceRecord),
 }
 
 /// Opens a session: first on every link, and again when the incarnation changes.
@@ -93,23 +92,23 @@ pub struct Stored {
 }
 
 /// Sent before acting for somebody else: after a start, a wake or a loss.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ask {
     /// Tells answers to different rounds apart.
     pub round: u64,
-    /// Whom the speaker lost, if that is why it asks.
-    pub lost: Option<(DeviceId, Incarnation)>,
+    /// Whom the speaker lost and is not yet sure about; empty after a start or a wake.
+    pub lost: Vec<(DeviceId, Incarnation)>,
     /// The term it wants to act in.
     pub term: Term,
 }
 
 /// The answer to an [`Ask`]; everything that the asker had not stored was sent before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// Of the question.
     pub round: u64,
-    /// The speaker still hears the device the asker lost, and passes facts on between the two.
-    pub veto: bool,
+    /// Those of the lost that the speaker still hears: a veto. It passes facts on between the two.
+    pub heard: Vec<DeviceId>,
     /// The highest term that the speaker knows; if it is the asker's or above, the asker must pick a higher one and ask again.
     pub term: Term,
 }

@@ -1,8 +1,184 @@
 //! The replicated record of a task: a grow-only set of facts, its merge, and what the facts mean.
+//!
+//! Facts sit in numbered slots that do not move while they are there, so that "which of them has that peer stored" is a bit mask.
 
 mod fact;
+mod identity;
+mod resolve;
+#[cfg(test)]
+mod tests;
 
 pub use fact::{
-    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Outcome, Released, Reopened,
-    Settled, Stable, Submitted, Verdict,
+    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Outcome, Released, Reopened, Settled, Stable,
+    Submitted, Verdict,
 };
+pub use identity::{keyed_task_id, task_id, verify};
+pub use resolve::State;
+
+use alloc::vec::Vec;
+
+/// A set of slots, one bit each.
+pub type Slots = u64;
+
+/// Slots of a record. The normal form keeps far fewer.
+pub const SLOTS_MAX: usize = 64;
+
+/// How many facts of each kind the normal form keeps.
+mod keep {
+    /// Leases: the highest epochs.
+    pub(super) const LEASES: usize = 8;
+    /// Ends of leases: the highest epochs.
+    pub(super) const CLOSED: usize = 8;
+    /// Good outcomes: the lowest epochs, for one of them wins.
+    pub(super) const OK_OUTCOMES: usize = 4;
+    /// Settlements and their stable marks: the highest terms of the highest round.
+    pub(super) const SETTLED: usize = 4;
+    /// Acceptors, askers, unknown facts: the smallest keys.
+    pub(super) const OTHERS: usize = 4;
+}
+
+/// The facts known of one task.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Record {
+    slots: Vec<Option<Fact>>,
+    hash: u64,
+}
+
+/// What merging a fact did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Merged {
+    /// It is new, and in this slot.
+    New(usize),
+    /// It was here already, in this slot.
+    Known(usize),
+    /// The normal form has no place for it, or it is absurd.
+    Ignored,
+    /// Another value was here under the same key; the one with the smaller encoding hash stays. An alarm.
+    Conflict(usize),
+}
+
+impl Record {
+    /// A record of these facts.
+    #[must_use]
+    pub fn from_facts(facts: impl IntoIterator<Item = Fact>) -> Self {
+        let mut record = Self::default();
+        for fact in facts {
+            record.merge(fact);
+        }
+        record
+    }
+
+    /// The facts, in the order of their slots.
+    pub fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.slots.iter().flatten()
+    }
+
+    /// The facts with their slots.
+    pub fn slots(&self) -> impl Iterator<Item = (usize, &Fact)> {
+        self.slots.iter().enumerate().filter_map(|(slot, fact)| fact.as_ref().map(|fact| (slot, fact)))
+    }
+
+    /// The fact in a slot.
+    #[must_use]
+    pub fn get(&self, slot: usize) -> Option<&Fact> {
+        self.slots.get(slot).and_then(Option::as_ref)
+    }
+
+    /// The slot of the fact with this key.
+    #[must_use]
+    pub fn slot_of(&self, key: &FactKey) -> Option<usize> {
+        self.slots().find(|(_, fact)| fact.key() == *key).map(|(slot, _)| slot)
+    }
+
+    /// The slots that hold facts.
+    #[must_use]
+    pub fn all(&self) -> Slots {
+        self.slots().fold(0, |mask, (slot, _)| mask | 1 << slot)
+    }
+
+    /// XOR of the hashes of the keys; equal for equal sets.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Adds a fact. Commutative, associative and idempotent together with [`Record::normalise`].
+    pub fn merge(&mut self, fact: Fact) -> Merged {
+        let key = fact.key();
+        if let Some(slot) = self.slot_of(&key) {
+            let Some(mine) = &mut self.slots[slot] else { return Merged::Ignored };
+            if *mine == fact {
+                return Merged::Known(slot);
+            }
+            if fact.content_hash() < mine.content_hash() {
+                *mine = fact;
+            }
+            return Merged::Conflict(slot);
+        }
+        let slot = match self.slots.iter().position(Option::is_none) {
+            Some(free) => free,
+            None if self.slots.len() < SLOTS_MAX => {
+                self.slots.push(None);
+                self.slots.len() - 1
+            }
+            None => return Merged::Ignored,
+        };
+        self.hash ^= key.hash();
+        self.slots[slot] = Some(fact);
+        Merged::New(slot)
+    }
+
+    /// Brings the record into its normal form and returns what was taken out, with the slots that are free now (rule 9).
+    pub fn normalise(&mut self) -> Vec<(usize, FactKey)> {
+        // A set this small is its own normal form; most are, and never get further than this line.
+        if self.facts().count() <= keep::SETTLED + 2 {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        let round = self.resolve().round;
+        let mut leases = Vec::new();
+        let mut closed = Vec::new();
+        let mut good = Vec::new();
+        let mut settled = Vec::new();
+        let mut stable = Vec::new();
+        let mut others = Vec::new();
+        for (slot, fact) in self.slots() {
+            let key = fact.key();
+            match fact {
+                Fact::Leased(_) => leases.push((key, slot)),
+                Fact::Closed(f) => match &f.close {
+                    Close::Finished(outcome) if outcome.is_ok() => good.push((key, slot)),
+                    _ => closed.push((key, slot)),
+                },
+                Fact::Settled(f) if f.round < round => out.push((slot, key)),
+                Fact::Stable(f) if f.round < round => out.push((slot, key)),
+                Fact::Settled(_) => settled.push((key, slot)),
+                Fact::Stable(_) => stable.push((key, slot)),
+                Fact::DepDone(_) => {}
+                Fact::Submitted(_) | Fact::CancelAsked(_) | Fact::Reopened(_) | Fact::Unknown { .. } => {
+                    others.push((key, slot));
+                }
+            }
+        }
+        let mut shed = |mut list: Vec<(FactKey, usize)>, limit: usize, highest: bool| {
+            if list.len() > limit {
+                list.sort_unstable();
+                if highest {
+                    list.reverse();
+                }
+                out.extend(list.drain(limit..).map(|(key, slot)| (slot, key)));
+            }
+        };
+        shed(leases, keep::LEASES, true);
+        shed(closed, keep::CLOSED, true);
+        shed(good, keep::OK_OUTCOMES, false);
+        shed(settled, keep::SETTLED, true);
+        shed(stable, keep::SETTLED, true);
+        shed(others, keep::OTHERS * 4, false);
+        for (slot, key) in &out {
+            self.slots[*slot] = None;
+            self.hash ^= key.hash();
+        }
+        out
+    }
+}

@@ -2,8 +2,7 @@
 //! Knows the scheduler's words, and nothing of HTTP, JSON or terminals.
 
 use rc_scheduler::{
-    DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Refusal,
-    Status, TaskId, TaskSpec,
+    DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
 
 /// Where a task stands and how it got there, put together from its facts and from what this device hears.
@@ -182,17 +181,10 @@ pub enum DriverError {
 #[derive(Clone, Debug)]
 pub struct Handle {}
 
-#[expect(
-    clippy::unused_async,
-    reason = "the signatures that API and driver meet at"
-)]
+#[expect(clippy::unused_async, reason = "the signatures that API and driver meet at")]
 impl Handle {
     /// Accepts tasks, all or none; answers when `disks` devices (`None`: the default) have stored them, or after 2 s with the true count.
-    pub async fn submit(
-        &self,
-        _tasks: Vec<NewTask>,
-        _disks: Option<usize>,
-    ) -> Result<Accepted, DriverError> {
+    pub async fn submit(&self, _tasks: Vec<NewTask>, _disks: Option<usize>) -> Result<Accepted, DriverError> {
         Err(DriverError::Stopping)
     }
 

@@ -19,12 +19,7 @@ impl<'a> Candidate<'a> {
     /// A reachable device of which nothing is known but its record.
     #[must_use]
     pub const fn new(record: &'a DeviceRecord) -> Self {
-        Self {
-            record,
-            leased_unseen: 0,
-            reachable: true,
-            refused: false,
-        }
+        Self { record, leased_unseen: 0, reachable: true, refused: false }
     }
 
     /// Attempts that run there, with those the record does not show yet.

@@ -26,11 +26,7 @@ pub struct Row {
 
 /// A row for every candidate: those that fit, the best first, then the others by device id.
 #[must_use]
-pub fn explain<'a>(
-    task: TaskId,
-    spec: &TaskSpec,
-    candidates: impl IntoIterator<Item = Candidate<'a>>,
-) -> Vec<Row> {
+pub fn explain<'a>(task: TaskId, spec: &TaskSpec, candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<Row> {
     let mut rows: Vec<_> = candidates
         .into_iter()
         .map(|candidate| {

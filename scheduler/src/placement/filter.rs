@@ -74,10 +74,7 @@ fn state(candidate: &Candidate<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
     }
     let queued = candidate.record.queued_tasks;
     if queued >= QUEUE_MAX {
-        sink.add(|| Unmet::QueueFull {
-            limit: QUEUE_MAX,
-            queued,
-        })?;
+        sink.add(|| Unmet::QueueFull { limit: QUEUE_MAX, queued })?;
     }
     ControlFlow::Continue(())
 }
@@ -85,14 +82,10 @@ fn state(candidate: &Candidate<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
 /// What its owner grants.
 fn owner(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<()> {
     if !has.task_types.contains(&spec.task_type) {
-        sink.add(|| Unmet::TaskType {
-            needed: spec.task_type.clone(),
-        })?;
+        sink.add(|| Unmet::TaskType { needed: spec.task_type.clone() })?;
     }
     if !spec.required_permissions.is_subset(&has.permissions) {
-        sink.add(|| Unmet::Permissions {
-            missing: missing(&spec.required_permissions, &has.permissions),
-        })?;
+        sink.add(|| Unmet::Permissions { missing: missing(&spec.required_permissions, &has.permissions) })?;
     }
     ControlFlow::Continue(())
 }
@@ -114,10 +107,7 @@ fn choice(spec: &TaskSpec, candidate: &Candidate<'_>, sink: &mut impl Sink) -> C
 fn amounts(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<()> {
     let needs = &spec.requirements;
     if let Some(needed_milli) = below(needs.min_cpu_cores_milli, has.cpu_cores_milli) {
-        sink.add(|| Unmet::MinCpuCores {
-            needed_milli,
-            actual_milli: has.cpu_cores_milli,
-        })?;
+        sink.add(|| Unmet::MinCpuCores { needed_milli, actual_milli: has.cpu_cores_milli })?;
     }
     if let Some(needed_bytes) = below(needs.min_memory_bytes, has.memory_available_bytes) {
         sink.add(|| Unmet::MinMemory {
@@ -127,17 +117,11 @@ fn amounts(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow
         })?;
     }
     if let Some(needed_bytes) = below(needs.min_storage_bytes, has.storage_available_bytes) {
-        sink.add(|| Unmet::MinStorage {
-            needed_bytes,
-            actual_bytes: has.storage_available_bytes,
-        })?;
+        sink.add(|| Unmet::MinStorage { needed_bytes, actual_bytes: has.storage_available_bytes })?;
     }
     let idle = has.cpu_usage_ppm.map(|usage| PPM.saturating_sub(usage));
     if let Some(needed_ppm) = below(needs.min_cpu_available_ppm, idle) {
-        sink.add(|| Unmet::MinCpuAvailable {
-            needed_ppm,
-            actual_ppm: idle,
-        })?;
+        sink.add(|| Unmet::MinCpuAvailable { needed_ppm, actual_ppm: idle })?;
     }
     ControlFlow::Continue(())
 }
@@ -148,31 +132,20 @@ fn kind(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<()
     if let Some(needed) = &needs.required_platform
         && (has.platform.is_empty() || one_name(needed) != one_name(&has.platform))
     {
-        sink.add(|| Unmet::RequiredPlatform {
-            needed: needed.clone(),
-            actual: known(&has.platform),
-        })?;
+        sink.add(|| Unmet::RequiredPlatform { needed: needed.clone(), actual: known(&has.platform) })?;
     }
     if let Some(needed) = &needs.required_arch
         && (has.arch.is_empty() || *needed != has.arch)
     {
-        sink.add(|| Unmet::RequiredArch {
-            needed: needed.clone(),
-            actual: known(&has.arch),
-        })?;
+        sink.add(|| Unmet::RequiredArch { needed: needed.clone(), actual: known(&has.arch) })?;
     }
     if let Some(needed) = needs.required_role
         && has.role != Some(needed)
     {
-        sink.add(|| Unmet::RequiredRole {
-            needed,
-            actual: has.role,
-        })?;
+        sink.add(|| Unmet::RequiredRole { needed, actual: has.role })?;
     }
     if !needs.required_tags.is_subset(&has.tags) {
-        sink.add(|| Unmet::RequiredTags {
-            missing: missing(&needs.required_tags, &has.tags),
-        })?;
+        sink.add(|| Unmet::RequiredTags { missing: missing(&needs.required_tags, &has.tags) })?;
     }
     ControlFlow::Continue(())
 }
@@ -182,18 +155,12 @@ fn usage(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<(
     let needs = &spec.requirements;
     let cpu = has.cpu_usage_ppm.map(|usage| usage.min(PPM));
     if let Some(max_ppm) = above(needs.max_cpu_usage_ppm, cpu) {
-        sink.add(|| Unmet::MaxCpuUsage {
-            max_ppm,
-            actual_ppm: cpu,
-        })?;
+        sink.add(|| Unmet::MaxCpuUsage { max_ppm, actual_ppm: cpu })?;
     }
     if needs.max_memory_usage_ppm.is_some() {
         let memory = memory_usage_ppm(has);
         if let Some(max_ppm) = above(needs.max_memory_usage_ppm, memory) {
-            sink.add(|| Unmet::MaxMemoryUsage {
-                max_ppm,
-                actual_ppm: memory,
-            })?;
+            sink.add(|| Unmet::MaxMemoryUsage { max_ppm, actual_ppm: memory })?;
         }
     }
     ControlFlow::Continue(())
@@ -206,28 +173,17 @@ fn extras(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<
         sink.add(|| Unmet::RequiresGpu { actual: has.gpu })?;
     }
     if needs.requires_internet && has.internet != Some(true) {
-        sink.add(|| Unmet::RequiresInternet {
-            actual: has.internet,
-        })?;
+        sink.add(|| Unmet::RequiresInternet { actual: has.internet })?;
     }
     if let Some(needed_kbps) = below(needs.bandwidth_kbps, has.bandwidth_kbps) {
-        sink.add(|| Unmet::Bandwidth {
-            needed_kbps,
-            actual_kbps: has.bandwidth_kbps,
-        })?;
+        sink.add(|| Unmet::Bandwidth { needed_kbps, actual_kbps: has.bandwidth_kbps })?;
     }
     let sensors = &needs.requires_sensors;
     match &has.sensors {
         Some(has) if sensors.is_subset(has) => {}
         None if sensors.is_empty() => {}
-        Some(has) => sink.add(|| Unmet::RequiresSensors {
-            missing: missing(sensors, has),
-            known: true,
-        })?,
-        None => sink.add(|| Unmet::RequiresSensors {
-            missing: sensors.iter().cloned().collect(),
-            known: false,
-        })?,
+        Some(has) => sink.add(|| Unmet::RequiresSensors { missing: missing(sensors, has), known: true })?,
+        None => sink.add(|| Unmet::RequiresSensors { missing: sensors.iter().cloned().collect(), known: false })?,
     }
     ControlFlow::Continue(())
 }

@@ -23,11 +23,7 @@ pub struct Pick {
 
 /// The best device that fits; `None` if none does. The order of the candidates does not matter.
 #[must_use]
-pub fn pick<'a>(
-    task: TaskId,
-    spec: &TaskSpec,
-    candidates: impl IntoIterator<Item = Candidate<'a>>,
-) -> Option<Pick> {
+pub fn pick<'a>(task: TaskId, spec: &TaskSpec, candidates: impl IntoIterator<Item = Candidate<'a>>) -> Option<Pick> {
     let mut first: Option<Contender> = None;
     let mut second: Option<Contender> = None;
     for candidate in candidates {
@@ -102,12 +98,7 @@ struct Contender {
 
 impl Contender {
     const fn new(device: DeviceId, terms: Terms) -> Self {
-        Self {
-            device,
-            terms,
-            total: terms.total(),
-            tie_break: None,
-        }
+        Self { device, terms, total: terms.total(), tie_break: None }
     }
 
     fn beats(&mut self, task: TaskId, other: &mut Self) -> bool {
@@ -118,8 +109,6 @@ impl Contender {
     }
 
     fn tie_break(&mut self, task: TaskId) -> [u8; 32] {
-        *self
-            .tie_break
-            .get_or_insert_with(|| tie_break(task, self.device))
+        *self.tie_break.get_or_insert_with(|| tie_break(task, self.device))
     }
 }

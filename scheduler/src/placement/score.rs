@@ -35,11 +35,7 @@ impl Terms {
             + 10 * self.network as u64
             + 5 * self.affinity as u64;
         let total = sum / 100;
-        if total > u32::MAX as u64 {
-            u32::MAX
-        } else {
-            total as u32
-        }
+        if total > u32::MAX as u64 { u32::MAX } else { total as u32 }
     }
 }
 
@@ -50,34 +46,18 @@ pub fn score(spec: &TaskSpec, candidate: &Candidate<'_>) -> Terms {
     let capacity = &record.capacity;
     let needs = &spec.requirements;
 
-    let idle = capacity
-        .cpu_usage_ppm
-        .map_or(0, |usage| PPM.saturating_sub(usage));
+    let idle = capacity.cpu_usage_ppm.map_or(0, |usage| PPM.saturating_sub(usage));
     let available = capacity.memory_available_bytes.unwrap_or(0);
-    let enough = needs
-        .min_memory_bytes
-        .filter(|bytes| *bytes > 0)
-        .or(capacity.memory_total_bytes);
+    let enough = needs.min_memory_bytes.filter(|bytes| *bytes > 0).or(capacity.memory_total_bytes);
     let slots = capacity.max_concurrent_tasks;
     let free = slots.saturating_sub(candidate.active_tasks());
 
     Terms {
-        cpu: if idle < needs.min_cpu_available_ppm.unwrap_or(0) {
-            0
-        } else {
-            idle
-        },
+        cpu: if idle < needs.min_cpu_available_ppm.unwrap_or(0) { 0 } else { idle },
         memory: share_ppm(available, enough.unwrap_or(0)),
         load: share_ppm(free.into(), slots.into()),
-        network: record
-            .latency_us
-            .filter(|latency| *latency < LATENCY_US_MAX)
-            .map_or(0, |latency| PPM - latency),
-        affinity: if record.affinity.contains(&spec.task_type) {
-            PPM
-        } else {
-            0
-        },
+        network: record.latency_us.filter(|latency| *latency < LATENCY_US_MAX).map_or(0, |latency| PPM - latency),
+        affinity: if record.affinity.contains(&spec.task_type) { PPM } else { 0 },
     }
 }
 

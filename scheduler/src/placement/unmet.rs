@@ -104,23 +104,14 @@ impl Unmet {
             Self::Blocked(Blocked::Draining) => Reason::Draining,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::Refused
-            | Self::MaxCpuUsage {
-                actual_ppm: Some(_),
-                ..
+            | Self::MaxCpuUsage { actual_ppm: Some(_), .. }
+            | Self::MaxMemoryUsage { actual_ppm: Some(_), .. } => Reason::Resources,
+            Self::MinCpuAvailable { needed_ppm, actual_ppm: Some(_) } if *needed_ppm <= super::PPM => Reason::Resources,
+            Self::MinMemory { needed_bytes, actual_bytes: Some(_), total_bytes: Some(total) }
+                if needed_bytes <= total =>
+            {
+                Reason::Resources
             }
-            | Self::MaxMemoryUsage {
-                actual_ppm: Some(_),
-                ..
-            } => Reason::Resources,
-            Self::MinCpuAvailable {
-                needed_ppm,
-                actual_ppm: Some(_),
-            } if *needed_ppm <= super::PPM => Reason::Resources,
-            Self::MinMemory {
-                needed_bytes,
-                actual_bytes: Some(_),
-                total_bytes: Some(total),
-            } if needed_bytes <= total => Reason::Resources,
             _ => Reason::NoEligibleDevice,
         }
     }
@@ -138,99 +129,45 @@ impl Display for Unmet {
                 Blocked::Storage => "its disk takes nothing new",
             }),
             Self::QueueFull { limit, queued } => write!(f, "queue full: {queued} of {limit} wait"),
-            Self::TaskType { needed } => write!(
-                f,
-                "task type {} is not allowed by the device's owner",
-                needed.escape_debug()
-            ),
-            Self::Permissions { missing } => write!(
-                f,
-                "required_permissions {}: not granted by the device's owner",
-                List(missing)
-            ),
+            Self::TaskType { needed } => {
+                write!(f, "task type {} is not allowed by the device's owner", needed.escape_debug())
+            }
+            Self::Permissions { missing } => {
+                write!(f, "required_permissions {}: not granted by the device's owner", List(missing))
+            }
             Self::ExcludeDevices => f.write_str("exclude_devices names it"),
             Self::OnlyDevices => f.write_str("only_devices does not name it"),
-            Self::MinCpuCores {
-                needed_milli: needed,
-                actual_milli: actual,
-            } => line(
-                f,
-                "min_cpu_cores",
-                milli(*needed),
-                ">",
-                actual.map(milli),
-                "",
-            ),
-            Self::MinMemory {
-                needed_bytes: needed,
-                actual_bytes: actual,
-                ..
-            } => bytes(f, "min_memory_gb", *needed, *actual),
-            Self::MinStorage {
-                needed_bytes: needed,
-                actual_bytes: actual,
-            } => bytes(f, "min_storage_gb", *needed, *actual),
-            Self::MinCpuAvailable {
-                needed_ppm: needed,
-                actual_ppm: actual,
-            } => line(
-                f,
-                "min_cpu_available",
-                Percent(*needed),
-                ">",
-                actual.map(Percent),
-                "",
-            ),
-            Self::RequiredPlatform { needed, actual } => {
-                texts(f, "required_platform", needed, actual.as_deref())
+            Self::MinCpuCores { needed_milli: needed, actual_milli: actual } => {
+                line(f, "min_cpu_cores", milli(*needed), ">", actual.map(milli), "")
             }
-            Self::RequiredArch { needed, actual } => {
-                texts(f, "required_arch", needed, actual.as_deref())
+            Self::MinMemory { needed_bytes: needed, actual_bytes: actual, .. } => {
+                bytes(f, "min_memory_gb", *needed, *actual)
             }
-            Self::RequiredRole { needed, actual } => texts(
-                f,
-                "required_role",
-                needed.word(),
-                actual.as_ref().map(|role| role.word()),
-            ),
+            Self::MinStorage { needed_bytes: needed, actual_bytes: actual } => {
+                bytes(f, "min_storage_gb", *needed, *actual)
+            }
+            Self::MinCpuAvailable { needed_ppm: needed, actual_ppm: actual } => {
+                line(f, "min_cpu_available", Percent(*needed), ">", actual.map(Percent), "")
+            }
+            Self::RequiredPlatform { needed, actual } => texts(f, "required_platform", needed, actual.as_deref()),
+            Self::RequiredArch { needed, actual } => texts(f, "required_arch", needed, actual.as_deref()),
+            Self::RequiredRole { needed, actual } => {
+                texts(f, "required_role", needed.word(), actual.as_ref().map(|role| role.word()))
+            }
             Self::RequiredTags { missing } => write!(f, "required_tags {}: no", List(missing)),
-            Self::MaxCpuUsage {
-                max_ppm: max,
-                actual_ppm: actual,
-            } => line(
-                f,
-                "max_cpu_usage",
-                Percent(*max),
-                "<",
-                actual.map(Percent),
-                "",
-            ),
-            Self::MaxMemoryUsage {
-                max_ppm: max,
-                actual_ppm: actual,
-            } => line(
-                f,
-                "max_memory_usage",
-                Percent(*max),
-                "<",
-                actual.map(Percent),
-                "",
-            ),
+            Self::MaxCpuUsage { max_ppm: max, actual_ppm: actual } => {
+                line(f, "max_cpu_usage", Percent(*max), "<", actual.map(Percent), "")
+            }
+            Self::MaxMemoryUsage { max_ppm: max, actual_ppm: actual } => {
+                line(f, "max_memory_usage", Percent(*max), "<", actual.map(Percent), "")
+            }
             Self::RequiresGpu { actual } => write!(f, "requires_gpu: {}", no(actual.is_some())),
             Self::RequiresInternet { actual } => {
                 write!(f, "requires_internet: {}", no(actual.is_some()))
             }
-            Self::Bandwidth {
-                needed_kbps: needed,
-                actual_kbps: actual,
-            } => line(
-                f,
-                "bandwidth_mbps",
-                milli(*needed),
-                ">",
-                actual.map(milli),
-                "",
-            ),
+            Self::Bandwidth { needed_kbps: needed, actual_kbps: actual } => {
+                line(f, "bandwidth_mbps", milli(*needed), ">", actual.map(milli), "")
+            }
             Self::RequiresSensors { missing, known } => {
                 write!(f, "requires_sensors {}: {}", List(missing), no(*known))
             }
@@ -253,12 +190,7 @@ fn line<T: Display>(
     }
 }
 
-fn texts(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    needed: &str,
-    actual: Option<&str>,
-) -> fmt::Result {
+fn texts(f: &mut fmt::Formatter<'_>, name: &str, needed: &str, actual: Option<&str>) -> fmt::Result {
     // Peers and users write these; a terminal shall not obey them.
     let actual = actual.map(str::escape_debug);
     line(f, name, needed.escape_debug(), "≠", actual, "")
@@ -266,11 +198,7 @@ fn texts(
 
 fn bytes(f: &mut fmt::Formatter<'_>, name: &str, needed: u64, actual: Option<u64>) -> fmt::Result {
     // Three digits are enough to read, unless they make a shortage of a few bytes look like none; ten tell any two counts apart.
-    let digits = if actual.is_some_and(|actual| gb(actual, 3) == gb(needed, 3)) {
-        10
-    } else {
-        3
-    };
+    let digits = if actual.is_some_and(|actual| gb(actual, 3) == gb(needed, 3)) { 10 } else { 3 };
     let actual = actual.map(|actual| gb(actual, digits));
     line(f, name, gb(needed, digits), ">", actual, " available")
 }
@@ -287,18 +215,12 @@ struct Decimal {
 }
 
 fn milli(value: impl Into<u64>) -> Decimal {
-    Decimal {
-        value: u128::from(value.into()),
-        digits: 3,
-    }
+    Decimal { value: u128::from(value.into()), digits: 3 }
 }
 
 /// Rounded down.
 fn gb(bytes: u64, digits: u32) -> Decimal {
-    Decimal {
-        value: u128::from(bytes) * 10_u128.pow(digits) / u128::from(GB_BYTES),
-        digits,
-    }
+    Decimal { value: u128::from(bytes) * 10_u128.pow(digits) / u128::from(GB_BYTES), digits }
 }
 
 impl Display for Decimal {
@@ -323,10 +245,7 @@ struct Percent(u32);
 
 impl Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = Decimal {
-            value: self.0.into(),
-            digits: 4,
-        };
+        let value = Decimal { value: self.0.into(), digits: 4 };
         write!(f, "{value} %")
     }
 }

@@ -189,10 +189,7 @@ pub struct Stable {
 
 /// One fact.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(
-    missing_docs,
-    reason = "each variant wraps the documented type of its name"
-)]
+#[expect(missing_docs, reason = "each variant wraps the documented type of its name")]
 pub enum Fact {
     Submitted(Submitted),
     Leased(Leased),
@@ -213,10 +210,7 @@ pub enum Fact {
 
 /// What makes a fact this fact and no other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[expect(
-    missing_docs,
-    reason = "each variant names the fields that make up the key of the fact of its name"
-)]
+#[expect(missing_docs, reason = "each variant names the fields that make up the key of the fact of its name")]
 pub enum FactKey {
     Submitted(DeviceId),
     Leased(Epoch),
@@ -249,5 +243,61 @@ impl Fact {
                 FactKey::Unknown(*kind, hash)
             }
         }
+    }
+}
+
+impl Fact {
+    /// A hash of the whole fact, to choose between two values of one key in the same way everywhere.
+    #[must_use]
+    pub fn content_hash(&self) -> [u8; 32] {
+        *blake3::hash(&crate::wire::encode_fact(self).1).as_bytes()
+    }
+}
+
+impl FactKey {
+    /// A 64-bit hash for digests. Not cryptographic: digests repair, they prove nothing.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        let mut mix = Mix(0x9e37_79b9_7f4a_7c15);
+        match self {
+            Self::Submitted(by) => mix.tag(1).id(&by.0),
+            Self::Leased(epoch) => mix.tag(2).word(epoch.0),
+            Self::Closed(epoch, by, inc) => mix.tag(3).word(epoch.0).id(&by.0).inc(*inc),
+            Self::CancelAsked(by) => mix.tag(4).id(&by.0),
+            Self::Reopened(round, by) => mix.tag(5).word(u64::from(*round)).id(&by.0),
+            Self::DepDone(dep, by) => mix.tag(6).id(&dep.0).id(&by.0),
+            Self::Settled(round, term, by, inc) => {
+                mix.tag(7).word(u64::from(*round)).word(u64::from(*term)).id(&by.0).inc(*inc)
+            }
+            Self::Stable(round, term, by) => mix.tag(8).word(u64::from(*round)).word(u64::from(*term)).id(&by.0),
+            Self::Unknown(kind, body) => mix.tag(9).word(u64::from(*kind)).id(body),
+        };
+        mix.0
+    }
+}
+
+/// A small multiplicative hash (the finaliser of SplitMix64 over a running sum).
+struct Mix(u64);
+
+impl Mix {
+    fn word(&mut self, word: u64) -> &mut Self {
+        let mut z = (self.0 ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.0 = z ^ (z >> 31);
+        self
+    }
+
+    fn tag(&mut self, tag: u8) -> &mut Self {
+        self.word(u64::from(tag))
+    }
+
+    fn id(&mut self, id: &[u8; 16]) -> &mut Self {
+        let (low, high) = (u128::from_le_bytes(*id) as u64, (u128::from_le_bytes(*id) >> 64) as u64);
+        self.word(low).word(high)
+    }
+
+    fn inc(&mut self, inc: Incarnation) -> &mut Self {
+        self.word(u64::from(inc.boots) << 32 | u64::from(inc.wakes))
     }
 }

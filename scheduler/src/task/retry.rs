@@ -54,9 +54,7 @@ impl RetryPolicy {
     /// Whether an attempt that failed with `class` may be followed by another.
     #[must_use]
     pub fn retries(&self, class: ErrorClass) -> bool {
-        self.retry_on
-            .as_ref()
-            .map_or_else(|| class.is_retryable(), |classes| classes.contains(&class))
+        self.retry_on.as_ref().map_or_else(|| class.is_retryable(), |classes| classes.contains(&class))
     }
 
     /// The wait after attempt number `attempt` (the first is 1): the strategy's value, capped at `max_delay`, then lengthened by up
@@ -65,10 +63,9 @@ impl RetryPolicy {
     pub fn delay(&self, task: TaskId, attempt: u32) -> Span {
         let base = self.base_delay.0;
         let grown = match self.backoff {
-            Backoff::Exponential => base.saturating_mul(
-                1u64.checked_shl(attempt.saturating_sub(1))
-                    .unwrap_or(u64::MAX),
-            ),
+            Backoff::Exponential => {
+                base.saturating_mul(1u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX))
+            }
             Backoff::Linear => base.saturating_mul(u64::from(attempt)),
             Backoff::Fixed => base,
         };
@@ -90,17 +87,11 @@ mod tests {
             (Backoff::Linear, [2, 4, 6, 8, 10, 12, 14]),
             (Backoff::Fixed, [2, 2, 2, 2, 2, 2, 2]),
         ] {
-            let policy = RetryPolicy {
-                backoff,
-                ..RetryPolicy::default()
-            };
+            let policy = RetryPolicy { backoff, ..RetryPolicy::default() };
             for (attempt, seconds) in (1..).zip(expected) {
                 let delay = policy.delay(task, attempt).0;
                 let floor = Span::from_secs(seconds).0;
-                assert!(
-                    delay >= floor && delay <= floor + floor / 10,
-                    "{backoff} {attempt}: {delay}"
-                );
+                assert!(delay >= floor && delay <= floor + floor / 10, "{backoff} {attempt}: {delay}");
             }
         }
         let policy = RetryPolicy::default();
@@ -111,10 +102,7 @@ mod tests {
     fn only_listed_classes_are_retried() {
         let policy = RetryPolicy::default();
         assert!(policy.retries(ErrorClass::Timeout) && !policy.retries(ErrorClass::Task));
-        let policy = RetryPolicy {
-            retry_on: Some([ErrorClass::Task].into()),
-            ..policy
-        };
+        let policy = RetryPolicy { retry_on: Some([ErrorClass::Task].into()), ..policy };
         assert!(!policy.retries(ErrorClass::Timeout) && policy.retries(ErrorClass::Task));
     }
 }

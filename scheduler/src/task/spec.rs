@@ -183,10 +183,9 @@ pub enum SpecError {
 impl fmt::Display for SpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PayloadTooLarge(bytes) => write!(
-                f,
-                "the payload has {bytes} bytes; at most {PAYLOAD_BYTES_MAX} travel in a task"
-            ),
+            Self::PayloadTooLarge(bytes) => {
+                write!(f, "the payload has {bytes} bytes; at most {PAYLOAD_BYTES_MAX} travel in a task")
+            }
             Self::SpecTooLarge(bytes) => write!(
                 f,
                 "the specification has {bytes} bytes beside its payload; at most {SPEC_BYTES_MAX} are accepted"

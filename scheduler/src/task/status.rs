@@ -81,10 +81,7 @@ impl Status {
     /// Nothing more will happen.
     #[must_use]
     pub const fn is_terminal(self) -> bool {
-        matches!(
-            self,
-            Self::Completed | Self::Failed | Self::Cancelled | Self::Timeout
-        )
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::Timeout)
     }
 }
 
@@ -140,13 +137,6 @@ impl ErrorClass {
     /// Retried unless the task says otherwise.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Network
-                | Self::Timeout
-                | Self::ResourceExhausted
-                | Self::DeviceLost
-                | Self::Preempted
-        )
+        matches!(self, Self::Network | Self::Timeout | Self::ResourceExhausted | Self::DeviceLost | Self::Preempted)
     }
 }

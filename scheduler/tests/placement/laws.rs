@@ -4,8 +4,8 @@ use crate::worlds::{Draw, World};
 use core::cmp::Reverse;
 use proptest::prelude::*;
 use rc_scheduler::{
-    Candidate, Capacity, DeviceRecord, PPM, Requirements, TaskSpec, Terms, Unmet, explain, fits,
-    pick, rank, score, unmet, view_hash,
+    Candidate, Capacity, DeviceRecord, PPM, Requirements, TaskSpec, Terms, Unmet, explain, fits, pick, rank, score,
+    unmet, view_hash,
 };
 
 fn worlds() -> impl Strategy<Value = World> {
@@ -111,22 +111,13 @@ proptest! {
 
 #[test]
 fn what_peers_write_is_shown_and_not_obeyed() {
-    let unmet = Unmet::RequiredPlatform {
-        needed: "linux".into(),
-        actual: Some("l\u{1b}[2J".into()),
-    };
+    let unmet = Unmet::RequiredPlatform { needed: "linux".into(), actual: Some("l\u{1b}[2J".into()) };
     assert_eq!(unmet.to_string(), r"required_platform linux ≠ l\u{1b}[2J");
 }
 
 #[test]
 fn terms_out_of_range_saturate() {
-    let most = Terms {
-        cpu: u32::MAX,
-        memory: u32::MAX,
-        load: u32::MAX,
-        network: u32::MAX,
-        affinity: u32::MAX,
-    };
+    let most = Terms { cpu: u32::MAX, memory: u32::MAX, load: u32::MAX, network: u32::MAX, affinity: u32::MAX };
     assert_eq!(most.total(), u32::MAX);
 }
 
@@ -163,10 +154,7 @@ fn extreme_numbers_are_answered_like_others() {
                 },
                 ..DeviceRecord::default()
             };
-            let candidate = Candidate {
-                leased_unseen: u32::MAX,
-                ..Candidate::new(&record)
-            };
+            let candidate = Candidate { leased_unseen: u32::MAX, ..Candidate::new(&record) };
             assert!(score(&spec, &candidate).total() <= 1_050_000);
             let named = unmet(&spec, &candidate);
             assert_eq!(named.len(), failing(&spec, &candidate).len());
@@ -199,76 +187,24 @@ fn failing(spec: &TaskSpec, candidate: &Candidate<'_>) -> Vec<&'static str> {
         ("its disk", blocked(candidate, "storage")),
         ("queue full", record.queued_tasks >= 1_000_000),
         ("task type", !has.task_types.contains(&spec.task_type)),
-        (
-            "required_permissions",
-            !spec
-                .required_permissions
-                .iter()
-                .all(|p| has.permissions.contains(p)),
-        ),
-        (
-            "exclude_devices",
-            needs.exclude_devices.contains(&record.device),
-        ),
-        (
-            "only_devices",
-            !needs.only_devices.is_empty() && !needs.only_devices.contains(&record.device),
-        ),
-        (
-            "min_cpu_cores",
-            fails(needs.min_cpu_cores_milli, has.cpu_cores_milli, |n, a| {
-                a >= n
-            }),
-        ),
-        (
-            "min_memory_gb",
-            fails(
-                needs.min_memory_bytes,
-                has.memory_available_bytes,
-                |n, a| a >= n,
-            ),
-        ),
-        (
-            "min_storage_gb",
-            fails(
-                needs.min_storage_bytes,
-                has.storage_available_bytes,
-                |n, a| a >= n,
-            ),
-        ),
-        (
-            "min_cpu_available",
-            fails(needs.min_cpu_available_ppm, has.cpu_usage_ppm, |n, u| {
-                PPM.saturating_sub(u) >= n
-            }),
-        ),
+        ("required_permissions", !spec.required_permissions.iter().all(|p| has.permissions.contains(p))),
+        ("exclude_devices", needs.exclude_devices.contains(&record.device)),
+        ("only_devices", !needs.only_devices.is_empty() && !needs.only_devices.contains(&record.device)),
+        ("min_cpu_cores", fails(needs.min_cpu_cores_milli, has.cpu_cores_milli, |n, a| a >= n)),
+        ("min_memory_gb", fails(needs.min_memory_bytes, has.memory_available_bytes, |n, a| a >= n)),
+        ("min_storage_gb", fails(needs.min_storage_bytes, has.storage_available_bytes, |n, a| a >= n)),
+        ("min_cpu_available", fails(needs.min_cpu_available_ppm, has.cpu_usage_ppm, |n, u| PPM.saturating_sub(u) >= n)),
         (
             "required_platform",
-            needs.required_platform.as_ref().is_some_and(|n| {
-                has.platform.is_empty() || !(*n == has.platform || apple(n) && apple(&has.platform))
-            }),
-        ),
-        (
-            "required_arch",
             needs
-                .required_arch
+                .required_platform
                 .as_ref()
-                .is_some_and(|n| has.arch.is_empty() || *n != has.arch),
+                .is_some_and(|n| has.platform.is_empty() || !(*n == has.platform || apple(n) && apple(&has.platform))),
         ),
-        (
-            "required_role",
-            fails(needs.required_role, has.role, |n, a| a == n),
-        ),
-        (
-            "required_tags",
-            !needs.required_tags.iter().all(|tag| has.tags.contains(tag)),
-        ),
-        (
-            "max_cpu_usage",
-            fails(needs.max_cpu_usage_ppm, has.cpu_usage_ppm, |max, u| {
-                u.min(PPM) <= max
-            }),
-        ),
+        ("required_arch", needs.required_arch.as_ref().is_some_and(|n| has.arch.is_empty() || *n != has.arch)),
+        ("required_role", fails(needs.required_role, has.role, |n, a| a == n)),
+        ("required_tags", !needs.required_tags.iter().all(|tag| has.tags.contains(tag))),
+        ("max_cpu_usage", fails(needs.max_cpu_usage_ppm, has.cpu_usage_ppm, |max, u| u.min(PPM) <= max)),
         (
             "max_memory_usage",
             fails(needs.max_memory_usage_ppm, memory, |max, (total, free)| {
@@ -277,28 +213,17 @@ fn failing(spec: &TaskSpec, candidate: &Candidate<'_>) -> Vec<&'static str> {
             }),
         ),
         ("requires_gpu", needs.requires_gpu && has.gpu != Some(true)),
-        (
-            "requires_internet",
-            needs.requires_internet && has.internet != Some(true),
-        ),
-        (
-            "bandwidth_mbps",
-            fails(needs.bandwidth_kbps, has.bandwidth_kbps, |n, a| a >= n),
-        ),
+        ("requires_internet", needs.requires_internet && has.internet != Some(true)),
+        ("bandwidth_mbps", fails(needs.bandwidth_kbps, has.bandwidth_kbps, |n, a| a >= n)),
         (
             "requires_sensors",
-            !needs.requires_sensors.iter().all(|sensor| {
-                has.sensors
-                    .as_ref()
-                    .is_some_and(|sensors| sensors.contains(sensor))
-            }),
+            !needs
+                .requires_sensors
+                .iter()
+                .all(|sensor| has.sensors.as_ref().is_some_and(|sensors| sensors.contains(sensor))),
         ),
     ];
-    rules
-        .into_iter()
-        .filter(|(_, fail)| *fail)
-        .map(|(start, _)| start)
-        .collect()
+    rules.into_iter().filter(|(_, fail)| *fail).map(|(start, _)| start).collect()
 }
 
 /// Whether something is needed and what there is does not meet it, or is unknown.
@@ -311,10 +236,5 @@ fn fails<N, A>(needed: Option<N>, actual: Option<A>, meets: impl Fn(N, A) -> boo
 }
 
 fn blocked(candidate: &Candidate<'_>, word: &str) -> bool {
-    candidate
-        .record
-        .capacity
-        .blocked
-        .iter()
-        .any(|blocked| blocked.word() == word)
+    candidate.record.capacity.blocked.iter().any(|blocked| blocked.word() == word)
 }

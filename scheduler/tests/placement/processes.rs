@@ -19,10 +19,9 @@ fn digest() -> String {
         let world = draw.world();
         let picked = pick(world.task, &world.spec, world.candidates());
         placed += usize::from(picked.is_some());
-        tied += usize::from(picked.is_some_and(|pick| {
-            pick.runner_up
-                .is_some_and(|(_, terms)| terms.total() == pick.terms.total())
-        }));
+        tied += usize::from(
+            picked.is_some_and(|pick| pick.runner_up.is_some_and(|(_, terms)| terms.total() == pick.terms.total())),
+        );
         let records = world.devices.iter().map(|device| &device.record);
         hasher.update(&view_hash(records).to_le_bytes());
         for row in explain(world.task, &world.spec, world.candidates()) {
@@ -53,9 +52,6 @@ fn ten_thousand_views_give_the_same_answer_in_two_processes_and_for_ever() {
         .output()
         .expect("a second process starts");
     let there = String::from_utf8_lossy(&child.stdout);
-    assert!(
-        there.contains(&format!("digest={here}")),
-        "here {here}, in another process:\n{there}"
-    );
+    assert!(there.contains(&format!("digest={here}")), "here {here}, in another process:\n{there}");
     assert_eq!(here, GOLDEN);
 }

@@ -10,9 +10,7 @@
 //! A device's and a task's id is its name in bytes. Shares are in parts per million. `# ` begins a comment.
 //! `UPDATE_TABLES=1 cargo test` writes what the code says; read the difference before you believe it.
 
-use rc_scheduler::{
-    Blocked, Candidate, DeviceId, DeviceRecord, Role, TaskId, TaskSpec, explain, pick,
-};
+use rc_scheduler::{Blocked, Candidate, DeviceId, DeviceRecord, Role, TaskId, TaskSpec, explain, pick};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -57,10 +55,7 @@ impl Device {
 }
 
 fn check(name: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/placement")
-        .join(name)
-        .with_extension("txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/placement").join(name).with_extension("txt");
     let table = std::fs::read_to_string(&path).expect("the table is there");
     let said = evaluate(&table);
     if std::env::var_os("UPDATE_TABLES").is_some() {
@@ -100,10 +95,7 @@ fn describe(out: &mut String, devices: &[Device], task: TaskId, spec: &TaskSpec)
     let chosen = rows.iter().find(|row| row.chosen).map(|row| row.device);
     assert_eq!(picked.map(|pick| pick.device), chosen);
     for row in rows {
-        let device = devices
-            .iter()
-            .find(|device| device.record.device == row.device)
-            .expect("a row is of a candidate");
+        let device = devices.iter().find(|device| device.record.device == row.device).expect("a row is of a candidate");
         let t = row.terms;
         let terms = [t.cpu, t.memory, t.load, t.network, t.affinity, row.total];
         out.push_str(&format!("= {:<9}", device.name));
@@ -124,10 +116,7 @@ fn id(name: &str) -> [u8; 16] {
 fn device(name: &str, keys: &[&str]) -> Device {
     let mut device = Device {
         name: name.into(),
-        record: DeviceRecord {
-            device: DeviceId(id(name)),
-            ..DeviceRecord::default()
-        },
+        record: DeviceRecord { device: DeviceId(id(name)), ..DeviceRecord::default() },
         leased_unseen: 0,
         reachable: true,
         refused: false,
@@ -153,10 +142,7 @@ fn device(name: &str, keys: &[&str]) -> Device {
             ("types", v) => has.task_types = set(v),
             ("grants", v) => has.permissions = set(v),
             ("blocked", v) => {
-                has.blocked = v
-                    .split(',')
-                    .map(|w| Blocked::from_word(w).expect("why it is blocked"))
-                    .collect();
+                has.blocked = v.split(',').map(|w| Blocked::from_word(w).expect("why it is blocked")).collect();
             }
             ("slots", v) => has.max_concurrent_tasks = small(scaled(v, 1)),
             ("active", v) => record.active_tasks = small(scaled(v, 1)),
@@ -173,10 +159,7 @@ fn device(name: &str, keys: &[&str]) -> Device {
 }
 
 fn task(keys: &[&str]) -> TaskSpec {
-    let mut spec = TaskSpec {
-        task_type: "echo".into(),
-        ..TaskSpec::default()
-    };
+    let mut spec = TaskSpec { task_type: "echo".into(), ..TaskSpec::default() };
     for key in keys {
         let needs = &mut spec.requirements;
         match pair(key) {
@@ -215,11 +198,7 @@ fn pair<'a>(key: &&'a str) -> (&'a str, &'a str) {
 }
 
 fn set(words: &str) -> BTreeSet<String> {
-    words
-        .split(',')
-        .filter(|word| !word.is_empty())
-        .map(str::to_owned)
-        .collect()
+    words.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 fn devices(names: &str) -> BTreeSet<DeviceId> {
@@ -249,8 +228,7 @@ fn space(text: &str) -> (Option<u64>, Option<u64>) {
 fn scaled(text: &str, unit: u64) -> u64 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits: u128 = format!("{whole}{fraction}").parse().expect("a number");
-    let scaled =
-        digits * u128::from(unit) / 10_u128.pow(u32::try_from(fraction.len()).expect("few digits"));
+    let scaled = digits * u128::from(unit) / 10_u128.pow(u32::try_from(fraction.len()).expect("few digits"));
     u64::try_from(scaled).expect("fits in 64 bits")
 }
 

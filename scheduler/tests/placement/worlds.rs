@@ -2,9 +2,7 @@
 //!
 //! Values come from few and telling ones (limits, extremes, neighbours), so that equal totals and exact fits are common.
 
-use rc_scheduler::{
-    Blocked, Candidate, DeviceId, DeviceRecord, PPM, Requirements, Role, TaskId, TaskSpec,
-};
+use rc_scheduler::{Blocked, Candidate, DeviceId, DeviceRecord, PPM, Requirements, Role, TaskId, TaskSpec};
 use std::collections::BTreeSet;
 
 /// A task and what its guardian knows of the devices.
@@ -83,10 +81,7 @@ impl<I: Iterator<Item = u64>> Draw<I> {
     fn words(&mut self, all: &[&str]) -> BTreeSet<String> {
         let bits = self.word() >> 16;
         let chosen = |n: usize| bits >> (2 * n) & 3 == 3;
-        (0..all.len())
-            .filter(|n| chosen(*n))
-            .map(|n| all[n].into())
-            .collect()
+        (0..all.len()).filter(|n| chosen(*n)).map(|n| all[n].into()).collect()
     }
 
     fn maybe<T>(&mut self, one_in: u64, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
@@ -110,20 +105,13 @@ impl<I: Iterator<Item = u64>> Draw<I> {
 
     fn device_ids(&mut self) -> BTreeSet<DeviceId> {
         let bits = self.word() >> 16;
-        (0..7)
-            .filter(|n| bits >> (2 * n) & 3 == 3)
-            .map(device_id)
-            .collect()
+        (0..7).filter(|n| bits >> (2 * n) & 3 == 3).map(device_id).collect()
     }
 
     fn spec(&mut self) -> TaskSpec {
         TaskSpec {
             task_type: self.one_of(&["echo", "sleep", "command"]).into(),
-            required_permissions: if self.one_in(4) {
-                self.words(&PERMISSIONS)
-            } else {
-                BTreeSet::new()
-            },
+            required_permissions: if self.one_in(4) { self.words(&PERMISSIONS) } else { BTreeSet::new() },
             requirements: Requirements {
                 min_cpu_cores_milli: self.maybe(8, Self::small),
                 min_memory_bytes: self.maybe(4, Self::large),
@@ -138,9 +126,7 @@ impl<I: Iterator<Item = u64>> Draw<I> {
                 requires_gpu: self.one_in(8),
                 requires_internet: self.one_in(8),
                 bandwidth_kbps: self.maybe(8, Self::large),
-                requires_sensors: self
-                    .maybe(8, |draw| draw.words(&SENSORS))
-                    .unwrap_or_default(),
+                requires_sensors: self.maybe(8, |draw| draw.words(&SENSORS)).unwrap_or_default(),
                 exclusive: self.one_in(8),
                 exclude_devices: self.maybe(8, Self::device_ids).unwrap_or_default(),
                 only_devices: self.maybe(8, Self::device_ids).unwrap_or_default(),
@@ -166,8 +152,7 @@ impl<I: Iterator<Item = u64>> Draw<I> {
             sequence: self.large(),
             active_tasks: self.small(),
             queued_tasks: if self.one_in(8) { self.small() } else { 0 },
-            latency_us: self
-                .known(|draw| draw.one_of(&[0, 1, 1_000, 99_999, 100_000, 100_001, u32::MAX])),
+            latency_us: self.known(|draw| draw.one_of(&[0, 1, 1_000, 99_999, 100_000, 100_001, u32::MAX])),
             affinity: self.words(&TYPES),
             ..DeviceRecord::default()
         };
@@ -187,11 +172,7 @@ impl<I: Iterator<Item = u64>> Draw<I> {
         has.internet = self.known(|draw| draw.one_in(2));
         has.bandwidth_kbps = self.known(Self::large);
         has.max_concurrent_tasks = self.small();
-        has.task_types = if self.one_in(8) {
-            self.words(&TYPES)
-        } else {
-            TYPES.map(String::from).into()
-        };
+        has.task_types = if self.one_in(8) { self.words(&TYPES) } else { TYPES.map(String::from).into() };
         has.permissions = self.words(&PERMISSIONS);
         if self.one_in(8) {
             has.blocked = [self.one_of(Blocked::ALL), self.one_of(Blocked::ALL)].into();

@@ -1,0 +1,407 @@
+//! The scheduler itself: takes an input, hands it to the part that knows about it, and collects what is to be done.
+
+use crate::config::Config;
+use crate::device::DeviceRecord;
+use crate::disk::{Disk, Placed};
+use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
+use crate::entry::Entry;
+use crate::guardian::Guardian;
+use crate::handler::{Queries, Submits};
+use crate::holder::{Credits, Holder};
+use crate::id::{DeviceId, Incarnation, TaskId, Term};
+use crate::input::Input;
+use crate::member::{Member, Members};
+use crate::message::Message;
+use crate::record::{self, Fact, Merged};
+use crate::rng::Rng;
+use crate::session::{Life, Peer, PendingAnswer, Sync};
+use crate::time::{Mono, Now, Span};
+use crate::timers::{Timer, Timers};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A term this far above the highest known one is absurd and dropped with its fact: one such fact would end all leasing.
+const TERM_LEAP_MAX: Term = 1 << 20;
+
+/// What was dropped, for the operator.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Inputs that made no sense: of a closed session, of an unknown attempt, of the wrong shape.
+    pub dropped: u64,
+    /// Facts that do not belong to the id they came under, or are absurd.
+    pub refused_facts: u64,
+    /// Keys that came with two values.
+    pub conflicts: u64,
+}
+
+/// The core of one device.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    pub(crate) me: DeviceId,
+    pub(crate) config: Config,
+    pub(crate) now: Now,
+    pub(crate) inc: Incarnation,
+    pub(crate) rng: Rng,
+    pub(crate) timers: Timers,
+    pub(crate) members: Members,
+    pub(crate) tasks: BTreeMap<TaskId, Entry>,
+    /// Those whose end cannot be told yet.
+    pub(crate) open: BTreeSet<TaskId>,
+    /// Those to look at before this input is done with.
+    pub(crate) dirty: BTreeSet<TaskId>,
+    pub(crate) keys: BTreeMap<alloc::string::String, TaskId>,
+    pub(crate) peers: BTreeMap<DeviceId, Peer>,
+    pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
+    pub(crate) own: DeviceRecord,
+    pub(crate) gossiped: (Mono, DeviceRecord),
+    pub(crate) seen_term: Term,
+    pub(crate) term: Term,
+    pub(crate) sync: Sync,
+    pub(crate) answers: Vec<PendingAnswer>,
+    pub(crate) disk: Disk,
+    pub(crate) guardian: Guardian,
+    pub(crate) holder: Holder,
+    pub(crate) credits: Credits,
+    pub(crate) submits: Submits,
+    pub(crate) queries: Queries,
+    pub(crate) accepted: u64,
+    pub(crate) effects: VecDeque<Effect>,
+    pub(crate) counters: Counters,
+    planned: Option<Mono>,
+}
+
+impl Scheduler {
+    /// A core with nothing in it; `restore` fills it.
+    pub(crate) fn empty(me: DeviceId, config: Config, seed: [u8; 32], inc: Incarnation, now: Now) -> Self {
+        let own = DeviceRecord {
+            device: me,
+            incarnation: inc,
+            latency_us: Some(0),
+            protocol: crate::message::PROTOCOL_VERSION,
+            ..DeviceRecord::default()
+        };
+        Self {
+            me,
+            config,
+            now,
+            inc,
+            rng: Rng::new(seed),
+            timers: Timers::default(),
+            members: Members::default(),
+            tasks: BTreeMap::new(),
+            open: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            keys: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            gossiped: (Mono(0), own.clone()),
+            own,
+            seen_term: 0,
+            term: 0,
+            sync: Sync::default(),
+            answers: Vec::new(),
+            disk: Disk::default(),
+            guardian: Guardian::default(),
+            holder: Holder::default(),
+            credits: Credits::default(),
+            submits: Submits::default(),
+            queries: Queries::default(),
+            accepted: 0,
+            effects: VecDeque::new(),
+            counters: Counters::default(),
+            planned: None,
+        }
+    }
+
+    /// Takes one input. Infallible: what a peer sends and makes no sense is counted and dropped, a bad command is answered.
+    /// `poll` must have been drained to `Idle` since the input before.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        let overslept = self.planned.is_some_and(|planned| now.mono > planned + self.config.isolated);
+        self.now = Now { mono: self.now.mono.max(now.mono), wall_ms: now.wall_ms };
+        if overslept && self.peers.values().any(|peer| peer.inc.is_some()) {
+            self.wake();
+        }
+        while let Some(timer) = self.timers.pop_due(self.now.mono) {
+            self.timer_due(timer);
+        }
+        match input {
+            Input::Tick => {}
+            Input::PeerUp(device) => self.peer_up(device),
+            Input::PeerDown(device) => self.peer_down(device),
+            Input::PeerRefused(device) => self.peer_refused(device),
+            Input::Message { from, message } => self.handle_message(from, message),
+            Input::Device(record) => self.handle_device(record),
+            Input::Command { id, command } => self.handle_command(id, command),
+            Input::Attempt { task, epoch, event } => self.handle_attempt(task, epoch, event),
+            Input::Capacity(capacity) => self.handle_capacity(capacity),
+            Input::Persisted { upto } => self.handle_persisted(upto),
+            Input::Storage { healthy } => self.handle_storage(healthy),
+        }
+        self.finish();
+    }
+
+    /// What to do next. Effects may be carried out in any order, except that `Persist` keep their order, and `Send` to one device theirs.
+    pub fn poll(&mut self) -> Output {
+        if let Some(effect) = self.effects.pop_front() {
+            return Output::Effect(effect);
+        }
+        self.planned = self.timers.next();
+        Output::Idle { wake: self.planned }
+    }
+
+    /// Draws the conclusions of an input.
+    pub(crate) fn finish(&mut self) {
+        self.settle_dirty();
+        self.place();
+        self.start_next();
+        self.settle_dirty();
+        self.flush_grants();
+        if let Some(effect) = self.disk.flush() {
+            self.effects.push_back(effect);
+        }
+        self.flush_outboxes();
+        self.flush_acks();
+        self.flush_answers();
+        self.flush_submits();
+        self.flush_gossip();
+    }
+
+    /// Looks at every task that something happened to.
+    pub(crate) fn settle_dirty(&mut self) {
+        while let Some(task) = self.dirty.pop_first() {
+            let Some(entry) = self.tasks.get_mut(&task) else { continue };
+            for key in entry.normalise() {
+                self.disk.stage(DiskEntry::Forget(task, key));
+            }
+            self.hold(task);
+            self.guard(task);
+            self.push(task);
+            self.announce(task);
+        }
+    }
+
+    fn announce(&mut self, task: TaskId) {
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
+        if entry.record.resolve().is_reportable() {
+            self.open.remove(&task);
+            if !core::mem::replace(&mut entry.announced, true) {
+                entry.live = None;
+                self.timers.clear(Timer::Task(task));
+                self.notify(Event::Settled { task });
+            }
+        } else {
+            self.open.insert(task);
+        }
+    }
+
+    fn timer_due(&mut self, timer: Timer) {
+        match timer {
+            Timer::Beat(device) => self.beat_due(device),
+            Timer::Silence(device) => self.silence_due(device),
+            Timer::Digest(device) => self.digest_due(device),
+            Timer::Compare(device) => self.end_compare(device),
+            Timer::Sync => self.sync_due(),
+            Timer::Task(task) => {
+                self.dirty.insert(task);
+            }
+            Timer::Ack | Timer::Gossip => {}
+            Timer::Query => self.query_due(),
+            Timer::Place => self.guardian.world += 1,
+        }
+    }
+
+    fn handle_message(&mut self, from: DeviceId, message: Message) {
+        match message {
+            Message::Hello(hello) if from != self.me => return self.handle_hello(from, hello),
+            Message::Members(members) => {
+                members.into_iter().for_each(|member| self.learn_member(member));
+                return;
+            }
+            _ => {}
+        }
+        if !self.peers.get(&from).is_some_and(|peer| peer.session) {
+            self.counters.dropped += 1;
+            return;
+        }
+        match message {
+            Message::Hello(_) | Message::Members(_) => {}
+            Message::Beat(beat) => self.handle_beat(from, beat),
+            Message::Facts(facts) => self.handle_facts(from, facts),
+            Message::Stored(stored) => self.handle_stored(from, stored),
+            Message::Ask(ask) => self.handle_ask(from, ask),
+            Message::Answer(answer) => self.handle_answer(from, answer),
+            Message::Want(want) => self.handle_want(from, want),
+            Message::Grant(grant) => self.handle_grant(from, grant),
+            Message::Digest(digest) => self.handle_digest(from, digest),
+            Message::Resend(_) => self.resend_leases(from),
+            Message::Query(query) => self.handle_query(from, query),
+            Message::Reply(reply) => self.handle_query_reply(from, reply),
+            Message::Live(live) => self.handle_live(from, live),
+            Message::Record(record) => self.handle_device(record),
+        }
+    }
+
+    /// Adds a fact of this device's own.
+    pub(crate) fn write(&mut self, task: TaskId, fact: Fact) {
+        self.merge(task, fact, None);
+    }
+
+    /// Adds a fact that a peer has on disk.
+    pub(crate) fn learn(&mut self, from: DeviceId, task: TaskId, fact: Fact) {
+        let absurd = match &fact {
+            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.saturating_add(TERM_LEAP_MAX),
+            Fact::Settled(settled) => settled.term > self.seen_term.saturating_add(TERM_LEAP_MAX),
+            _ => false,
+        };
+        let spec = match &fact {
+            Fact::Submitted(submitted) => record::verify(task, submitted),
+            _ => None,
+        };
+        let is_submitted = matches!(fact, Fact::Submitted(_));
+        if absurd || (is_submitted && spec.is_none()) || (!is_submitted && !self.tasks.contains_key(&task)) {
+            self.counters.refused_facts += 1;
+            return;
+        }
+        if let Some(spec) = spec {
+            self.ensure_entry(task, Arc::new(spec));
+        }
+        self.merge(task, fact, Some(from));
+    }
+
+    /// Makes room for a task that is new here.
+    pub(crate) fn ensure_entry(&mut self, task: TaskId, spec: Arc<crate::task::TaskSpec>) {
+        if let Some(key) = &spec.idempotency_key {
+            self.keys.entry(key.clone()).or_insert(task);
+        }
+        let now = self.now.mono;
+        self.tasks.entry(task).or_insert_with(|| Entry::new(spec, now));
+    }
+
+    fn merge(&mut self, task: TaskId, fact: Fact, from: Option<DeviceId>) {
+        let now = self.now.mono;
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
+        let slot = match entry.record.merge(fact.clone()) {
+            Merged::New(slot) => {
+                entry.changed = now;
+                let key = fact.key().hash();
+                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, fact.clone()));
+                match &fact {
+                    Fact::Leased(lease) if lease.epoch > entry.lease_seen.0 => entry.lease_seen = (lease.epoch, now),
+                    Fact::Closed(closed) if closed.epoch > entry.closed_seen.0 => {
+                        entry.closed_seen = (closed.epoch, now);
+                    }
+                    _ => {}
+                }
+                slot
+            }
+            Merged::Known(slot) => slot,
+            Merged::Conflict(slot) => {
+                let kept = entry.record.get(slot).cloned().unwrap_or(fact.clone());
+                let key = kept.key().hash();
+                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, kept));
+                self.counters.conflicts += 1;
+                self.effects.push_back(Effect::Notify(Event::Alarm { task, what: "two values for one key" }));
+                slot
+            }
+            Merged::Ignored => return,
+        };
+        if let Some(from) = from
+            && let Some(entry) = self.tasks.get_mut(&task)
+        {
+            entry.copy_mut(from).stored |= 1 << slot;
+        }
+        self.dirty.insert(task);
+        match &fact {
+            Fact::Leased(lease) => {
+                self.see_term(lease.epoch.term());
+                if lease.to == self.me && from.is_some() {
+                    self.credits.seen(lease.by);
+                }
+            }
+            Fact::Settled(settled) => self.see_term(settled.term),
+            Fact::Closed(closed) => {
+                self.notify(Event::Closed { task, epoch: closed.epoch });
+            }
+            Fact::Submitted(_) => self.notify(Event::Submitted { task }),
+            _ => {}
+        }
+    }
+
+    fn handle_persisted(&mut self, upto: u64) {
+        for placed in self.disk.persisted(upto) {
+            let Some(entry) = self.tasks.get_mut(&placed.task) else { continue };
+            if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
+                entry.durable |= 1 << placed.slot;
+                self.dirty.insert(placed.task);
+            }
+        }
+    }
+
+    fn handle_storage(&mut self, healthy: bool) {
+        if self.disk.healthy != healthy {
+            self.disk.healthy = healthy;
+            self.dirty_open();
+            self.view_changed();
+            let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
+            up.into_iter().for_each(|device| self.beat(device, false));
+        }
+    }
+
+    /// Learns of a member.
+    pub(crate) fn learn_member(&mut self, member: Member) {
+        let Some(merged) = self.members.merge(member) else { return };
+        self.disk.stage(DiskEntry::Member(merged));
+        if merged.device != self.me {
+            self.peer_mut(merged.device);
+        }
+        self.dirty_open();
+    }
+
+    pub(crate) fn send_members(&mut self, to: DeviceId) {
+        let members = self.members.iter().copied().collect();
+        self.send(to, Message::Members(members));
+    }
+
+    /// What is known of a peer, to be changed.
+    pub(crate) fn peer_mut(&mut self, device: DeviceId) -> &mut Peer {
+        let (now, first_frame) = (self.now.mono, u64::from(self.inc.boots) << 32 | 1);
+        self.peers.entry(device).or_insert_with(|| Peer::new(now, first_frame))
+    }
+
+    /// Through whom a device that is not heard here is reached.
+    pub(crate) fn relay_to(&self, device: DeviceId) -> Option<DeviceId> {
+        match self.peers.get(&device)?.life {
+            Life::Vetoed { by } => Some(by),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn see_term(&mut self, term: Term) {
+        if term <= self.seen_term.saturating_add(TERM_LEAP_MAX) {
+            self.seen_term = self.seen_term.max(term);
+        }
+    }
+
+    pub(crate) fn dirty_open(&mut self) {
+        self.dirty.extend(self.open.iter().copied());
+    }
+
+    /// Something changed that may let a waiting task be placed.
+    pub(crate) fn view_changed(&mut self) {
+        self.guardian.world += 1;
+    }
+
+    pub(crate) fn send(&mut self, to: DeviceId, message: Message) {
+        self.effects.push_back(Effect::Send { to, message });
+    }
+
+    pub(crate) fn notify(&mut self, event: Event) {
+        self.effects.push_back(Effect::Notify(event));
+    }
+
+    /// How long a command waits for other devices.
+    pub(crate) fn query_patience(&self) -> Span {
+        self.config.ack_timeout
+    }
+}

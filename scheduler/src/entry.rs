@@ -1,0 +1,153 @@
+//! A task as this device keeps it: the replicated record, and beside it what is only known here and now.
+
+use crate::id::{DeviceId, Epoch};
+use crate::record::{Fact, FactKey, Record, Settled, Slots};
+use crate::task::TaskSpec;
+use crate::time::{Mono, Span};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A record and its circumstances.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// The facts.
+    pub(crate) record: Record,
+    /// What was asked, parsed and verified against the id.
+    pub(crate) spec: Arc<TaskSpec>,
+    /// The facts on this device's disk.
+    pub(crate) durable: Slots,
+    /// What other devices have of it.
+    pub(crate) copies: Vec<Replica>,
+    /// Its home, and the hash of the members that it was computed from.
+    pub(crate) home: (u64, Vec<DeviceId>),
+    /// When this device first had it.
+    pub(crate) since: Mono,
+    /// When its facts last changed here.
+    pub(crate) changed: Mono,
+    /// When the current lease was first seen here.
+    pub(crate) lease_seen: (Epoch, Mono),
+    /// When the current lease's end was first seen here.
+    pub(crate) closed_seen: (Epoch, Mono),
+    /// Accepted here in this incarnation: no other device can have acted on it without hearing from this one.
+    pub(crate) accepted_here: bool,
+    /// The holder in whose count of my open leases it is, and with which hash.
+    pub(crate) counted: Option<(DeviceId, u64)>,
+    /// What the running attempt last said.
+    pub(crate) live: Option<LiveState>,
+    /// Its end was announced.
+    pub(crate) announced: bool,
+}
+
+/// What the holder said of a running attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LiveState {
+    /// The lease.
+    pub epoch: Epoch,
+    /// When it started, as the holder believed; milliseconds since 1970.
+    pub started_wall_ms: Option<u64>,
+    /// Percent done.
+    pub percent: Option<u8>,
+    /// Free text.
+    pub text: String,
+}
+
+/// What another device has of a record, as far as this one knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Replica {
+    /// Who.
+    pub(crate) device: DeviceId,
+    /// On its disk.
+    pub(crate) stored: Slots,
+    /// Sent in this session, not yet acknowledged.
+    pub(crate) sent: Slots,
+}
+
+impl Entry {
+    /// A record that this device hears of for the first time.
+    pub(crate) fn new(spec: Arc<TaskSpec>, now: Mono) -> Self {
+        Self {
+            record: Record::default(),
+            spec,
+            durable: 0,
+            copies: Vec::new(),
+            home: (0, Vec::new()),
+            since: now,
+            changed: now,
+            lease_seen: (Epoch::default(), now),
+            closed_seen: (Epoch::default(), now),
+            accepted_here: false,
+            counted: None,
+            live: None,
+            announced: false,
+        }
+    }
+
+    /// It changed so lately that what is missing elsewhere is probably under way.
+    pub(crate) fn is_recent(&self, now: Mono, quiet: Span) -> bool {
+        now.since(self.changed) < quiet
+    }
+
+    /// What `device` has, to be changed.
+    pub(crate) fn copy_mut(&mut self, device: DeviceId) -> &mut Replica {
+        let at = self.copies.iter().position(|copy| copy.device == device).unwrap_or_else(|| {
+            self.copies.push(Replica { device, stored: 0, sent: 0 });
+            self.copies.len() - 1
+        });
+        &mut self.copies[at]
+    }
+
+    /// The slots that `device` has on its disk.
+    pub(crate) fn stored_by(&self, device: DeviceId) -> Slots {
+        self.copies.iter().find(|copy| copy.device == device).map_or(0, |copy| copy.stored)
+    }
+
+    /// The slots that `device` still has to be sent.
+    pub(crate) fn missing_at(&self, device: DeviceId) -> Slots {
+        let copy = self.copies.iter().find(|copy| copy.device == device);
+        self.durable & !copy.map_or(0, |copy| copy.stored | copy.sent)
+    }
+
+    /// Frees slots whose facts the normal form dropped; returns their keys.
+    pub(crate) fn normalise(&mut self) -> Vec<FactKey> {
+        let out = self.record.normalise();
+        for (slot, _) in &out {
+            let bit = !(1 << slot);
+            self.durable &= bit;
+            for copy in &mut self.copies {
+                copy.stored &= bit;
+                copy.sent &= bit;
+            }
+        }
+        out.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// The devices that accepted it.
+    pub(crate) fn acceptors(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.record.facts().filter_map(|fact| match fact {
+            Fact::Submitted(submitted) => Some(submitted.by),
+            _ => None,
+        })
+    }
+
+    /// The slots that a device must have to know and tell a decision: the decision, and the outcome that it names.
+    pub(crate) fn settlement_slots(&self, settled: &Settled) -> Slots {
+        let named = settled.verdict.epoch();
+        self.record
+            .slots()
+            .filter(|(_, fact)| match fact {
+                Fact::Settled(other) => other == settled,
+                Fact::Closed(closed) => Some(closed.epoch) == named,
+                _ => false,
+            })
+            .fold(0, |mask, (slot, _)| mask | 1 << slot)
+    }
+
+    /// The slots of all `Submitted`: who has one of these has the task.
+    pub(crate) fn submitted_slots(&self) -> Slots {
+        self.record
+            .slots()
+            .filter(|(_, fact)| matches!(fact, Fact::Submitted(_)))
+            .fold(0, |mask, (slot, _)| mask | 1 << slot)
+    }
+}

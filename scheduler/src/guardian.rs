@@ -1,0 +1,31 @@
+//! Who acts on a task, and what it does: leases it to a device, settles how it ended, and says when that may be told.
+
+mod duty;
+mod lease;
+mod place;
+mod settle;
+
+use crate::id::{DeviceId, Epoch, TaskId};
+use crate::queue::{Queue, RunTimes};
+use alloc::collections::BTreeMap;
+
+/// What this device keeps as a guardian.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guardian {
+    /// Tasks that may be leased as soon as a device has room.
+    pub(crate) queue: Queue,
+    /// Grows whenever something changed that may let a waiting task be placed.
+    pub(crate) world: u64,
+    /// How long tasks of a type run.
+    pub(crate) runs: RunTimes,
+    /// My open leases by holder: how many, and the XOR of their hashes.
+    pub(crate) counted: BTreeMap<DeviceId, (u32, u64)>,
+}
+
+/// A lease's hash for the comparison of what is held (rule 19).
+pub(crate) fn lease_hash(task: TaskId, epoch: Epoch) -> u64 {
+    let id = u128::from_le_bytes(task.0);
+    let mut z = (id as u64) ^ ((id >> 64) as u64).rotate_left(31) ^ epoch.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z ^ (z >> 27)
+}

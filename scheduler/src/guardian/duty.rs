@@ -1,0 +1,199 @@
+//! Whether this device acts on a task, and what it should do next: a function of the facts and of whom this device hears
+//! (rules 22 to 25).
+
+use crate::core::Scheduler;
+use crate::entry::Entry;
+use crate::id::{DeviceId, TaskId, Term};
+use crate::keeper::rendezvous;
+use crate::record::{Close, Closed, Leased, State, Verdict};
+use crate::session::Life;
+use crate::task::ErrorClass;
+use crate::time::{Mono, Span};
+use alloc::string::ToString;
+
+/// The next step of a guardian.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Duty {
+    /// It is somebody else's, or there is nothing to do before something happens.
+    Nothing,
+    /// Look again then.
+    Wait(Mono),
+    /// Find a device for it.
+    Lease,
+    /// Decide.
+    Settle(Verdict),
+    /// Say that the decision may be told.
+    MarkStable {
+        /// Of the decision.
+        round: u32,
+        /// Of the decision.
+        term: Term,
+        /// On how many it is.
+        disks: u32,
+    },
+}
+
+/// Pause before a lease that ended without the task's fault is followed by another, times the number of such ends.
+const LOSS_PAUSE: Span = Span::from_ms(250);
+/// So many such ends cost no pause.
+const LOSSES_FREE: u32 = 2;
+
+/// How a lease stands.
+enum End<'a> {
+    /// There is none.
+    NoLease,
+    /// The holder let go.
+    Closed(&'a Closed),
+    /// The holder has lost it: dead, reborn, or far over its time.
+    Over,
+    /// The holder has it; look again then.
+    Open(Mono),
+}
+
+impl Scheduler {
+    /// Whether a device can act as a guardian, as this one sees it.
+    fn is_willing(&self, device: DeviceId) -> bool {
+        if device == self.me {
+            return self.disk.healthy;
+        }
+        self.peers.get(&device).is_some_and(|peer| peer.is_live() && peer.guard)
+    }
+
+    /// Who acts on a task (rule 22).
+    pub(crate) fn guardian_of(&self, task: TaskId, entry: &Entry, state: &State<'_>) -> Option<DeviceId> {
+        if let Some(lease) = state.lease
+            && self.is_willing(lease.by)
+        {
+            return Some(lease.by);
+        }
+        if let Some(acceptor) = entry.acceptors().filter(|by| self.is_willing(*by)).min() {
+            return Some(acceptor);
+        }
+        let has = entry.submitted_slots();
+        let holders = entry.copies.iter().filter(|copy| copy.stored & has != 0).map(|copy| copy.device);
+        holders
+            .chain((entry.durable & has != 0).then_some(self.me))
+            .filter(|device| self.is_willing(*device))
+            .max_by_key(|device| rendezvous(*device, task))
+    }
+
+    /// Nobody else is there to store anything.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members
+            .present()
+            .all(|device| device == self.me || self.peers.get(&device).is_none_or(|peer| peer.is_confirmed_lost()))
+    }
+
+    /// What this device should do about a task.
+    pub(crate) fn duty(&self, task: TaskId, entry: &Entry) -> Duty {
+        let state = entry.record.resolve();
+        if state.stable.is_some() {
+            return Duty::Nothing;
+        }
+        if let Some(settled) = state.settled
+            && settled.by == self.me
+            && settled.by_inc == self.inc
+            && state.is_complete()
+        {
+            return self.stability(entry, &state);
+        }
+        if self.guardian_of(task, entry, &state) != Some(self.me) || !(self.sync.done || entry.accepted_here) {
+            return Duty::Nothing;
+        }
+        if let Some(settled) = state.settled
+            && state.is_complete()
+        {
+            // Somebody else's decision, or mine of an earlier life, which nobody has told yet: make it mine.
+            return if self.sync.done { Duty::Settle(settled.verdict.clone()) } else { Duty::Nothing };
+        }
+        if let Some((epoch, _)) = state.good {
+            return Duty::Settle(Verdict::Result(epoch));
+        }
+        let end = self.lease_end(entry, &state);
+        if state.cancel_asked {
+            return match end {
+                End::Open(at) => Duty::Wait(at),
+                End::NoLease | End::Closed(_) | End::Over => Duty::Settle(Verdict::Cancelled),
+            };
+        }
+        match (end, state.lease) {
+            (End::NoLease, _) | (_, None) => Duty::Lease,
+            (End::Open(at), _) => Duty::Wait(at),
+            (End::Over, Some(lease)) => self.after_loss(lease, None),
+            (End::Closed(closed), Some(lease)) => self.after_close(task, entry, lease, closed),
+        }
+    }
+
+    fn stability(&self, entry: &Entry, state: &State<'_>) -> Duty {
+        let Some(settled) = state.settled else { return Duty::Nothing };
+        let needed = entry.settlement_slots(settled);
+        if entry.durable & needed != needed {
+            return Duty::Nothing;
+        }
+        let copies = entry.copies.iter().filter(|copy| copy.stored & needed == needed).count();
+        if copies == 0 && !self.is_alone() {
+            return Duty::Nothing;
+        }
+        Duty::MarkStable { round: settled.round, term: settled.term, disks: 1 + copies as u32 }
+    }
+
+    fn after_loss(&self, lease: &Leased, since: Option<Mono>) -> Duty {
+        if lease.losses >= self.config.releases_max {
+            let message = "no device kept it long enough to run it".to_string();
+            return Duty::Settle(Verdict::Failed { class: ErrorClass::DeviceLost, message, epoch: None });
+        }
+        let pause = Span(LOSS_PAUSE.0 * u64::from(lease.losses.saturating_sub(LOSSES_FREE)));
+        match since {
+            Some(since) if self.now.mono < since + pause => Duty::Wait(since + pause),
+            _ => Duty::Lease,
+        }
+    }
+
+    fn after_close(&self, task: TaskId, entry: &Entry, lease: &Leased, closed: &Closed) -> Duty {
+        let Close::Finished(outcome) = &closed.close else {
+            return self.after_loss(lease, Some(entry.closed_seen.1));
+        };
+        let Some((class, message)) = &outcome.error else { return Duty::Nothing };
+        let retry = &entry.spec.retry;
+        if !retry.retries(*class) || lease.attempt > retry.max_retries {
+            return Duty::Settle(match class {
+                ErrorClass::Timeout => Verdict::Timeout(closed.epoch),
+                class => Verdict::Failed { class: *class, message: message.clone(), epoch: Some(closed.epoch) },
+            });
+        }
+        let due = entry.closed_seen.1 + retry.delay(task, lease.attempt);
+        if self.now.mono < due { Duty::Wait(due) } else { Duty::Lease }
+    }
+
+    fn lease_end<'a>(&self, entry: &Entry, state: &State<'a>) -> End<'a> {
+        let Some(lease) = state.lease else { return End::NoLease };
+        if let Some(closed) = state.closed {
+            return End::Closed(closed);
+        }
+        let now = self.now.mono;
+        let seen = entry.lease_seen.1;
+        let overrun = seen + entry.spec.timeout + self.config.overrun;
+        let over = if lease.to == self.me {
+            if lease.to_inc == self.inc || !self.sync.done { overrun } else { now }
+        } else {
+            match self.peers.get(&lease.to) {
+                None => now,
+                Some(peer) if peer.is_up() && peer.synced && peer.inc > Some(lease.to_inc) => now,
+                Some(peer) => match peer.life {
+                    Life::Lost { confirmed: true, proven: true } => now,
+                    Life::Lost { confirmed: true, proven: false } => {
+                        let patience = Span(now.since(seen).0 / 4).min(self.config.silent_holder_max);
+                        overrun.min(peer.heard + patience.max(self.config.dead))
+                    }
+                    _ => overrun,
+                },
+            }
+        };
+        if now >= over { End::Over } else { End::Open(over) }
+    }
+
+    /// The highest lease of a task has not ended, as far as this device can tell.
+    pub(crate) fn is_lease_open(state: &State<'_>) -> bool {
+        state.lease.is_some() && state.closed.is_none() && state.settled.is_none()
+    }
+}

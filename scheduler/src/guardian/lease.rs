@@ -1,0 +1,63 @@
+//! Granting a lease (rules 4, 23), and sending leases again that did not arrive (rule 19).
+
+use crate::core::Scheduler;
+use crate::effect::Event;
+use crate::id::{DeviceId, Epoch, TaskId};
+use crate::record::{Close, Closed, Fact, Leased};
+
+impl Scheduler {
+    /// Gives a task to a device. The caller has found that it is free and that the device has room.
+    pub(crate) fn lease(&mut self, task: TaskId, to: DeviceId, score_ppm: u32) {
+        let Some(to_inc) = (if to == self.me { Some(self.inc) } else { self.peers.get(&to).and_then(|peer| peer.inc) })
+        else {
+            return;
+        };
+        let Some(entry) = self.tasks.get(&task) else { return };
+        let state = entry.record.resolve();
+        let (mut term, mut n, mut attempt, mut losses) = (self.term, 0, 1, 0);
+        if let Some(last) = state.lease {
+            if last.epoch.term() >= term {
+                (term, n) = (last.epoch.term(), last.epoch.n() + 1);
+            }
+            let failed = matches!(state.closed, Some(Closed { close: Close::Finished(_), .. }));
+            (attempt, losses) = if failed { (last.attempt + 1, last.losses) } else { (last.attempt, last.losses + 1) };
+        }
+        let (by, by_inc) = (self.me, self.inc);
+        let epoch = Epoch::new(term, n, self.tag());
+        self.guardian.queue.remove(task);
+        if let Some(peer) = self.peers.get_mut(&to) {
+            peer.credit.leased += 1;
+        }
+        self.write(task, Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm }));
+        self.notify(Event::Leased { task, epoch, to });
+    }
+
+    /// Twelve bits that tell the leases of two granters in one term apart.
+    fn tag(&self) -> u16 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.me.0).update(&self.inc.boots.to_le_bytes()).update(&self.inc.wakes.to_le_bytes());
+        let hash = hasher.finalize();
+        u16::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]) & 0xfff
+    }
+
+    /// What this device counts of its open leases to a peer.
+    pub(crate) fn counted_at(&self, device: DeviceId) -> (u32, u64) {
+        self.guardian.counted.get(&device).copied().unwrap_or_default()
+    }
+
+    /// Sends everything again that has to do with leases between this device and a peer.
+    pub(crate) fn resend_leases(&mut self, device: DeviceId) {
+        for (task, entry) in &mut self.tasks {
+            let between = entry.record.facts().any(|fact| match fact {
+                Fact::Leased(lease) => [(self.me, device), (device, self.me)].contains(&(lease.by, lease.to)),
+                _ => false,
+            });
+            if between && entry.record.resolve().stable.is_none() {
+                let copy = entry.copy_mut(device);
+                copy.stored = 0;
+                copy.sent = 0;
+                self.dirty.insert(*task);
+            }
+        }
+    }
+}

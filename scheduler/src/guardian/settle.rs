@@ -1,0 +1,68 @@
+//! Carrying out a guardian's duty: a decision is a fact, written once, never derived again (rules 7, 24, 25).
+
+use super::duty::Duty;
+use super::lease_hash;
+use crate::core::Scheduler;
+use crate::id::TaskId;
+use crate::record::{Fact, Settled, Stable, Verdict};
+use crate::timers::Timer;
+
+impl Scheduler {
+    /// Does what this device should do about a task now.
+    pub(crate) fn guard(&mut self, task: TaskId) {
+        self.count_lease(task);
+        let Some(entry) = self.tasks.get(&task) else { return };
+        let duty = self.duty(task, entry);
+        if duty != Duty::Lease {
+            self.guardian.queue.remove(task);
+        }
+        match duty {
+            Duty::Nothing => self.timers.clear(Timer::Task(task)),
+            Duty::Wait(until) => self.timers.set(Timer::Task(task), until),
+            Duty::Lease => {
+                self.timers.clear(Timer::Task(task));
+                let (spec, since) = (entry.spec.clone(), entry.since);
+                self.guardian.queue.insert(task, &spec, since);
+            }
+            Duty::Settle(verdict) => self.settle(task, verdict),
+            Duty::MarkStable { round, term, disks } => {
+                let by = self.me;
+                self.write(task, Fact::Stable(Stable { round, term, by, disks }));
+            }
+        }
+    }
+
+    fn settle(&mut self, task: TaskId, verdict: Verdict) {
+        let Some(entry) = self.tasks.get(&task) else { return };
+        let state = entry.record.resolve();
+        let seen = state.settled.map_or(0, |settled| settled.term + 1);
+        let term = self.term.max(state.lease.map_or(0, |lease| lease.epoch.term())).max(seen);
+        let (by, by_inc, round) = (self.me, self.inc, state.round);
+        self.see_term(term);
+        self.write(task, Fact::Settled(Settled { round, term, by, by_inc, verdict }));
+    }
+
+    /// Keeps the count of my open leases by holder.
+    fn count_lease(&mut self, task: TaskId) {
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
+        let state = entry.record.resolve();
+        let now = state
+            .lease
+            .filter(|lease| lease.by == self.me && Self::is_lease_open(&state))
+            .filter(|lease| {
+                lease.to == self.me || self.peers.get(&lease.to).is_some_and(|peer| peer.inc == Some(lease.to_inc))
+            })
+            .map(|lease| (lease.to, lease_hash(task, lease.epoch)));
+        let before = core::mem::replace(&mut entry.counted, now);
+        if before == now {
+            return;
+        }
+        for (change, lease) in [(false, before), (true, now)] {
+            let Some((device, hash)) = lease else { continue };
+            let count = self.guardian.counted.entry(device).or_default();
+            count.0 = if change { count.0 + 1 } else { count.0.saturating_sub(1) };
+            count.1 ^= hash;
+        }
+        self.guardian.world += 1;
+    }
+}

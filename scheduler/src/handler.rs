@@ -1,0 +1,10 @@
+//! What users of this device ask for, and what the device itself reports: one file for each.
+
+mod capacity;
+mod query;
+mod restore;
+mod submit;
+
+pub(crate) use query::Queries;
+pub use restore::RestoreError;
+pub(crate) use submit::Submits;

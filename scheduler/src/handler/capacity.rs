@@ -1,0 +1,75 @@
+//! What this device is and has, and what it hears of the others by gossip.
+
+use crate::core::Scheduler;
+use crate::device::{Capacity, DeviceRecord};
+use crate::effect::Effect;
+use crate::time::Span;
+use crate::timers::Timer;
+
+/// Changes of load are gossiped no more often than this.
+const GOSSIP_MIN: Span = Span::from_secs(1);
+/// A record is gossiped again after this long even if nothing changed, for those who missed it.
+const GOSSIP_MAX: Span = Span::from_secs(30);
+
+impl Scheduler {
+    /// This device measured itself.
+    pub(crate) fn handle_capacity(&mut self, capacity: Capacity) {
+        if self.own.capacity != capacity {
+            let blocked = self.own.capacity.blocked != capacity.blocked;
+            self.own.capacity = capacity;
+            self.own.sequence += 1;
+            self.view_changed();
+            if blocked {
+                self.dirty_open();
+            }
+        }
+    }
+
+    /// A device's record, from gossip or from itself.
+    pub(crate) fn handle_device(&mut self, record: DeviceRecord) {
+        if record.device == self.me || !record.is_bounded() || self.members.get(record.device).is_none() {
+            self.counters.dropped += 1;
+            return;
+        }
+        if self.devices.get(&record.device).is_none_or(|old| record.supersedes(old)) {
+            self.devices.insert(record.device, record);
+            self.view_changed();
+        }
+    }
+
+    /// Tells the others about this device when there is something to tell.
+    pub(crate) fn flush_gossip(&mut self) {
+        let active = self.holder.active;
+        let queued = (self.holder.runs.len() as u32).saturating_sub(active);
+        let mut rtts: alloc::vec::Vec<_> =
+            self.peers.values().filter(|peer| peer.is_up()).filter_map(|peer| peer.rtt).collect();
+        rtts.sort_unstable();
+        let latency = rtts.get(rtts.len() / 2).map_or(0, |rtt| u32::try_from(rtt.0).unwrap_or(u32::MAX));
+        self.own.active_tasks = active;
+        self.own.queued_tasks = queued;
+        self.own.latency_us = Some(latency);
+        if self.own.affinity.len() != self.holder.affinity.len()
+            || !self.holder.affinity.iter().all(|task_type| self.own.affinity.contains(task_type))
+        {
+            self.own.affinity = self.holder.affinity.iter().cloned().collect();
+            self.own.sequence += 1;
+        }
+        let (last, told) = &self.gossiped;
+        let now = self.now.mono;
+        let changed = (told.active_tasks, told.queued_tasks) != (active, queued)
+            || told.capacity != self.own.capacity
+            || told.incarnation != self.own.incarnation
+            || told.affinity != self.own.affinity;
+        let due = *last + if changed { GOSSIP_MIN } else { GOSSIP_MAX };
+        if now >= due || last.0 == 0 {
+            self.own.sequence += 1;
+            self.gossiped = (now, self.own.clone());
+            self.timers.set(Timer::Gossip, now + GOSSIP_MAX);
+            if self.peers.values().any(|peer| peer.link) {
+                self.effects.push_back(Effect::Gossip(self.own.clone()));
+            }
+        } else {
+            self.timers.set_earlier(Timer::Gossip, due);
+        }
+    }
+}

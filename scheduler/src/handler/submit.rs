@@ -1,0 +1,178 @@
+//! Accepting tasks, and cancelling them. `submit` answers when enough disks have the task, or after a while with the true number; once
+//! it is on disk here it never answers with an error (rule 16).
+
+use crate::core::Scheduler;
+use crate::effect::{Effect, Refusal, Reply};
+use crate::id::{DeviceId, TaskId};
+use crate::input::{Command, CommandId, NewTask};
+use crate::record::{CancelAsked, Fact, Submitted, keyed_task_id, task_id};
+use crate::task::{PAYLOAD_BYTES_MAX, SPEC_BYTES_MAX, SpecError};
+use crate::time::Mono;
+use crate::timers::Timer;
+use crate::wire::encode_spec;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// A submit that has not been answered.
+#[derive(Clone, Debug)]
+struct Submit {
+    id: CommandId,
+    tasks: Vec<TaskId>,
+    /// The first so many are on enough disks.
+    stored: usize,
+    disks: usize,
+    until: Mono,
+}
+
+/// Submits that have not been answered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Submits(Vec<Submit>);
+
+fn check(task: &NewTask) -> Result<crate::bytes::Bytes, SpecError> {
+    let spec = encode_spec(&task.spec);
+    if task.spec.task_type.is_empty() {
+        Err(SpecError::NoTaskType)
+    } else if task.payload.len() > PAYLOAD_BYTES_MAX {
+        Err(SpecError::PayloadTooLarge(task.payload.len()))
+    } else if spec.len() > SPEC_BYTES_MAX {
+        Err(SpecError::SpecTooLarge(spec.len()))
+    } else {
+        Ok(spec)
+    }
+}
+
+impl Scheduler {
+    /// A request by this device's user.
+    pub(crate) fn handle_command(&mut self, id: CommandId, command: Command) {
+        match command {
+            Command::Submit { tasks, disks } => match self.submit(tasks) {
+                Ok(tasks) => {
+                    let disks = disks.unwrap_or(self.config.ack_disks).max(1);
+                    let until = self.now.mono + self.config.ack_timeout;
+                    self.submits.0.push(Submit { id, tasks, stored: 0, disks, until });
+                    self.timers.set_earlier(Timer::Ack, until);
+                }
+                Err(refusal) => self.reply(id, Reply::Refused(refusal)),
+            },
+            Command::Cancel(task) => self.cancel(id, task),
+            Command::Read(task) => self.read(id, task),
+            Command::Find(prefix) => self.find(id, &prefix),
+            Command::List { limit } => self.list(id, limit),
+        }
+    }
+
+    pub(crate) fn reply(&mut self, id: CommandId, reply: Reply) {
+        self.effects.push_back(Effect::Reply { id, reply });
+    }
+
+    fn submit(&mut self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>, Refusal> {
+        if !self.disk.healthy {
+            return Err(Refusal::Storage);
+        }
+        if self.open.len() + tasks.len() > self.config.queue_max {
+            return Err(Refusal::QueueFull { limit: self.config.queue_max });
+        }
+        let mut accepted = Vec::with_capacity(tasks.len());
+        for (index, task) in tasks.into_iter().enumerate() {
+            let spec = check(&task).map_err(|error| Refusal::Spec { index, error })?;
+            let nonce = if task.spec.idempotency_key.is_some() { 0 } else { self.rng.next() };
+            let id = match &task.spec.idempotency_key {
+                Some(key) => keyed_task_id(key, &spec, &task.payload),
+                None => task_id(self.now.wall_ms, &spec, &task.payload, self.me, nonce),
+            };
+            if let Some(earlier) = task.spec.idempotency_key.as_ref().and_then(|key| self.keys.get(key))
+                && *earlier != id
+            {
+                return Err(Refusal::KeyConflict { earlier: *earlier });
+            }
+            accepted.push((id, nonce, spec, task));
+        }
+        let ids = accepted.iter().map(|(id, ..)| *id).collect();
+        for (id, nonce, spec, task) in accepted {
+            self.accept(id, nonce, spec, task);
+        }
+        Ok(ids)
+    }
+
+    fn accept(&mut self, id: TaskId, nonce: u64, spec: crate::bytes::Bytes, task: NewTask) {
+        if self.tasks.contains_key(&id) {
+            return;
+        }
+        self.ensure_entry(id, Arc::new(task.spec));
+        if let Some(entry) = self.tasks.get_mut(&id) {
+            entry.accepted_here = true;
+        }
+        self.accepted += 1;
+        let (by, number, wall_ms) = (self.me, self.accepted, self.now.wall_ms);
+        self.open.insert(id);
+        self.write(id, Fact::Submitted(Submitted { by, number, nonce, wall_ms, spec, payload: task.payload }));
+    }
+
+    /// Answers the submits that can be answered.
+    pub(crate) fn flush_submits(&mut self) {
+        if self.submits.0.is_empty() {
+            return;
+        }
+        let live = self.peers.values().filter(|peer| peer.is_live()).count();
+        let mut waiting = Vec::new();
+        for mut submit in core::mem::take(&mut self.submits.0) {
+            let late = self.now.mono >= submit.until;
+            let wanted = if late { 1 } else { submit.disks.min(1 + live) };
+            while submit.tasks.get(submit.stored).is_some_and(|task| self.disks_of(*task) >= wanted) {
+                submit.stored += 1;
+            }
+            if submit.stored < submit.tasks.len() {
+                if !late {
+                    self.timers.set_earlier(Timer::Ack, submit.until);
+                }
+                waiting.push(submit);
+                continue;
+            }
+            let disks = self.disks_of_all(&submit.tasks);
+            self.reply(submit.id, Reply::Accepted { tasks: submit.tasks, disks });
+        }
+        self.submits.0 = waiting;
+    }
+
+    /// On how many disks a task is, as far as this device knows; none before it is on this one's.
+    fn disks_of(&self, task: TaskId) -> usize {
+        let Some(entry) = self.tasks.get(&task) else { return 0 };
+        let slots = entry.submitted_slots();
+        if entry.durable & slots == 0 {
+            return 0;
+        }
+        1 + entry.copies.iter().filter(|copy| copy.stored & slots != 0).count()
+    }
+
+    fn disks_of_all(&self, tasks: &[TaskId]) -> Vec<DeviceId> {
+        let has = |device: DeviceId| {
+            tasks.iter().all(|task| {
+                self.tasks.get(task).is_some_and(|entry| entry.stored_by(device) & entry.submitted_slots() != 0)
+            })
+        };
+        let mut disks = vec![self.me];
+        disks.extend(self.peers.keys().copied().filter(|device| has(*device)));
+        disks
+    }
+
+    fn cancel(&mut self, id: CommandId, task: TaskId) {
+        if !self.tasks.contains_key(&task) {
+            // The request travels as a fact, and a fact needs its record: fetch that first.
+            self.fetch_and_cancel(id, task);
+            return;
+        }
+        self.ask_cancel(task);
+        self.settle_dirty();
+        let status = self.tasks[&task].record.resolve().status();
+        self.reply(id, Reply::Status(task, status));
+    }
+
+    pub(crate) fn ask_cancel(&mut self, task: TaskId) {
+        let Some(entry) = self.tasks.get(&task) else { return };
+        if !entry.record.resolve().is_reportable() {
+            let by = self.me;
+            self.write(task, Fact::CancelAsked(CancelAsked { by }));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! How much more work this device takes, and from whom (rule 28). A device takes about a second of work ahead, never less than its
+//! slots: tiny tasks stream, long ones spread. The more urgent want is served first.
+
+use crate::core::Scheduler;
+use crate::id::DeviceId;
+use crate::message::{Grant, Message, Want};
+use crate::task::Priority;
+use crate::time::{Mono, Span};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Length of a bucket of the completion rate.
+const BUCKET: Span = Span::from_ms(100);
+/// Buckets remembered.
+const BUCKETS: usize = 10;
+/// Most leases in hand, whatever the rate.
+const WINDOW_MAX: u32 = 4_096;
+
+/// A guardian that would like to lease to this device.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    count: u32,
+    priority: Priority,
+    until: Mono,
+    answered: bool,
+}
+
+/// What a guardian was granted: it may lease until `limit` leases of it were seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Given {
+    seen: u64,
+    limit: u64,
+    until: Mono,
+}
+
+/// Wants, grants, and the rate of completion they are measured by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Credits {
+    wants: BTreeMap<DeviceId, Wanted>,
+    given: BTreeMap<DeviceId, Given>,
+    completed: [u32; BUCKETS],
+    bucket: u64,
+}
+
+impl Credits {
+    /// A session begins or ends: counts start again.
+    pub(crate) fn forget(&mut self, device: DeviceId) {
+        self.wants.remove(&device);
+        self.given.remove(&device);
+    }
+
+    /// An attempt came to its end.
+    pub(crate) fn completed(&mut self, now: Mono) {
+        self.advance(now);
+        self.completed[(self.bucket % BUCKETS as u64) as usize] += 1;
+    }
+
+    fn advance(&mut self, now: Mono) {
+        let bucket = now.0 / BUCKET.0;
+        let stale = bucket.saturating_sub(self.bucket).min(BUCKETS as u64);
+        for passed in 0..stale {
+            self.completed[((bucket - passed) % BUCKETS as u64) as usize] = 0;
+        }
+        self.bucket = self.bucket.max(bucket);
+    }
+
+    /// Attempts that ended in the last second.
+    fn rate(&self, now: Mono) -> u32 {
+        let bucket = now.0 / BUCKET.0;
+        let stale = bucket.saturating_sub(self.bucket).min(BUCKETS as u64) as usize;
+        (stale..BUCKETS).map(|age| self.completed[((bucket - age as u64) % BUCKETS as u64) as usize]).sum()
+    }
+
+    /// A lease of `from` arrived.
+    pub(crate) fn seen(&mut self, from: DeviceId) {
+        self.given.entry(from).or_default().seen += 1;
+        if let Some(want) = self.wants.get_mut(&from) {
+            want.count = want.count.saturating_sub(1);
+        }
+    }
+
+    fn outstanding(&self, device: DeviceId, now: Mono) -> u32 {
+        self.given
+            .get(&device)
+            .filter(|given| now < given.until)
+            .map_or(0, |given| u32::try_from(given.limit.saturating_sub(given.seen)).unwrap_or(u32::MAX))
+    }
+}
+
+impl Scheduler {
+    /// Leases this device would have in hand at most.
+    fn window(&self) -> u32 {
+        if self.holder.exclusive || !self.disk.healthy || !self.own.capacity.blocked.is_empty() {
+            return 0;
+        }
+        self.own.capacity.max_concurrent_tasks.max(self.credits.rate(self.now.mono)).min(WINDOW_MAX)
+    }
+
+    fn free(&self) -> u32 {
+        let now = self.now.mono;
+        let promised: u32 =
+            self.credits.given.keys().map(|device| self.credits.outstanding(*device, now)).fold(0, u32::saturating_add);
+        self.window().saturating_sub(self.holder.runs.len() as u32).saturating_sub(promised)
+    }
+
+    /// Room for this device's own leases: a fair share while others want it too, and none of it if theirs are more urgent.
+    pub(crate) fn local_room(&self) -> u32 {
+        let now = self.now.mono;
+        let mine = self.guardian.queue.top();
+        let rivals = self
+            .credits
+            .wants
+            .iter()
+            .filter(|(device, want)| now < want.until && want.count > self.credits.outstanding(**device, now));
+        let (mut rivals_count, mut outbid) = (0, false);
+        for (_, want) in rivals {
+            rivals_count += 1;
+            outbid |= Some(want.priority) > mine;
+        }
+        if outbid { 0 } else { self.free().div_ceil(1 + rivals_count) }
+    }
+
+    /// A guardian asks for credits.
+    pub(crate) fn handle_want(&mut self, from: DeviceId, want: Want) {
+        let until = self.now.mono + self.config.credit_ttl;
+        let Want { count, priority } = want;
+        if count == 0 {
+            self.credits.wants.remove(&from);
+        } else {
+            self.credits.wants.insert(from, Wanted { count, priority, until, answered: false });
+        }
+    }
+
+    /// Shares out what is free.
+    pub(crate) fn flush_grants(&mut self) {
+        if self.credits.wants.is_empty() {
+            return;
+        }
+        let now = self.now.mono;
+        self.credits.wants.retain(|_, want| now < want.until && want.count > 0);
+        let mut wants: Vec<_> = self.credits.wants.iter().map(|(device, want)| (*device, *want)).collect();
+        wants.sort_by_key(|(device, want)| (core::cmp::Reverse(want.priority), *device));
+        let mut free = self.free();
+        let step = (self.window() / 8).max(1);
+        let mut sharers = wants.len() as u32 + u32::from(self.guardian.queue.len() > 0);
+        for (device, want) in wants {
+            let outstanding = self.credits.outstanding(device, now);
+            let share = free.div_ceil(sharers.max(1));
+            sharers = sharers.saturating_sub(1);
+            let more = share.min(want.count.saturating_sub(outstanding));
+            if want.answered && (more == 0 || (outstanding > 0 && more < step)) {
+                continue;
+            }
+            free -= more;
+            let given = self.credits.given.entry(device).or_default();
+            let credits = outstanding + more;
+            given.limit = given.seen + u64::from(credits);
+            given.until = now + self.config.credit_ttl;
+            let seen = given.seen;
+            if let Some(want) = self.credits.wants.get_mut(&device) {
+                want.answered = true;
+            }
+            self.send(device, Message::Grant(Grant { credits, seen }));
+        }
+    }
+}

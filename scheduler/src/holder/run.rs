@@ -1,0 +1,255 @@
+//! The life of a lease on its holder: accepted or given back, queued, started, stopped, closed (rules 26, 27).
+
+use super::{Phase, Run};
+use crate::core::Scheduler;
+use crate::effect::{Effect, Event, Start, StopReason};
+use crate::guardian::lease_hash;
+use crate::id::{DeviceId, TaskId};
+use crate::input::AttemptEvent;
+use crate::message::{Live, Message};
+use crate::record::{Close, Closed, Fact, Leased, Released};
+use crate::time::Span;
+use alloc::vec::Vec;
+
+/// An attempt that runs for less than this is not worth a message about its progress.
+const LIVE_AFTER: Span = Span::from_ms(500);
+/// Task types remembered as lately completed.
+const AFFINITY_MAX: usize = 8;
+
+impl Scheduler {
+    /// Does what this device, as the holder of leases, should do about a task.
+    pub(crate) fn hold(&mut self, task: TaskId) {
+        let Some(entry) = self.tasks.get(&task) else { return };
+        let state = entry.record.resolve();
+        let lease = state.lease.filter(|lease| lease.to == self.me && state.closed.is_none()).copied();
+        let pointless = state.settled.is_some() || state.cancel_asked;
+        let durable = lease.and_then(|lease| entry.record.slot_of(&crate::record::FactKey::Leased(lease.epoch)));
+        let durable = durable.is_some_and(|slot| entry.durable & 1 << slot != 0);
+        if let Some(run) = self.holder.runs.get(&task) {
+            let current = lease.is_some_and(|lease| lease.epoch == run.epoch);
+            if current && !pointless {
+                return;
+            }
+            let why = if state.cancel_asked { StopReason::Cancelled } else { StopReason::Superseded };
+            match run.phase {
+                Phase::Waiting => self.let_go(task, Released::Superseded),
+                Phase::Running => self.stop(task, why),
+                Phase::Stopping(_) => {}
+            }
+            return;
+        }
+        let Some(lease) = lease else { return };
+        if lease.to_inc != self.inc {
+            // An earlier life's lease; its attempt is gone, and whatever it left behind has been asked for.
+            if self.sync.done && lease.to_inc < self.inc {
+                self.close(task, &lease, Close::Released(Released::Stale));
+            }
+            return;
+        }
+        if pointless {
+            self.close(task, &lease, Close::Released(Released::Superseded));
+        } else if !self.is_granter_here(&lease) {
+            self.close(task, &lease, Close::Released(Released::Stale));
+        } else if !self.is_offered(task) {
+            let record_sequence = self.own.sequence;
+            self.close(task, &lease, Close::Released(Released::Refused { record_sequence }));
+        } else if durable || lease.by != self.me || !self.tasks[&task].spec.side_effects {
+            // A lease of my own may run before it is on disk only if running it twice does no harm.
+            self.take(task, &lease);
+        }
+    }
+
+    fn is_granter_here(&self, lease: &Leased) -> bool {
+        if lease.by == self.me {
+            return lease.by_inc == self.inc;
+        }
+        self.peers.get(&lease.by).is_some_and(|peer| peer.is_up() && peer.inc == Some(lease.by_inc))
+    }
+
+    /// The owner's policy, checked here whatever the granter believed.
+    fn is_offered(&self, task: TaskId) -> bool {
+        let spec = &self.tasks[&task].spec;
+        let capacity = &self.own.capacity;
+        self.disk.healthy
+            && capacity.blocked.is_empty()
+            && capacity.task_types.contains(&spec.task_type)
+            && spec.required_permissions.is_subset(&capacity.permissions)
+    }
+
+    fn take(&mut self, task: TaskId, lease: &Leased) {
+        let entry = &self.tasks[&task];
+        self.holder.queue.insert(task, &entry.spec, entry.since);
+        let run = Run {
+            epoch: lease.epoch,
+            inc: lease.to_inc,
+            by: lease.by,
+            phase: Phase::Waiting,
+            live_told: false,
+            started_wall_ms: None,
+            started: self.now.mono,
+            percent: None,
+            text: alloc::string::String::new(),
+        };
+        self.holder.runs.insert(task, run);
+    }
+
+    /// Starts what there is room for.
+    pub(crate) fn start_next(&mut self) {
+        let slots = self.own.capacity.max_concurrent_tasks;
+        while self.holder.active < slots && !self.holder.exclusive && self.disk.healthy {
+            let Some((_, task)) = self.holder.queue.next(self.now.mono, &self.guardian.runs, u64::MAX) else { return };
+            let entry = &self.tasks[&task];
+            if entry.spec.requirements.exclusive && self.holder.active > 0 {
+                return;
+            }
+            self.holder.queue.remove(task);
+            let state = entry.record.resolve();
+            let (Some(lease), Some(submitted)) = (state.lease, state.submitted) else { continue };
+            let start = Start {
+                task,
+                epoch: lease.epoch,
+                attempt: lease.attempt,
+                spec: entry.spec.clone(),
+                payload: submitted.payload.clone(),
+                timeout: entry.spec.timeout,
+            };
+            self.holder.exclusive = entry.spec.requirements.exclusive;
+            self.holder.active += 1;
+            if let Some(run) = self.holder.runs.get_mut(&task) {
+                run.phase = Phase::Running;
+                run.started = self.now.mono;
+            }
+            self.effects.push_back(Effect::Start(start));
+        }
+    }
+
+    fn stop(&mut self, task: TaskId, why: StopReason) {
+        if let Some(run) = self.holder.runs.get_mut(&task) {
+            run.phase = Phase::Stopping(why);
+            self.effects.push_back(Effect::Stop { task, epoch: run.epoch, why });
+        }
+    }
+
+    /// Gives back a lease in hand that was not started.
+    fn let_go(&mut self, task: TaskId, why: Released) {
+        self.holder.queue.remove(task);
+        if let Some(run) = self.holder.runs.remove(&task) {
+            let closed = Closed { epoch: run.epoch, by: self.me, by_inc: run.inc, close: Close::Released(why) };
+            self.write(task, Fact::Closed(closed));
+        }
+    }
+
+    fn close(&mut self, task: TaskId, lease: &Leased, close: Close) {
+        self.write(task, Fact::Closed(Closed { epoch: lease.epoch, by: self.me, by_inc: lease.to_inc, close }));
+    }
+
+    /// News of an attempt on this device.
+    pub(crate) fn handle_attempt(&mut self, task: TaskId, epoch: crate::id::Epoch, event: AttemptEvent) {
+        let Some(run) = self.holder.runs.get_mut(&task).filter(|run| run.epoch == epoch) else {
+            self.counters.dropped += 1;
+            return;
+        };
+        match event {
+            AttemptEvent::Started => {
+                run.started_wall_ms = Some(self.now.wall_ms);
+                self.notify(Event::Started { task, epoch });
+            }
+            AttemptEvent::Progress { percent, text } => {
+                run.percent = percent;
+                run.text.clone_from(&text);
+                run.live_told = false;
+                self.notify(Event::Progress { task, epoch, percent, text });
+            }
+            AttemptEvent::Ended(outcome) => {
+                if run.phase == Phase::Waiting {
+                    self.counters.dropped += 1;
+                    return;
+                }
+                let stopped = match run.phase {
+                    Phase::Stopping(why) => Some(why),
+                    _ => None,
+                };
+                let (inc, ok) = (run.inc, outcome.is_ok());
+                self.holder.runs.remove(&task);
+                self.holder.active -= 1;
+                self.holder.exclusive = false;
+                if let Some(entry) = self.tasks.get(&task) {
+                    let task_type = entry.spec.task_type.clone();
+                    if stopped.is_none() {
+                        self.guardian.runs.sample(&task_type, outcome.run);
+                        self.credits.completed(self.now.mono);
+                    }
+                    if ok && self.holder.affinity.back() != Some(&task_type) {
+                        self.holder.affinity.retain(|old| *old != task_type);
+                        self.holder.affinity.push_back(task_type);
+                        if self.holder.affinity.len() > AFFINITY_MAX {
+                            self.holder.affinity.pop_front();
+                        }
+                    }
+                }
+                // What came to a good end counts, even if it was told to stop meanwhile (rule 27).
+                let close = match stopped {
+                    Some(why) if !ok => Close::Released(match why {
+                        StopReason::Cancelled | StopReason::Superseded => Released::Superseded,
+                        StopReason::Isolated | StopReason::Woke => Released::Isolated,
+                        StopReason::Drained => Released::Drained,
+                    }),
+                    _ => Close::Finished(outcome),
+                };
+                self.guardian.world += 1;
+                self.write(task, Fact::Closed(Closed { epoch, by: self.me, by_inc: inc, close }));
+            }
+        }
+    }
+
+    /// Nobody hears this device: what others granted and must not run twice is stopped (rule 27).
+    pub(crate) fn stop_isolated(&mut self) {
+        self.stop_where(StopReason::Isolated, |this, task, run| {
+            run.by != this.me && this.tasks[&task].spec.side_effects
+        });
+    }
+
+    /// This device begins a new incarnation: no attempt of the old one goes on (rule 26).
+    pub(crate) fn stop_after_wake(&mut self) {
+        self.stop_where(StopReason::Woke, |_, _, _| true);
+    }
+
+    fn stop_where(&mut self, why: StopReason, which: impl Fn(&Self, TaskId, &Run) -> bool) {
+        let tasks: Vec<_> =
+            self.holder.runs.iter().filter(|(task, run)| which(self, **task, run)).map(|(task, _)| *task).collect();
+        for task in tasks {
+            match self.holder.runs.get(&task).map(|run| run.phase) {
+                Some(Phase::Waiting) => self.let_go(task, Released::Isolated),
+                Some(Phase::Running) => self.stop(task, why),
+                _ => {}
+            }
+        }
+    }
+
+    /// How many leases of a granter are in hand, and the XOR of their hashes.
+    pub(crate) fn held_of(&self, granter: DeviceId) -> (u32, u64) {
+        let held = self.holder.runs.iter().filter(|(_, run)| run.by == granter && run.inc == self.inc);
+        held.fold((0, 0), |(count, hash), (task, run)| (count + 1, hash ^ lease_hash(*task, run.epoch)))
+    }
+
+    /// Tells a granter how its longer attempts are getting on; goes with the beat.
+    pub(crate) fn send_live(&mut self, to: DeviceId) {
+        let now = self.now.mono;
+        let mut news = Vec::new();
+        for (task, run) in &mut self.holder.runs {
+            if run.by == to && run.phase == Phase::Running && !run.live_told && now.since(run.started) >= LIVE_AFTER {
+                run.live_told = true;
+                news.push(Live {
+                    task: *task,
+                    epoch: run.epoch,
+                    started_wall_ms: run.started_wall_ms,
+                    percent: run.percent,
+                    text: run.text.clone(),
+                });
+            }
+        }
+        for live in news {
+            self.send(to, Message::Live(live));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What must be true of the core after every input. The simulator asks after each one.
+
+use crate::core::Scheduler;
+use crate::holder::Phase;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+/// An invariant that does not hold: a bug.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation(pub String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Scheduler {
+    /// Checks what must always hold.
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub fn check_invariants(&self) -> Result<(), Violation> {
+        let check = |holds: bool, what: String| if holds { Ok(()) } else { Err(Violation(what)) };
+        let active = self.holder.runs.values().filter(|run| run.phase != Phase::Waiting).count() as u32;
+        check(active == self.holder.active, format!("{active} attempts run, {} are counted", self.holder.active))?;
+        check(!self.holder.exclusive || active == 1, format!("an exclusive attempt runs beside {active}"))?;
+        for (task, run) in &self.holder.runs {
+            let queued = self.holder.queue.contains(*task);
+            check(
+                queued == (run.phase == Phase::Waiting),
+                format!("{task} is in phase {:?}, queued: {queued}", run.phase),
+            )?;
+        }
+        for (task, entry) in &self.tasks {
+            let all = entry.record.all();
+            check(entry.durable & !all == 0, format!("{task}: free slots are durable"))?;
+            for copy in &entry.copies {
+                check((copy.stored | copy.sent) & !all == 0, format!("{task}: {} has stored free slots", copy.device))?;
+            }
+            check(!entry.submitted_slots().eq(&0), format!("{task} has no Submitted"))?;
+            let ended = entry.record.resolve().is_reportable();
+            check(
+                ended != self.open.contains(task),
+                format!("{task} ended: {ended}, but its place in the index differs"),
+            )?;
+            check(!(ended && self.guardian.queue.contains(*task)), format!("{task} has ended and waits for a device"))?;
+        }
+        let counted: u32 = self.guardian.counted.values().map(|(count, _)| count).sum();
+        let leases = self.tasks.values().filter(|entry| entry.counted.is_some()).count() as u32;
+        check(counted == leases, format!("{leases} leases are open, {counted} are counted"))
+    }
+}

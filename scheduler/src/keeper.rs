@@ -1,0 +1,7 @@
+//! Who keeps a task, and how the facts get there: homes, outboxes, acknowledged frames, digests. Knows nothing of who runs it.
+
+mod digest;
+mod home;
+mod outbox;
+
+pub(crate) use home::rendezvous;

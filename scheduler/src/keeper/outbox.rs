@@ -1,0 +1,151 @@
+//! Facts leave in numbered frames once they are on disk here, and are sent until the other side says that it has stored them
+//! (rules 14, 15).
+
+use crate::core::Scheduler;
+use crate::disk::Placed;
+use crate::id::{DeviceId, TaskId};
+use crate::message::{Facts, Message, Stored};
+use crate::record::Fact;
+use crate::session::Frame;
+use alloc::vec::Vec;
+
+/// About how many bytes a fact takes beside its texts and payloads.
+const FACT_BYTES: usize = 96;
+
+fn size(fact: &Fact) -> usize {
+    FACT_BYTES
+        + match fact {
+            Fact::Submitted(f) => f.spec.len() + f.payload.len(),
+            Fact::Closed(f) => match &f.close {
+                crate::record::Close::Finished(outcome) => outcome.body.len(),
+                crate::record::Close::Released(_) => 0,
+            },
+            Fact::DepDone(f) => f.values.len(),
+            Fact::Unknown { body, .. } => body.len(),
+            _ => 0,
+        }
+}
+
+impl Scheduler {
+    /// Notes for each device that should have the task what it still has to be sent.
+    pub(crate) fn push(&mut self, task: TaskId) {
+        self.refresh_home(task);
+        let (now, quiet) = (self.now.mono, self.config.digest_quiet);
+        let Some(entry) = self.tasks.get(&task) else { return };
+        for target in self.push_targets(task, entry) {
+            if entry.missing_at(target) != 0
+                && let Some(peer) = self.peers.get_mut(&target)
+                && peer.session
+                && (peer.comparing.is_none() || entry.is_recent(now, quiet))
+            {
+                peer.outbox.insert(task);
+            }
+        }
+    }
+
+    /// Builds the frames that may leave now.
+    pub(crate) fn flush_outboxes(&mut self) {
+        let devices: Vec<_> =
+            self.peers.iter().filter(|(_, peer)| peer.session && !peer.outbox.is_empty()).map(|(id, _)| *id).collect();
+        for device in devices {
+            while let Some(message) = self.next_frame(device) {
+                self.send(device, message);
+            }
+        }
+    }
+
+    fn next_frame(&mut self, device: DeviceId) -> Option<Message> {
+        let peer = self.peers.get_mut(&device)?;
+        let (mut facts, mut placed, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while bytes < self.config.frame_bytes && peer.frames.len() < self.config.frames_in_flight {
+            let Some(task) = peer.outbox.pop_first() else { break };
+            let Some(entry) = self.tasks.get_mut(&task) else { continue };
+            let missing = entry.missing_at(device);
+            for (slot, fact) in entry.record.slots().filter(|(slot, _)| missing & 1 << slot != 0) {
+                bytes += size(fact);
+                placed.push(Placed { task, slot: slot as u8, key: fact.key().hash() });
+                facts.push((task, fact.clone()));
+            }
+            entry.copy_mut(device).sent |= missing;
+        }
+        if facts.is_empty() {
+            return None;
+        }
+        let frame = peer.next_frame;
+        peer.next_frame += 1;
+        peer.frames.push_back(Frame { number: frame, facts: placed });
+        Some(Message::Facts(Facts { frame, facts }))
+    }
+
+    /// Facts from a peer.
+    pub(crate) fn handle_facts(&mut self, from: DeviceId, frame: Facts) {
+        for (task, fact) in frame.facts {
+            self.learn(from, task, fact);
+        }
+        let horizon = self.disk.horizon();
+        self.peer_mut(from).to_ack.push_back((horizon, frame.frame));
+    }
+
+    /// Acknowledges the frames whose facts are on disk.
+    pub(crate) fn flush_acks(&mut self) {
+        let mut acks = Vec::new();
+        for (device, peer) in &mut self.peers {
+            let mut last = None;
+            while let Some((horizon, frame)) = peer.to_ack.front().copied()
+                && self.disk.is_safe(horizon)
+            {
+                last = Some(frame);
+                peer.to_ack.pop_front();
+            }
+            if let Some(upto) = last
+                && peer.session
+            {
+                acks.push((*device, Stored { upto }));
+            }
+        }
+        for (device, stored) in acks {
+            self.send(device, Message::Stored(stored));
+        }
+    }
+
+    /// A peer has frames of mine on disk.
+    pub(crate) fn handle_stored(&mut self, from: DeviceId, stored: Stored) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        while peer.frames.front().is_some_and(|frame| frame.number <= stored.upto) {
+            let Some(frame) = peer.frames.pop_front() else { break };
+            for placed in frame.facts {
+                let Some(entry) = self.tasks.get_mut(&placed.task) else { continue };
+                if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
+                    let copy = entry.copy_mut(from);
+                    copy.stored |= 1 << placed.slot;
+                    copy.sent &= !(1 << placed.slot);
+                    self.dirty.insert(placed.task);
+                }
+            }
+        }
+    }
+
+    /// Looks again at every task of which a peer lacks something.
+    pub(crate) fn dirty_missing(&mut self, device: DeviceId) {
+        for (task, entry) in &self.tasks {
+            if entry.missing_at(device) != 0 {
+                self.dirty.insert(*task);
+            }
+        }
+    }
+
+    /// What was on its way to a peer is to be sent again, once it is in session.
+    pub(crate) fn unsend(&mut self, device: DeviceId) {
+        let Some(peer) = self.peers.get_mut(&device) else { return };
+        peer.outbox.clear();
+        peer.to_ack.clear();
+        for frame in core::mem::take(&mut peer.frames) {
+            for placed in frame.facts {
+                if let Some(entry) = self.tasks.get_mut(&placed.task) {
+                    entry.copy_mut(device).sent = 0;
+                    self.dirty.insert(placed.task);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! A task's id is a hash of what was asked, so that two specifications can never share one (rule 2).
+
+use super::Submitted;
+use crate::bytes::Bytes;
+use crate::id::{DeviceId, TaskId};
+use crate::task::TaskSpec;
+
+fn hash(domain: &[u8], spec: &Bytes, payload: &Bytes, rest: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in [domain, spec, payload].into_iter().chain(rest.iter().copied()) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// The id of an unkeyed task.
+#[must_use]
+pub fn task_id(wall_ms: u64, spec: &Bytes, payload: &Bytes, by: DeviceId, nonce: u64) -> TaskId {
+    TaskId::new(wall_ms & 0xffff_ffff_ffff, &hash(b"task", spec, payload, &[&by.0, &nonce.to_le_bytes()]))
+}
+
+/// The id of a task with an idempotency key: the same wherever and whenever it is submitted.
+#[must_use]
+pub fn keyed_task_id(key: &str, spec: &Bytes, payload: &Bytes) -> TaskId {
+    TaskId::new(0, &hash(b"keyed", spec, payload, &[key.as_bytes()]))
+}
+
+/// Whether a `Submitted` belongs to the id it came under; the parsed specification if so.
+#[must_use]
+pub fn verify(task: TaskId, submitted: &Submitted) -> Option<TaskSpec> {
+    let spec: TaskSpec = ciborium::from_reader(submitted.spec.as_slice()).ok()?;
+    let id = match &spec.idempotency_key {
+        Some(key) => keyed_task_id(key, &submitted.spec, &submitted.payload),
+        None => task_id(task.wall_ms(), &submitted.spec, &submitted.payload, submitted.by, submitted.nonce),
+    };
+    (id == task).then_some(spec)
+}

@@ -1,0 +1,169 @@
+//! What the facts mean. Reads facts only: never who is alive, never a clock.
+
+use super::{Close, Closed, Fact, Leased, Outcome, Record, Settled, Stable, Submitted, Verdict};
+use crate::id::Epoch;
+use crate::task::{ErrorClass, Status};
+
+/// Where a task stands, by its facts.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct State<'a> {
+    /// How often it was begun again after it had ended.
+    pub round: u32,
+    /// What was asked; of two acceptors the one with the smaller id.
+    pub submitted: Option<&'a Submitted>,
+    /// The highest lease.
+    pub lease: Option<&'a Leased>,
+    /// The holder's end of it.
+    pub closed: Option<&'a Closed>,
+    /// The good outcome that counts: the one of the lowest lease.
+    pub good: Option<(Epoch, &'a Outcome)>,
+    /// The decision of this round, if there is one.
+    pub settled: Option<&'a Settled>,
+    /// That the decision may be reported.
+    pub stable: Option<&'a Stable>,
+    /// The outcome that the decision names.
+    pub outcome: Option<&'a Outcome>,
+    /// Somebody asked that the task not run.
+    pub cancel_asked: bool,
+}
+
+impl Record {
+    /// Resolves the facts; rules 10 to 12.
+    #[must_use]
+    pub fn resolve(&self) -> State<'_> {
+        let mut state = State {
+            round: 0,
+            submitted: None,
+            lease: None,
+            closed: None,
+            good: None,
+            settled: None,
+            stable: None,
+            outcome: None,
+            cancel_asked: false,
+        };
+        for fact in self.facts() {
+            match fact {
+                Fact::Submitted(f) if state.submitted.is_none_or(|best| f.by < best.by) => state.submitted = Some(f),
+                Fact::Leased(f) if state.lease.is_none_or(|best| f.epoch > best.epoch) => state.lease = Some(f),
+                Fact::Reopened(f) => state.round = state.round.max(f.round),
+                Fact::CancelAsked(_) => state.cancel_asked = true,
+                _ => {}
+            }
+        }
+        for fact in self.facts() {
+            match fact {
+                Fact::Closed(f) => {
+                    if state.lease.is_some_and(|l| l.epoch == f.epoch && l.to == f.by && l.to_inc == f.by_inc) {
+                        state.closed = Some(f);
+                    }
+                    if let Close::Finished(outcome) = &f.close
+                        && outcome.is_ok()
+                        && state.good.is_none_or(|(epoch, _)| f.epoch < epoch)
+                    {
+                        state.good = Some((f.epoch, outcome));
+                    }
+                }
+                Fact::Settled(f) if f.round == state.round && state.settled.is_none_or(|best| f.beats(best)) => {
+                    state.settled = Some(f);
+                }
+                _ => {}
+            }
+        }
+        if let Some(settled) = state.settled {
+            state.outcome = settled.verdict.epoch().and_then(|epoch| self.outcome(epoch));
+            state.stable = self.facts().find_map(|fact| match fact {
+                Fact::Stable(f) if f.round == settled.round && f.term == settled.term && f.by == settled.by => Some(f),
+                _ => None,
+            });
+        }
+        state
+    }
+
+    /// The outcome of a lease, if it ran to an end.
+    #[must_use]
+    pub fn outcome(&self, epoch: Epoch) -> Option<&Outcome> {
+        self.facts().find_map(|fact| match fact {
+            Fact::Closed(f) if f.epoch == epoch => match &f.close {
+                Close::Finished(outcome) => Some(outcome),
+                Close::Released(_) => None,
+            },
+            _ => None,
+        })
+    }
+}
+
+impl State<'_> {
+    /// The decision is known, with the outcome it names, and may be reported.
+    #[must_use]
+    pub fn is_reportable(&self) -> bool {
+        self.stable.is_some() && self.is_complete()
+    }
+
+    /// The decision is known, with the outcome it names.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.settled.is_some_and(|settled| settled.verdict.epoch().is_none() || self.outcome.is_some())
+    }
+
+    /// The word for where the task stands. Facts do not say whether a leased task has started: `Assigned` covers both.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        if let Some(settled) = self.settled
+            && self.is_reportable()
+        {
+            return settled.verdict.status();
+        }
+        match (self.lease, self.closed) {
+            _ if self.cancel_asked => Status::Cancelling,
+            (None, _) => Status::Pending,
+            (Some(_), None) => Status::Assigned,
+            (Some(_), Some(closed)) => match &closed.close {
+                Close::Finished(outcome) if outcome.is_ok() => Status::Running,
+                Close::Finished(_) => Status::Retrying,
+                Close::Released(_) => Status::Queued,
+            },
+        }
+    }
+}
+
+impl Settled {
+    /// Whether this decision wins over `other` of the same round.
+    #[must_use]
+    pub fn beats(&self, other: &Self) -> bool {
+        (self.term, other.by, other.by_inc) > (other.term, self.by, self.by_inc)
+    }
+}
+
+impl Verdict {
+    /// The lease whose outcome belongs to it.
+    #[must_use]
+    pub const fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Self::Result(epoch) | Self::Timeout(epoch) => Some(*epoch),
+            Self::Failed { epoch, .. } => *epoch,
+            Self::Cancelled => None,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Result(_) => Status::Completed,
+            Self::Failed { .. } => Status::Failed,
+            Self::Cancelled => Status::Cancelled,
+            Self::Timeout(_) => Status::Timeout,
+        }
+    }
+
+    /// The class of the error, if it is one.
+    #[must_use]
+    pub const fn error(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Failed { class, .. } => Some(*class),
+            Self::Timeout(_) => Some(ErrorClass::Timeout),
+            Self::Result(_) | Self::Cancelled => None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Heartbeats: one per pair and second keeps every lease between the two alive (rule 19).
+
+use super::Life;
+use crate::core::Scheduler;
+use crate::id::DeviceId;
+use crate::message::{Beat, Message, Resend};
+use crate::time::Span;
+use crate::timers::Timer;
+
+/// Beats in a row that tell the same difference before leases are sent again; fewer would take what is under way for lost.
+const MISMATCHES: u8 = 3;
+
+impl Scheduler {
+    /// Sends a beat. The answer to a beat is sent at once, so the pair needs one timer, and the one that answers waits longer.
+    pub(crate) fn beat(&mut self, to: DeviceId, reply: bool) {
+        let (held, held_hash) = self.held_of(to);
+        let (now, incarnation, synced) = (self.now.mono, self.inc, self.sync.done);
+        let (guard, take) = (self.disk.healthy, self.disk.healthy && self.own.capacity.blocked.is_empty());
+        let peer = self.peer_mut(to);
+        if !peer.session {
+            return;
+        }
+        let number = peer.next_beat(now);
+        let echo = peer.their_beat;
+        self.send(to, Message::Beat(Beat { incarnation, number, echo, reply, guard, take, synced, held, held_hash }));
+        let beat = self.config.beat;
+        let wait = if reply { Span(beat.0 + beat.0 / 4) } else { beat };
+        self.timers.set(Timer::Beat(to), now + wait);
+    }
+
+    /// A peer's beat.
+    pub(crate) fn handle_beat(&mut self, from: DeviceId, beat: Beat) {
+        let now = self.now.mono;
+        let counted = self.counted_at(from);
+        let peer = self.peer_mut(from);
+        if !peer.session || peer.inc != Some(beat.incarnation) {
+            self.counters.dropped += 1;
+            return;
+        }
+        peer.their_beat = beat.number;
+        if let Some(sent) = peer.beat_sent(beat.echo)
+            && sent >= peer.heard
+        {
+            peer.heard = sent;
+            if beat.reply {
+                peer.sample_rtt(now.since(sent));
+            }
+        }
+        let heard = peer.heard;
+        let changed = (peer.guard, peer.take, peer.synced) != (beat.guard, beat.take, beat.synced);
+        (peer.guard, peer.take, peer.synced) = (beat.guard, beat.take, beat.synced);
+        let told = (beat.held, beat.held_hash);
+        let times = match peer.mismatch {
+            _ if told == counted => 0,
+            (a, b, times) if (a, b) == (told, counted) => times + 1,
+            _ => 1,
+        };
+        peer.mismatch = (told, counted, times % MISMATCHES);
+        self.timers.set(Timer::Silence(from), heard + self.config.dead);
+        if times == MISMATCHES {
+            self.resend_leases(from);
+            self.send(from, Message::Resend(Resend));
+        }
+        if changed {
+            self.view_changed();
+            self.dirty_open();
+        }
+        if !beat.reply {
+            self.beat(from, true);
+        }
+    }
+
+    /// It is time to beat.
+    pub(crate) fn beat_due(&mut self, to: DeviceId) {
+        self.check_isolation();
+        self.send_live(to);
+        if self.peers.get(&to).is_some_and(|peer| peer.session) {
+            self.beat(to, false);
+        }
+    }
+
+    /// Nobody has echoed for a while: others may be about to give this device up, and must not find its attempts still running
+    /// when they start them again (rule 27).
+    fn check_isolation(&mut self) {
+        let (now, limit) = (self.now.mono, self.config.isolated);
+        let mut up = self.peers.values().filter(|peer| matches!(peer.life, Life::Up)).peekable();
+        if up.peek().is_some() && up.all(|peer| now.since(peer.heard) > limit) {
+            self.stop_isolated();
+        }
+    }
+}

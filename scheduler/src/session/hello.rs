@@ -1,0 +1,120 @@
+//! Sessions: who says hello in which incarnation, and who is turned away (rules 1, 20).
+
+use super::Life;
+use crate::core::Scheduler;
+use crate::effect::Event;
+use crate::id::{DeviceId, Incarnation};
+use crate::member::Member;
+use crate::message::{Hello, Message, PROTOCOL_VERSION};
+use crate::session::peer::Credit;
+use crate::timers::Timer;
+
+impl Scheduler {
+    /// A link is up: say who I am.
+    pub(crate) fn peer_up(&mut self, device: DeviceId) {
+        if device == self.me {
+            return;
+        }
+        let peer = self.peer_mut(device);
+        peer.link = true;
+        peer.session = false;
+        self.say_hello(device, true);
+    }
+
+    pub(crate) fn say_hello(&mut self, to: DeviceId, reply: bool) {
+        let (incarnation, term, members_hash) = (self.inc, self.seen_term, self.members.hash());
+        let peer = self.peer_mut(to);
+        let hello = Hello {
+            incarnation,
+            protocol: PROTOCOL_VERSION,
+            members_hash,
+            given_up: peer.given_up,
+            known: peer.inc,
+            term,
+            reply,
+        };
+        self.send(to, Message::Hello(hello));
+    }
+
+    /// A peer says who it is.
+    pub(crate) fn handle_hello(&mut self, from: DeviceId, hello: Hello) {
+        self.see_term(hello.term);
+        if hello.given_up.is_some_and(|given_up| given_up >= self.inc) {
+            self.wake();
+        }
+        self.learn_member(Member { device: from, version: 0, keeps: true, retired: false, revoked: false });
+        if self.members.get(from).is_some_and(|member| member.revoked) {
+            return;
+        }
+        let (now, my_inc) = (self.now.mono, self.inc);
+        let peer = self.peer_mut(from);
+        peer.link = true;
+        if core::mem::take(&mut peer.given_up_unseen) {
+            peer.given_up = Some(hello.incarnation);
+        }
+        if peer.given_up.is_some_and(|given_up| hello.incarnation <= given_up) {
+            peer.session = false;
+            self.say_hello(from, true);
+            return;
+        }
+        if peer.inc.is_some_and(|inc| hello.incarnation < inc) {
+            return;
+        }
+        let reborn = peer.inc != Some(hello.incarnation);
+        let opens = !peer.session || reborn;
+        peer.inc = Some(hello.incarnation);
+        if reborn {
+            peer.synced = false;
+            peer.rtt = None;
+        }
+        if hello.reply || hello.known != Some(my_inc) {
+            self.say_hello(from, false);
+        }
+        if hello.members_hash != self.members.hash() {
+            self.send_members(from);
+        }
+        if !opens {
+            return;
+        }
+        let peer = self.peer_mut(from);
+        peer.session = true;
+        peer.life = Life::Up;
+        peer.heard = now;
+        peer.credit = Credit::default();
+        self.credits.forget(from);
+        self.unsend(from);
+        self.view_changed();
+        self.send(from, Message::Record(self.own.clone()));
+        self.beat(from, false);
+        self.timers.set(Timer::Silence(from), now + self.config.dead);
+        self.timers.set(Timer::Digest(from), now + self.config.digest_period);
+        self.begin_compare(from);
+        self.sync_found(from);
+        self.dirty_open();
+        self.notify(Event::PeerHeard { device: from, incarnation: hello.incarnation });
+    }
+
+    /// Begins a new incarnation: something may have happened that this device missed (rule 1). What runs for others stops (rule 26).
+    pub(crate) fn wake(&mut self) {
+        self.inc = Incarnation { boots: self.inc.boots, wakes: self.inc.wakes + 1 };
+        self.own.incarnation = self.inc;
+        self.own.sequence = 0;
+        for entry in self.tasks.values_mut() {
+            entry.accepted_here = false;
+        }
+        let now = self.now.mono;
+        let linked: alloc::vec::Vec<_> = self.peers.iter().filter(|(_, peer)| peer.link).map(|(id, _)| *id).collect();
+        for device in linked {
+            let peer = self.peer_mut(device);
+            peer.heard = now;
+            peer.credit = Credit::default();
+            self.credits.forget(device);
+            self.unsend(device);
+            self.say_hello(device, true);
+        }
+        self.stop_after_wake();
+        self.begin_sync();
+        self.dirty_open();
+        self.notify(Event::Woke { incarnation: self.inc });
+    }
+}

@@ -1,0 +1,174 @@
+//! What this device knows of another one.
+
+use crate::disk::Placed;
+use crate::id::{DeviceId, Incarnation, TaskId};
+use crate::time::{Mono, Span};
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+/// Whether a peer lives, as this device sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Life {
+    /// Not heard since this device started, and not given up.
+    Unknown,
+    /// In session.
+    Up,
+    /// Given up. `confirmed` once everybody who could know better has been asked.
+    Lost {
+        /// Its host refused a connection: the process is gone.
+        proven: bool,
+        /// No reachable keeper hears it.
+        confirmed: bool,
+    },
+    /// Not heard here, but this other device hears it and passes facts on.
+    Vetoed {
+        /// Who hears it.
+        by: DeviceId,
+    },
+}
+
+/// A frame that is not acknowledged yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    /// Its number.
+    pub(crate) number: u64,
+    /// The facts in it.
+    pub(crate) facts: Vec<Placed>,
+}
+
+/// How many beats' sending times are remembered.
+const BEATS: usize = 16;
+
+/// Another device.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// The transport has a link.
+    pub(crate) link: bool,
+    /// It has said hello on this link and was not turned away.
+    pub(crate) session: bool,
+    /// The incarnation of its last hello.
+    pub(crate) inc: Option<Incarnation>,
+    /// Its incarnations up to this one were given up or fenced; only a later one is let in.
+    pub(crate) given_up: Option<Incarnation>,
+    /// It was given up before it ever said who it is; its first hello is turned away.
+    pub(crate) given_up_unseen: bool,
+    /// Whether it lives.
+    pub(crate) life: Life,
+    /// When a beat of mine was sent whose echo has arrived: then both directions worked.
+    pub(crate) heard: Mono,
+    /// Smoothed round trip of answered beats.
+    pub(crate) rtt: Option<Span>,
+    /// The number of its last beat.
+    pub(crate) their_beat: u64,
+    beat: u64,
+    beat_sent: [Mono; BEATS],
+    /// It is willing and able to be a guardian.
+    pub(crate) guard: bool,
+    /// It takes leases.
+    pub(crate) take: bool,
+    /// It has asked every keeper since its last start, wake or loss.
+    pub(crate) synced: bool,
+    /// What it said, and what I counted, of the leases it holds of me, when they last differed; and how often running.
+    pub(crate) mismatch: ((u32, u64), (u32, u64), u8),
+    /// Tasks with facts that it has not stored.
+    pub(crate) outbox: BTreeSet<TaskId>,
+    /// Frames on their way.
+    pub(crate) frames: VecDeque<Frame>,
+    /// The number of the next frame.
+    pub(crate) next_frame: u64,
+    /// Frames of it, to be acknowledged when the write of this number is safe.
+    pub(crate) to_ack: VecDeque<(u64, u64)>,
+    /// What it lets me lease to it.
+    pub(crate) credit: Credit,
+    /// Old records are being compared, until then at the latest; they are not sent meanwhile.
+    pub(crate) comparing: Option<Mono>,
+}
+
+/// A peer's permission to lease to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Credit {
+    /// Leases sent to it in this session.
+    pub(crate) leased: u64,
+    /// `leased` may grow up to this.
+    pub(crate) limit: u64,
+    /// Until then.
+    pub(crate) until: Mono,
+    /// When it was last asked, if it has not answered since.
+    pub(crate) asked: Option<Mono>,
+    /// It answered that it is full; it remembers who asked until then.
+    pub(crate) denied_until: Mono,
+}
+
+impl Peer {
+    /// A device that is known by name only.
+    pub(crate) fn new(now: Mono, first_frame: u64) -> Self {
+        Self {
+            link: false,
+            session: false,
+            inc: None,
+            given_up: None,
+            given_up_unseen: false,
+            life: Life::Unknown,
+            heard: now,
+            rtt: None,
+            their_beat: 0,
+            beat: 0,
+            beat_sent: [Mono(0); BEATS],
+            guard: true,
+            take: true,
+            synced: false,
+            mismatch: ((0, 0), (0, 0), 0),
+            outbox: BTreeSet::new(),
+            frames: VecDeque::new(),
+            next_frame: first_frame,
+            to_ack: VecDeque::new(),
+            credit: Credit::default(),
+            comparing: None,
+        }
+    }
+
+    /// Alive, directly or by hearsay.
+    pub(crate) const fn is_live(&self) -> bool {
+        matches!(self.life, Life::Up | Life::Vetoed { .. })
+    }
+
+    /// In session, now.
+    pub(crate) const fn is_up(&self) -> bool {
+        self.session && matches!(self.life, Life::Up)
+    }
+
+    /// Given up for good reason: everybody reachable agrees.
+    pub(crate) const fn is_confirmed_lost(&self) -> bool {
+        matches!(self.life, Life::Lost { confirmed: true, .. })
+    }
+
+    /// From now on only a later incarnation is let in than the one that is known, or that somebody names.
+    pub(crate) fn give_up(&mut self, named: Option<Incarnation>) {
+        let named = named.filter(|inc| *inc != Incarnation::default());
+        self.given_up = self.given_up.max(self.inc).max(named);
+        self.given_up_unseen = self.given_up.is_none();
+    }
+
+    /// Numbers the next beat and remembers when it was sent.
+    pub(crate) fn next_beat(&mut self, now: Mono) -> u64 {
+        self.beat += 1;
+        self.beat_sent[(self.beat % BEATS as u64) as usize] = now;
+        self.beat
+    }
+
+    /// When the beat with this number was sent, if it was and is remembered.
+    pub(crate) fn beat_sent(&self, number: u64) -> Option<Mono> {
+        let remembered = number > 0 && number <= self.beat && self.beat - number < BEATS as u64;
+        remembered.then(|| self.beat_sent[(number % BEATS as u64) as usize])
+    }
+
+    /// Counts a round trip: an eighth of the new one, as TCP does.
+    pub(crate) fn sample_rtt(&mut self, sample: Span) {
+        self.rtt = Some(self.rtt.map_or(sample, |old| Span((old.0 * 7 + sample.0) / 8)));
+    }
+
+    /// How many leases may be sent to it now.
+    pub(crate) fn credits(&self, now: Mono) -> u64 {
+        if now < self.credit.until { self.credit.limit.saturating_sub(self.credit.leased) } else { 0 }
+    }
+}

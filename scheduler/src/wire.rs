@@ -1,0 +1,55 @@
+//! The form of messages and facts on links and on disk: CBOR arrays, each with the number of its kind first. Decoding bounds what it
+//! accepts; a fact of an unknown kind is kept as bytes, an unknown message is an error that its receiver counts and drops.
+
+mod fact;
+mod message;
+#[cfg(test)]
+mod tests;
+
+pub use fact::{decode_fact, encode_fact};
+pub use message::{decode, decode_record, encode, encode_record};
+
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why bytes are no message or fact. Nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WireError {
+    /// Not CBOR of the expected shape.
+    Malformed,
+    /// A kind of message that this version does not know.
+    UnknownMessage(u8),
+    /// A list or text longer than allowed.
+    TooLarge,
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("not a message of this protocol"),
+            Self::UnknownMessage(kind) => write!(f, "message kind {kind} is not known here"),
+            Self::TooLarge => f.write_str("a list or text is longer than allowed"),
+        }
+    }
+}
+
+impl core::error::Error for WireError {}
+
+fn to_cbor<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(96);
+    let written = ciborium::into_writer(value, &mut bytes);
+    debug_assert!(written.is_ok(), "writing plain data to memory cannot fail");
+    bytes
+}
+
+fn from_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
+    ciborium::from_reader(bytes).map_err(|_| WireError::Malformed)
+}
+
+/// The CBOR form of a task's specification, the one its id is a hash of.
+#[must_use]
+pub fn encode_spec(spec: &crate::task::TaskSpec) -> crate::bytes::Bytes {
+    to_cbor(spec).into()
+}

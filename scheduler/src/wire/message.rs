@@ -1,0 +1,189 @@
+//! Messages as `kind` and then the CBOR array of the fields.
+
+use super::{WireError, decode_fact, encode_fact, from_cbor, to_cbor};
+use crate::bytes::Bytes;
+use crate::device::DeviceRecord;
+use crate::id::TaskId;
+use crate::member::{MEMBERS_MAX, Member};
+use crate::message::{
+    About, Answer, Ask, Beat, Digest, Facts, Grant, Hello, Live, Message, Query, QueryReply, Resend, Stored, Want,
+};
+use crate::record::Fact;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+const HELLO: u8 = 1;
+const BEAT: u8 = 2;
+const FACTS: u8 = 3;
+const STORED: u8 = 4;
+const MEMBERS: u8 = 5;
+const ASK: u8 = 6;
+const ANSWER: u8 = 7;
+const WANT: u8 = 8;
+const GRANT: u8 = 9;
+const DIGEST: u8 = 10;
+const RESEND: u8 = 11;
+const QUERY: u8 = 12;
+const REPLY: u8 = 13;
+const LIVE: u8 = 14;
+const RECORD: u8 = 15;
+
+/// Most devices named in a question about lost ones, most buckets of a digest.
+const LIST_MAX: usize = 4_096;
+/// Longest free text in a message, bytes.
+const TEXT_MAX: usize = 4_096;
+
+type WireFacts = Vec<(TaskId, u8, Bytes)>;
+
+fn pack(facts: &[(TaskId, Fact)]) -> WireFacts {
+    facts
+        .iter()
+        .map(|(task, fact)| {
+            let (kind, body) = encode_fact(fact);
+            (*task, kind, body.into())
+        })
+        .collect()
+}
+
+fn unpack(facts: WireFacts) -> Result<Vec<(TaskId, Fact)>, WireError> {
+    facts.into_iter().map(|(task, kind, body)| Ok((task, decode_fact(kind, &body)?))).collect()
+}
+
+fn framed<T: serde::Serialize>(kind: u8, body: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(128);
+    bytes.push(kind);
+    let written = ciborium::into_writer(body, &mut bytes);
+    debug_assert!(written.is_ok(), "writing plain data to memory cannot fail");
+    bytes
+}
+
+/// The bytes of a message.
+#[must_use]
+pub fn encode(message: &Message) -> Vec<u8> {
+    match message {
+        Message::Hello(m) => {
+            framed(HELLO, &(m.incarnation, m.protocol, m.members_hash, m.given_up, m.known, m.term, m.reply))
+        }
+        Message::Beat(m) => {
+            framed(BEAT, &(m.incarnation, m.number, m.echo, m.reply, m.guard, m.take, m.synced, m.held, m.held_hash))
+        }
+        Message::Facts(m) => framed(FACTS, &(m.frame, pack(&m.facts))),
+        Message::Stored(m) => framed(STORED, &(m.upto,)),
+        Message::Members(members) => framed(MEMBERS, members),
+        Message::Ask(m) => framed(ASK, &(m.round, &m.lost, m.term)),
+        Message::Answer(m) => framed(ANSWER, &(m.round, &m.heard, m.term)),
+        Message::Want(m) => framed(WANT, &(m.count, m.priority)),
+        Message::Grant(m) => framed(GRANT, &(m.credits, m.seen)),
+        Message::Digest(m) => framed(DIGEST, &(m.members_hash, &m.buckets, m.reply)),
+        Message::Resend(Resend) => Vec::from([RESEND]),
+        Message::Query(m) => {
+            let (kind, task, prefix, limit) = match &m.about {
+                About::Task(task) => (0u8, Some(*task), None, 0),
+                About::Prefix(prefix) => (1, None, Some(prefix.clone()), 0),
+                About::List(limit) => (2, None, None, *limit),
+            };
+            framed(QUERY, &(m.id, kind, task, prefix, limit))
+        }
+        Message::Reply(m) => framed(REPLY, &(m.id, pack(&m.facts), m.more)),
+        Message::Live(m) => framed(LIVE, &(m.task, m.epoch, m.started_wall_ms, m.percent, &m.text)),
+        Message::Record(record) => framed(RECORD, record),
+    }
+}
+
+/// Reads a message back.
+///
+/// # Errors
+/// Any [`WireError`]; the bytes came from a peer and are to be counted and dropped.
+pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
+    let (kind, body) = bytes.split_first().ok_or(WireError::Malformed)?;
+    let bounded = |length: usize, max: usize| if length > max { Err(WireError::TooLarge) } else { Ok(()) };
+    Ok(match *kind {
+        HELLO => {
+            let (incarnation, protocol, members_hash, given_up, known, term, reply) = from_cbor(body)?;
+            Message::Hello(Hello { incarnation, protocol, members_hash, given_up, known, term, reply })
+        }
+        BEAT => {
+            let (incarnation, number, echo, reply, guard, take, synced, held, held_hash) = from_cbor(body)?;
+            Message::Beat(Beat { incarnation, number, echo, reply, guard, take, synced, held, held_hash })
+        }
+        FACTS => {
+            let (frame, facts): (u64, WireFacts) = from_cbor(body)?;
+            Message::Facts(Facts { frame, facts: unpack(facts)? })
+        }
+        STORED => {
+            let (upto,) = from_cbor(body)?;
+            Message::Stored(Stored { upto })
+        }
+        MEMBERS => {
+            let members: Vec<Member> = from_cbor(body)?;
+            bounded(members.len(), MEMBERS_MAX)?;
+            Message::Members(members)
+        }
+        ASK => {
+            let (round, lost, term): (_, Vec<_>, _) = from_cbor(body)?;
+            bounded(lost.len(), LIST_MAX)?;
+            Message::Ask(Ask { round, lost, term })
+        }
+        ANSWER => {
+            let (round, heard, term): (_, Vec<_>, _) = from_cbor(body)?;
+            bounded(heard.len(), LIST_MAX)?;
+            Message::Answer(Answer { round, heard, term })
+        }
+        WANT => {
+            let (count, priority) = from_cbor(body)?;
+            Message::Want(Want { count, priority })
+        }
+        GRANT => {
+            let (credits, seen) = from_cbor(body)?;
+            Message::Grant(Grant { credits, seen })
+        }
+        DIGEST => {
+            let (members_hash, buckets, reply): (_, Vec<_>, _) = from_cbor(body)?;
+            bounded(buckets.len(), LIST_MAX)?;
+            Message::Digest(Digest { members_hash, buckets, reply })
+        }
+        RESEND => Message::Resend(Resend),
+        QUERY => {
+            let (id, kind, task, prefix, limit): (u64, u8, Option<TaskId>, Option<String>, u32) = from_cbor(body)?;
+            let about = match (kind, task, prefix) {
+                (0, Some(task), None) => About::Task(task),
+                (1, None, Some(prefix)) => {
+                    bounded(prefix.len(), crate::id::ID_CHARS)?;
+                    About::Prefix(prefix)
+                }
+                (2, None, None) => About::List(limit),
+                _ => return Err(WireError::Malformed),
+            };
+            Message::Query(Query { id, about })
+        }
+        REPLY => {
+            let (id, facts, more): (_, WireFacts, _) = from_cbor(body)?;
+            Message::Reply(QueryReply { id, facts: unpack(facts)?, more })
+        }
+        LIVE => {
+            let (task, epoch, started_wall_ms, percent, text): (_, _, _, Option<u8>, String) = from_cbor(body)?;
+            bounded(text.len(), TEXT_MAX)?;
+            Message::Live(Live { task, epoch, started_wall_ms, percent: percent.map(|p| p.min(100)), text })
+        }
+        RECORD => {
+            let record: DeviceRecord = decode_record(body)?;
+            Message::Record(record)
+        }
+        kind => return Err(WireError::UnknownMessage(kind)),
+    })
+}
+
+/// The bytes of a device record, as they are gossiped.
+#[must_use]
+pub fn encode_record(record: &DeviceRecord) -> Vec<u8> {
+    to_cbor(record)
+}
+
+/// Reads a gossiped device record.
+///
+/// # Errors
+/// [`WireError::TooLarge`] if a text or list is longer than a peer may send, else [`WireError::Malformed`].
+pub fn decode_record(bytes: &[u8]) -> Result<DeviceRecord, WireError> {
+    let record: DeviceRecord = from_cbor(bytes)?;
+    if record.is_bounded() { Ok(record) } else { Err(WireError::TooLarge) }
+}
