@@ -1,0 +1,118 @@
+//! Classes of faults. A run has one, so that each can be judged by the strictest invariants it allows; only `mixed` has all.
+
+use std::fmt;
+
+macro_rules! classes {
+    ($($(#[$meta:meta])* $variant:ident = $word:literal,)+) => {
+        /// What goes wrong in a run.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        pub enum Class { $($(#[$meta])* $variant,)+ }
+
+        impl Class {
+            /// Every class.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word for the command line.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+classes! {
+    /// Nothing goes wrong.
+    None = "none",
+    /// Some links are slow at times, up to seconds.
+    Latency = "latency",
+    /// Frames vanish on links that stay up.
+    FrameLoss = "frame-loss",
+    /// Links close for no reason, and can be opened again at once.
+    Spurious = "spurious",
+    /// Frames of a closed link arrive after the next one is up.
+    StaleFrames = "stale-frames",
+    /// One direction between two devices is dead.
+    OneWay = "one-way",
+    /// Two devices do not reach each other, and both reach the rest.
+    PairCut = "pair-cut",
+    /// The devices fall into two groups.
+    Partition = "partition",
+    /// A pair or a group is cut off and back with a period about that of giving up.
+    Flap = "flap",
+    /// One process at a time is killed, at any effect, and starts again; the next only when all is calm again.
+    CrashOne = "crash-one",
+    /// One device at a time loses power, with what was not on disk, and says nothing to anybody.
+    PowerOne = "power-one",
+    /// Any processes are killed at any time, and start again.
+    Crash = "crash",
+    /// Everything loses power at once.
+    Blackout = "blackout",
+    /// A disk and its device are gone for good.
+    DiskDeath = "disk-death",
+    /// Devices are suspended, one at a time: core and attempts stop.
+    Suspend = "suspend",
+    /// Only the core stops, the attempts run on.
+    Freeze = "freeze",
+    /// Disks take seconds.
+    SlowDisk = "slow-disk",
+    /// Disks refuse writes for a while.
+    FullDisk = "full-disk",
+    /// Wall clocks jump: 1970, 2100, backward.
+    WallClock = "wall-clock",
+    /// Monotonic clocks run up to 1 % fast or slow.
+    Drift = "drift",
+    /// Gossip is silent, repeated, out of order or old.
+    Gossip = "gossip",
+    /// Attempts hang, ignore that they should stop, or never end.
+    Hang = "hang",
+    /// Devices join while work goes on.
+    Join = "join",
+    /// Everything.
+    Mixed = "mixed",
+}
+
+impl Class {
+    /// The class of that name.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|class| class.word() == word)
+    }
+
+    /// Nothing is lost, late beyond the protocol's patience, or dead: no device may be given up at all.
+    #[must_use]
+    pub const fn is_calm(self) -> bool {
+        matches!(
+            self,
+            Self::None | Self::WallClock | Self::Drift | Self::Gossip | Self::Join
+        )
+    }
+
+    /// No network split and no double failure can excuse a broken promise.
+    #[must_use]
+    pub const fn is_strict(self) -> bool {
+        !matches!(
+            self,
+            Self::Partition
+                | Self::Flap
+                | Self::Mixed
+                | Self::Crash
+                | Self::Blackout
+                | Self::DiskDeath
+                | Self::Freeze
+                | Self::Latency
+        )
+    }
+
+    /// Whether two attempts of one task with side effects at once can be nobody's fault.
+    #[must_use]
+    pub const fn may_overlap(self) -> bool {
+        !self.is_strict() || matches!(self, Self::Hang)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}

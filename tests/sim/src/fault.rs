@@ -1,0 +1,304 @@
+//! Faults and when they happen: for each class a schedule drawn from the seed.
+
+use crate::class::Class;
+use crate::clock::{MS, Micros, SECOND};
+use crate::rng::Rng;
+
+/// One thing that goes wrong, or comes right again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Nothing gets from one device to another any more. Counted: as many `Mend` end it.
+    Cut(usize, usize),
+    /// Ends one `Cut`.
+    Mend(usize, usize),
+    /// The link between two devices closes on both sides; both may dial again.
+    Close(usize, usize),
+    /// `SIGKILL` after so many more effects: the kernel closes the links.
+    Kill(usize, u32),
+    /// The power goes after so many more effects: silence.
+    PowerOff(usize, u32),
+    /// The device starts (again).
+    Boot(usize),
+    /// The device is gone, with its disk.
+    Destroy(usize),
+    /// Core and attempts stop.
+    Suspend(usize),
+    /// The core stops.
+    Freeze(usize),
+    /// What was stopped goes on.
+    Wake(usize),
+    /// From now on a flush takes up to this long.
+    Disk(usize, Micros),
+    /// The disk refuses, or takes again.
+    Full(usize, bool),
+    /// The wall clock shows this many milliseconds since 1970.
+    Wall(usize, u64),
+    /// From now on one way takes up to this long on this direction.
+    Latency(usize, usize, Micros),
+    /// This many of a million frames vanish.
+    FrameLoss(u32),
+    /// This many of a million gossiped records vanish.
+    GossipLoss(u32),
+    /// Old gossip comes again.
+    GossipReplay(usize),
+    /// Attempts hang.
+    Hang(bool),
+}
+
+/// A fault and its time.
+pub type Timed = (Micros, Fault);
+
+/// The time at which devices are settled in and work begins.
+pub const CALM_BEFORE: Micros = 4 * SECOND;
+
+/// Draws what goes wrong among `n` devices up to `end`.
+#[must_use]
+pub fn schedule(class: Class, n: usize, end: Micros, rng: &mut Rng) -> Vec<Timed> {
+    let mut out = Vec::new();
+    if class == Class::Mixed {
+        for _ in 0..rng.between(2, 6) {
+            let class = rng.pick(Class::ALL);
+            if class != Class::Mixed && class != Class::DiskDeath {
+                draw(class, n, end, rng, &mut out);
+            }
+        }
+    } else {
+        draw(class, n, end, rng, &mut out);
+    }
+    out.sort_by_key(|(at, _)| *at);
+    out
+}
+
+fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>) {
+    let moment = |rng: &mut Rng| rng.between(CALM_BEFORE, end);
+    match class {
+        Class::None
+        | Class::WallClock
+        | Class::Drift
+        | Class::Join
+        | Class::Mixed
+        | Class::StaleFrames
+        | Class::Spurious => {}
+        Class::Latency => {
+            for _ in 0..rng.between(1, 6) {
+                let (a, b) = two(n, rng);
+                let at = moment(rng);
+                out.push((at, Fault::Latency(a, b, rng.skewed(20 * MS, 8 * SECOND))));
+                out.push((
+                    at + rng.skewed(SECOND, 20 * SECOND),
+                    Fault::Latency(a, b, 0),
+                ));
+            }
+        }
+        Class::FrameLoss => {
+            for _ in 0..rng.between(1, 4) {
+                let at = moment(rng);
+                out.push((at, Fault::FrameLoss(rng.skewed(1_000, 300_000) as u32)));
+                out.push((at + rng.skewed(SECOND, 20 * SECOND), Fault::FrameLoss(0)));
+            }
+        }
+        Class::OneWay | Class::PairCut => {
+            for _ in 0..rng.between(1, 3) {
+                let (a, b) = two(n, rng);
+                let at = moment(rng);
+                let mend = at + rng.skewed(SECOND, 40 * SECOND);
+                cut(&[(a, b)], class == Class::OneWay, at, mend, out);
+            }
+        }
+        Class::Partition => {
+            for _ in 0..rng.between(1, 2) {
+                let pairs = split(n, rng);
+                let at = moment(rng);
+                let mend = at + rng.skewed(SECOND, 60 * SECOND);
+                cut(&pairs, rng.chance(100_000), at, mend, out);
+            }
+        }
+        Class::Flap => {
+            let pairs = if rng.chance(500_000) {
+                vec![two(n, rng)]
+            } else {
+                split(n, rng)
+            };
+            let one_way = rng.chance(200_000);
+            let mut at = moment(rng);
+            for _ in 0..rng.between(2, 8) {
+                let mend = at + rng.between(2 * SECOND, 7 * SECOND);
+                cut(&pairs, one_way, at, mend, out);
+                at = mend + rng.between(SECOND / 5, 7 * SECOND);
+            }
+        }
+        Class::CrashOne | Class::PowerOne | Class::Suspend | Class::Freeze => {
+            one_at_a_time(class, n, end, rng, out);
+        }
+        Class::Crash => {
+            for _ in 0..rng.between(2, 8) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                out.push((at, die(device, rng)));
+                out.push((at + down_for(rng), Fault::Boot(device)));
+            }
+        }
+        Class::Blackout => {
+            let at = moment(rng);
+            for device in 0..n {
+                out.push((at + rng.skewed(0, 300 * MS), Fault::PowerOff(device, 0)));
+                out.push((at + SECOND + down_for(rng), Fault::Boot(device)));
+            }
+        }
+        Class::DiskDeath => {
+            out.push((moment(rng), Fault::Destroy(rng.index(n))));
+            if n > 3 && rng.chance(500_000) {
+                out.push((moment(rng), Fault::Destroy(rng.index(n))));
+            }
+        }
+        Class::SlowDisk => {
+            for _ in 0..rng.between(1, 4) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                let never = rng.chance(200_000);
+                let flush = if never {
+                    25 * SECOND
+                } else {
+                    rng.skewed(50 * MS, 4 * SECOND)
+                };
+                out.push((at, Fault::Disk(device, flush)));
+                out.push((at + rng.skewed(SECOND, 30 * SECOND), Fault::Disk(device, 0)));
+            }
+        }
+        Class::FullDisk => {
+            for _ in 0..rng.between(1, 3) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                out.push((at, Fault::Full(device, true)));
+                out.push((
+                    at + rng.skewed(SECOND, 30 * SECOND),
+                    Fault::Full(device, false),
+                ));
+            }
+        }
+        Class::Gossip => {
+            for _ in 0..rng.between(1, 4) {
+                let at = moment(rng);
+                out.push((
+                    at,
+                    Fault::GossipLoss(rng.pick(&[300_000, 900_000, 1_000_000])),
+                ));
+                out.push((at + rng.skewed(SECOND, 60 * SECOND), Fault::GossipLoss(0)));
+                out.push((moment(rng), Fault::GossipReplay(rng.index(n))));
+            }
+        }
+        Class::Hang => {
+            out.push((moment(rng), Fault::Hang(true)));
+            out.push((end, Fault::Hang(false)));
+        }
+    }
+    match class {
+        Class::WallClock => {
+            for _ in 0..rng.between(1, 4) {
+                let wall = rng.pick(&[
+                    0,
+                    1,
+                    4_102_444_800_000,
+                    1_700_000_000_000,
+                    1_699_999_000_000,
+                ]);
+                out.push((moment(rng), Fault::Wall(rng.index(n), wall)));
+            }
+        }
+        Class::Spurious => {
+            for _ in 0..rng.between(1, 10) {
+                let (a, b) = two(n, rng);
+                out.push((moment(rng), Fault::Close(a, b)));
+            }
+        }
+        Class::StaleFrames => {
+            for _ in 0..rng.between(1, 10) {
+                let (a, b) = two(n, rng);
+                let at = moment(rng);
+                out.push((at, Fault::Latency(a, b, rng.skewed(20 * MS, 3 * SECOND))));
+                out.push((at + rng.skewed(SECOND, 6 * SECOND), Fault::Close(a, b)));
+                out.push((at + 8 * SECOND, Fault::Latency(a, b, 0)));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// One device after the other, each well again, and asked by all, before the next: failures that never overlap.
+fn one_at_a_time(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>) {
+    let mut at = rng.between(CALM_BEFORE, end / 2);
+    while at < end {
+        let device = rng.index(n);
+        let back = match class {
+            Class::CrashOne => {
+                out.push((at, Fault::Kill(device, rng.skewed(0, 60) as u32)));
+                let back = at + SECOND + down_for(rng);
+                out.push((back, Fault::Boot(device)));
+                back
+            }
+            Class::PowerOne => {
+                out.push((at, Fault::PowerOff(device, rng.skewed(0, 60) as u32)));
+                let back = at + SECOND + down_for(rng);
+                out.push((back, Fault::Boot(device)));
+                back
+            }
+            _ => {
+                let fault = if class == Class::Suspend {
+                    Fault::Suspend(device)
+                } else {
+                    Fault::Freeze(device)
+                };
+                out.push((at, fault));
+                let back = at + rng.skewed(SECOND / 2, 60 * SECOND);
+                out.push((back, Fault::Wake(device)));
+                back
+            }
+        };
+        at = back + rng.between(30 * SECOND, 40 * SECOND);
+    }
+}
+
+fn die(device: usize, rng: &mut Rng) -> Fault {
+    let effects = rng.skewed(0, 60) as u32;
+    if rng.chance(500_000) {
+        Fault::Kill(device, effects)
+    } else {
+        Fault::PowerOff(device, effects)
+    }
+}
+
+fn down_for(rng: &mut Rng) -> Micros {
+    match rng.index(4) {
+        0 => rng.between(0, 500 * MS),
+        1 => rng.between(0, 6 * SECOND),
+        _ => rng.skewed(SECOND, 90 * SECOND),
+    }
+}
+
+fn two(n: usize, rng: &mut Rng) -> (usize, usize) {
+    let a = rng.index(n);
+    let b = (a + 1 + rng.index(n.saturating_sub(1))) % n.max(1);
+    (a, b)
+}
+
+/// The pairs between two groups.
+fn split(n: usize, rng: &mut Rng) -> Vec<(usize, usize)> {
+    let mut order: Vec<usize> = (0..n).collect();
+    rng.shuffle(&mut order);
+    let left = rng.between(1, (n as u64 - 1).max(1)) as usize;
+    let (left, right) = order.split_at(left.min(n));
+    left.iter()
+        .flat_map(|a| right.iter().map(move |b| (*a, *b)))
+        .collect()
+}
+
+fn cut(pairs: &[(usize, usize)], one_way: bool, at: Micros, mend: Micros, out: &mut Vec<Timed>) {
+    for (a, b) in pairs.iter().copied().filter(|(a, b)| a != b) {
+        out.push((at, Fault::Cut(a, b)));
+        out.push((mend, Fault::Mend(a, b)));
+        if !one_way {
+            out.push((at, Fault::Cut(b, a)));
+            out.push((mend, Fault::Mend(b, a)));
+        }
+    }
+}

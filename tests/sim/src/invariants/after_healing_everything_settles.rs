@@ -1,0 +1,115 @@
+//! When everything is up and mended, every accepted task ends, every device that has it says the same, and a client hears it anywhere.
+
+use super::Broken;
+use crate::oracle::Set;
+use crate::world::World;
+use rc_scheduler::{DeviceId, Status, TaskId};
+use std::collections::BTreeSet;
+
+/// The tasks that are not settled everywhere they should be, each with a word on why.
+#[must_use]
+pub fn open(world: &World) -> Vec<String> {
+    let mut open = Vec::new();
+    for (task, accepted) in &world.oracle.accepted {
+        if !can_end(world, *task, accepted.disks) {
+            continue;
+        }
+        let name = world.names.t(*task);
+        let mut ends: BTreeSet<Status> = BTreeSet::new();
+        let mut keepers = 0;
+        for (index, device) in world.devices.iter().enumerate() {
+            let Some(core) = &device.core else { continue };
+            let view = core.view();
+            let Some(record) = view.record(*task) else {
+                continue;
+            };
+            keepers += 1;
+            let state = record.resolve();
+            let status = state.status();
+            if !status.is_terminal() {
+                let lease = state.lease.map(|l| {
+                    format!(
+                        "{} to {} by {}",
+                        l.epoch,
+                        world.names.d(l.to),
+                        world.names.d(l.by)
+                    )
+                });
+                open.push(format!(
+                    "{name} is {status} on d{index} (lease {lease:?}, closed {}, settled {}, stable {}, cancel {})",
+                    state.closed.is_some(),
+                    state.settled.is_some(),
+                    state.stable.is_some(),
+                    state.cancel_asked
+                ));
+            }
+            ends.insert(status);
+        }
+        if ends.len() > 1 {
+            open.push(format!("{name} is {ends:?}"));
+        }
+        if keepers == 0 {
+            open.push(format!("{name} is nowhere"));
+        }
+    }
+    open
+}
+
+/// Some device that is left meets its needs, some disk that stored it is left, and what it waits for can end too.
+fn can_end(world: &World, task: TaskId, disks: Set) -> bool {
+    let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
+        return true;
+    };
+    let left = |id: DeviceId| {
+        world
+            .names
+            .index(id)
+            .is_some_and(|i| !world.devices[i].disk.destroyed)
+    };
+    let needs = &script.spec.requirements;
+    let fits = world.devices.iter().any(|d| {
+        left(d.id)
+            && !needs.exclude_devices.contains(&d.id)
+            && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
+    });
+    let stored =
+        (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
+    let after = script.spec.after.iter().all(|dep| {
+        world
+            .oracle
+            .accepted
+            .get(dep)
+            .is_some_and(|accepted| can_end(world, *dep, accepted.disks))
+    });
+    fits && stored && after
+}
+
+/// After the time for it is over.
+pub fn check(world: &World) -> Broken {
+    let open = open(world);
+    if open.is_empty() {
+        return Ok(());
+    }
+    let some: Vec<_> = open.iter().take(6).cloned().collect();
+    Err(format!("{} after healing: {}", open.len(), some.join("; ")))
+}
+
+/// What clients read at every device after that.
+pub fn answers(world: &World) -> Broken {
+    for (task, accepted) in &world.oracle.accepted {
+        if !can_end(world, *task, accepted.disks) {
+            continue;
+        }
+        let mut answers: BTreeSet<Status> = BTreeSet::new();
+        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some()) {
+            match world.reads.get(&(*task, device)) {
+                Some(status) => answers.insert(*status),
+                None => return Err(format!("d{device} does not find {}", world.names.t(*task))),
+            };
+        }
+        if answers.len() > 1 || answers.iter().any(|status| !status.is_terminal()) {
+            return Err(format!("{} reads as {answers:?}", world.names.t(*task)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! What clients were told, what devices wrote and did, and which disks had what at that moment. Knows nothing of how the cores
+//! think: invariants are checked against this, not against internal state.
+
+use crate::clock::Micros;
+use rc_scheduler::{Epoch, Settled, Status, TaskId, Verdict};
+use std::collections::BTreeMap;
+
+/// A set of devices, by index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Set(pub u64);
+
+impl Set {
+    /// The devices for which `is_in` holds.
+    #[must_use]
+    pub fn of(n: usize, is_in: impl Fn(usize) -> bool) -> Self {
+        Self((0..n).filter(|i| is_in(*i)).fold(0, |set, i| set | 1 << i))
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// None.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+/// A client was told that its task is accepted.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its script.
+    pub script: usize,
+    /// When.
+    pub at: Micros,
+    /// The devices named in the reply.
+    pub disks: Set,
+}
+
+/// A client was told how a task ended.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// When.
+    pub at: Micros,
+    /// Where.
+    pub device: usize,
+    /// What.
+    pub status: Status,
+    /// The decision behind it.
+    pub settled: Settled,
+    /// On how many disks it was said to be.
+    pub claimed: u32,
+    /// The devices that had the decision on disk.
+    pub holders: Set,
+}
+
+/// A device wrote a lease or a settlement of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// When.
+    pub at: Micros,
+    /// Who.
+    pub device: usize,
+    /// Itself, and those it had been in undisturbed contact with for longer than anybody's patience.
+    pub contacts: Set,
+}
+
+/// An attempt was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Started {
+    /// When.
+    pub at: Micros,
+    /// Where.
+    pub device: usize,
+    /// Its lease.
+    pub epoch: Epoch,
+    /// As in [`Written`], of the device that starts it.
+    pub contacts: Set,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub struct Oracle {
+    /// By task.
+    pub accepted: BTreeMap<TaskId, Accepted>,
+    /// By task and round, in the order told.
+    pub told: BTreeMap<(TaskId, u32), Vec<Told>>,
+    /// Tasks whose cancel was asked.
+    pub cancels: BTreeMap<TaskId, Micros>,
+    /// Tasks that were begun again.
+    pub reopened: BTreeMap<TaskId, Micros>,
+    /// Leases, by task and epoch.
+    pub leases: BTreeMap<(TaskId, Epoch), Written>,
+    /// Settlements, by task.
+    pub settlements: BTreeMap<TaskId, Vec<(Settled, Written)>>,
+    /// Attempts, by task.
+    pub starts: BTreeMap<TaskId, Vec<Started>>,
+    /// Two sides decided differently, out of contact: the times at which a promise was excused, for the statistics.
+    pub excused: u64,
+}
+
+/// Whether two decisions mean the same to a client.
+#[must_use]
+pub fn same_end(a: &Settled, b: &Settled) -> bool {
+    match (&a.verdict, &b.verdict) {
+        (Verdict::Failed { class: a, .. }, Verdict::Failed { class: b, .. }) => a == b,
+        (a, b) => a == b,
+    }
+}
+
+/// What a verdict is called when it is told.
+#[must_use]
+pub const fn status_of(verdict: &Verdict) -> Status {
+    match verdict {
+        Verdict::Result(_) => Status::Completed,
+        Verdict::Failed { .. } => Status::Failed,
+        Verdict::Cancelled => Status::Cancelled,
+        Verdict::Timeout(_) => Status::Timeout,
+    }
+}

@@ -1,0 +1,139 @@
+//! One run: work and faults, then healing, then the proof that everything came right.
+
+use crate::class::Class;
+use crate::clock::SECOND;
+use crate::fault::CALM_BEFORE;
+use crate::invariants::{self, Broken};
+use crate::plan::Plan;
+use crate::trace::Detail;
+use crate::world::{Failure, Stats, World};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Virtual seconds for everything to settle after healing.
+const SETTLE_SECONDS: u64 = 600;
+
+/// How a run went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// Hash of all that happened.
+    pub hash: u64,
+    /// The promise that was broken, if one was.
+    pub failure: Option<Failure>,
+    /// Counts.
+    pub stats: Stats,
+    /// Broken promises that a split excused.
+    pub excused: u64,
+    /// Tasks accepted.
+    pub accepted: usize,
+    /// The last lines of the trace, if they were kept.
+    pub tail: Vec<String>,
+}
+
+/// Runs a plan.
+#[must_use]
+pub fn run(plan: &Plan, detail: Detail, filter: Option<String>) -> Report {
+    let mut world = World::new(plan.clone(), detail, filter);
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| live(&mut world))) {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default();
+        world.failure = None;
+        world.fail("a_core_never_panics", text);
+    }
+    Report {
+        hash: world.trace.hash(),
+        failure: world.failure.take(),
+        stats: world.stats,
+        excused: world.oracle.excused,
+        accepted: world.oracle.accepted.len(),
+        tail: world.trace.tail().map(str::to_owned).collect(),
+    }
+}
+
+fn live(world: &mut World) {
+    let end = CALM_BEFORE + world.plan.seconds * SECOND;
+    let mut at = 0;
+    while at < end && world.failure.is_none() {
+        at = (at + 10 * SECOND).min(end);
+        world.run_until(at);
+        require(
+            world,
+            "equal_facts_give_equal_bytes_and_answers",
+            invariants::equal_facts_give_equal_bytes_and_answers::check,
+        );
+    }
+    world.heal();
+    let limit = end + SETTLE_SECONDS * SECOND;
+    let mut calm = 0;
+    while at < limit && world.failure.is_none() && calm < 2 {
+        at += 2 * SECOND;
+        world.run_until(at);
+        calm = if invariants::after_healing_everything_settles::open(world).is_empty() {
+            calm + 1
+        } else {
+            0
+        };
+    }
+    require(
+        world,
+        "no_acked_task_is_lost_while_a_disk_that_stored_it_lives",
+        invariants::no_acked_task_is_lost_while_a_disk_that_stored_it_lives::check,
+    );
+    require(
+        world,
+        "after_healing_everything_settles",
+        invariants::after_healing_everything_settles::check,
+    );
+    if world.failure.is_some() {
+        return;
+    }
+    world.read_everything();
+    at += 8 * SECOND;
+    world.run_until(at);
+    require(
+        world,
+        "after_healing_everything_settles",
+        invariants::after_healing_everything_settles::answers,
+    );
+    require(
+        world,
+        "without_faults_every_task_starts_once",
+        invariants::without_faults_every_task_starts_once::check,
+    );
+    require(
+        world,
+        "equal_facts_give_equal_bytes_and_answers",
+        invariants::equal_facts_give_equal_bytes_and_answers::check,
+    );
+    require(
+        world,
+        "budgets_facts_and_bytes_per_task",
+        invariants::budgets_facts_and_bytes_per_task::check,
+    );
+    if world.plan.class == Class::None && world.failure.is_none() {
+        idle(world, at);
+    }
+}
+
+/// Watches a cluster that has nothing to do.
+fn idle(world: &mut World, from: u64) {
+    world.run_until(from + 60 * SECOND);
+    let first = world.stats;
+    world.run_until(from + 120 * SECOND);
+    let second = world.stats;
+    world.run_until(from + 180 * SECOND);
+    let third = world.stats;
+    require(world, "idle_traffic_is_constant", |w| {
+        invariants::idle_traffic_is_constant::check(w, [first, second, third])
+    });
+}
+
+fn require(world: &mut World, name: &'static str, check: impl Fn(&World) -> Broken) {
+    if world.failure.is_none()
+        && let Err(text) = check(world)
+    {
+        world.fail(name, text);
+    }
+}

@@ -1,0 +1,224 @@
+//! What clients want: scripts of tasks and when somebody asks for what.
+
+use crate::class::Class;
+use crate::clock::{MS, Micros, SECOND};
+use crate::fault::CALM_BEFORE;
+use crate::rng::Rng;
+use rc_scheduler::{
+    Backoff, DeviceId, ErrorClass, NewTask, Priority, Requirements, RetryPolicy, Span, Status,
+    TaskId, TaskSpec,
+};
+
+/// How the attempts of a task end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plot {
+    /// All well.
+    Ok,
+    /// Fails for good.
+    Final,
+    /// The first so many attempts fail, then one ends well.
+    Retry(u32),
+    /// Runs longer than it may.
+    Overrun,
+}
+
+/// One task as its client thinks of it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// When it is submitted.
+    pub at: Micros,
+    /// Where.
+    pub device: usize,
+    /// What is asked; dependencies are filled in at the time.
+    pub spec: TaskSpec,
+    /// How long an attempt takes.
+    pub length: Micros,
+    /// How its attempts end.
+    pub plot: Plot,
+    /// A cancel after the reply to the submit.
+    pub cancel_after: Option<Micros>,
+    /// A cancel this long, less 20 ms, around the end of an attempt.
+    pub cancel_at_end: Option<Micros>,
+    /// A second submit of the same, elsewhere, so much later.
+    pub twice: Option<(usize, Micros)>,
+    /// Ask to begin again when it ended without a result.
+    pub reopen: bool,
+    /// Waits for the task of this script.
+    pub after: Option<usize>,
+    /// How many more of the following scripts go with it in one command.
+    pub batch: usize,
+}
+
+impl Script {
+    /// The form in which it is submitted.
+    #[must_use]
+    pub fn task(&self, index: usize) -> NewTask {
+        NewTask {
+            spec: self.spec.clone(),
+            payload: format!("{{\"n\":{index}}}").into_bytes().into(),
+        }
+    }
+
+    /// The end it must have when nothing goes wrong and nobody cancels.
+    #[must_use]
+    pub fn end(&self) -> Status {
+        match self.plot {
+            Plot::Ok => Status::Completed,
+            Plot::Retry(fails) if fails <= self.spec.retry.max_retries => Status::Completed,
+            Plot::Overrun => Status::Timeout,
+            Plot::Retry(_) | Plot::Final => Status::Failed,
+        }
+    }
+
+    /// Attempts it must have then.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        match self.plot {
+            Plot::Ok | Plot::Final => 1,
+            Plot::Retry(fails) => fails.min(self.spec.retry.max_retries) + 1,
+            Plot::Overrun => self.spec.retry.max_retries + 1,
+        }
+    }
+
+    /// How attempt number `attempt` fails, if it does.
+    #[must_use]
+    pub fn error(&self, attempt: u32) -> Option<ErrorClass> {
+        match self.plot {
+            Plot::Ok => None,
+            Plot::Final => Some(ErrorClass::Task),
+            Plot::Retry(fails) => (attempt <= fails).then_some(ErrorClass::Network),
+            Plot::Overrun => Some(ErrorClass::Timeout),
+        }
+    }
+}
+
+/// The script that a payload belongs to.
+#[must_use]
+pub fn script_of(payload: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(payload).ok()?;
+    text.strip_prefix("{\"n\":")?
+        .strip_suffix('}')?
+        .parse()
+        .ok()
+}
+
+/// Something a client does.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Submits the script and those that go with it; the flag: this is a repetition.
+    Submit(usize, usize, bool),
+    /// Looks whether the submit was answered, and repeats it if it may.
+    Check(usize),
+    /// Cancels.
+    Cancel(TaskId, usize),
+    /// Reads.
+    Read(TaskId, usize),
+    /// Begins again.
+    Reopen(TaskId, usize),
+}
+
+/// Draws `count` scripts for `devices`, submitted up to `end`.
+#[must_use]
+pub fn scripts(
+    class: Class,
+    devices: &[DeviceId],
+    count: usize,
+    end: Micros,
+    rng: &mut Rng,
+) -> Vec<Script> {
+    let n = devices.len();
+    let burst = rng.chance(300_000);
+    let cancels = rng.chance(500_000);
+    let mut out: Vec<Script> = Vec::new();
+    for index in 0..count {
+        let at = if burst {
+            CALM_BEFORE + rng.between(0, SECOND)
+        } else {
+            rng.between(CALM_BEFORE, end)
+        };
+        let keyed = rng.chance(400_000);
+        let plot = match rng.index(10) {
+            0 => Plot::Final,
+            1 => Plot::Retry(rng.between(1, 5) as u32),
+            2 if rng.chance(300_000) => Plot::Overrun,
+            _ => Plot::Ok,
+        };
+        let mut requirements = Requirements {
+            exclusive: rng.chance(80_000),
+            ..Requirements::default()
+        };
+        if n > 1 && rng.chance(100_000) {
+            requirements.exclude_devices.insert(rng.pick(devices));
+        }
+        if rng.chance(60_000) {
+            requirements.only_devices.insert(rng.pick(devices));
+            requirements.only_devices.insert(rng.pick(devices));
+            requirements.exclude_devices.clear();
+        }
+        let length = rng.skewed(5 * MS, 15 * SECOND);
+        let timeout = if plot == Plot::Overrun {
+            Span(length / 2 + 50 * MS)
+        } else {
+            Span(length + 20 * SECOND)
+        };
+        let spec = TaskSpec {
+            task_type: rng.pick(&["echo", "sleep"]).to_owned(),
+            priority: rng.pick(Priority::ALL),
+            timeout,
+            requirements,
+            retry: RetryPolicy {
+                max_retries: rng.between(0, 3) as u32,
+                backoff: rng.pick(Backoff::ALL),
+                base_delay: Span::from_ms(rng.skewed(50, 2_000)),
+                max_delay: Span::from_secs(5),
+                retry_on: None,
+            },
+            side_effects: rng.chance(500_000),
+            idempotency_key: keyed.then(|| format!("key-{index}")),
+            ..TaskSpec::default()
+        };
+        out.push(Script {
+            at,
+            device: rng.index(n),
+            spec,
+            length,
+            plot,
+            cancel_after: (cancels && rng.chance(150_000)).then(|| rng.skewed(0, 10 * SECOND)),
+            cancel_at_end: (cancels && rng.chance(150_000)).then(|| rng.between(0, 40 * MS)),
+            twice: (keyed && rng.chance(400_000)).then(|| (rng.index(n), rng.skewed(0, SECOND))),
+            reopen: rng.chance(200_000),
+            after: (index > 0 && rng.chance(60_000)).then(|| rng.index(index)),
+            batch: 0,
+        });
+    }
+    if class != Class::None || rng.chance(500_000) {
+        batch(&mut out, rng);
+    }
+    out
+}
+
+/// Lets some unkeyed tasks travel together.
+fn batch(scripts: &mut [Script], rng: &mut Rng) {
+    let mut index = 0;
+    while index < scripts.len() {
+        let most = scripts.len() - index - 1;
+        let with = if rng.chance(100_000) {
+            rng.between(0, most.min(4) as u64) as usize
+        } else {
+            0
+        };
+        let together = &mut scripts[index..=index + with];
+        let (at, device) = (together[0].at, together[0].device);
+        if with > 0 {
+            for script in &mut *together {
+                script.at = at;
+                script.device = device;
+                script.spec.idempotency_key = None;
+                script.twice = None;
+                script.after = None;
+            }
+            together[0].batch = with;
+        }
+        index += with + 1;
+    }
+}

@@ -1,0 +1,333 @@
+//! The world: devices, the network between them, clients, and one queue of what happens next. One thread, virtual time, and no
+//! randomness but the seed's.
+
+mod clients;
+mod device;
+mod disk;
+mod dispatch;
+mod effects;
+mod event;
+mod executor;
+mod faults;
+mod life;
+mod network;
+mod transport;
+
+pub use device::Device;
+pub use disk::Disk;
+pub use event::{Event, Queue};
+pub use executor::{Executor, Run, Stage};
+pub use network::Network;
+
+use crate::class::Class;
+use crate::clock::{Clock, MS, Micros, SECOND};
+use crate::fault::{self, CALM_BEFORE, Fault};
+use crate::names::Names;
+use crate::oracle::Oracle;
+use crate::plan::Plan;
+use crate::rng::Rng;
+use crate::trace::{Detail, Trace};
+use crate::workload::{self, Op, Script};
+use clients::Pending;
+use rc_scheduler::{Capacity, DeviceId, Member};
+use std::collections::BTreeMap;
+
+/// A promise that was broken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The invariant's name.
+    pub invariant: &'static str,
+    /// What happened.
+    pub text: String,
+}
+
+/// Counts for budgets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Events that happened.
+    pub steps: u64,
+    /// Frames sent.
+    pub frames: u64,
+    /// Their bytes, about.
+    pub bytes: u64,
+    /// Gossiped records.
+    pub gossip: u64,
+    /// Leases written.
+    pub leases: u64,
+    /// Settlements written.
+    pub settlements: u64,
+    /// Attempts started.
+    pub starts: u64,
+    /// Entries given to disks.
+    pub entries: u64,
+    /// Persist effects.
+    pub persists: u64,
+}
+
+/// Randomness, apart for each part of the world.
+pub(crate) struct Dice {
+    pub(crate) net: Rng,
+    pub(crate) disk: Rng,
+    pub(crate) exec: Rng,
+    pub(crate) order: Rng,
+    pub(crate) clients: Rng,
+}
+
+/// What is wrong everywhere at the moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weather {
+    pub(crate) frame_loss: u32,
+    pub(crate) gossip_loss: u32,
+    pub(crate) gossip_late: bool,
+    pub(crate) hang: bool,
+    pub(crate) stale_frames: bool,
+}
+
+/// The world.
+pub struct World {
+    /// What kind of run this is.
+    pub plan: Plan,
+    /// True time.
+    pub now: Micros,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// The network.
+    pub net: Network,
+    /// The scripts.
+    pub scripts: Vec<Script>,
+    /// The task of each script, once one is known.
+    pub tasks: BTreeMap<usize, rc_scheduler::TaskId>,
+    /// Names for people.
+    pub names: Names,
+    /// What was told and done.
+    pub oracle: Oracle,
+    /// What happened.
+    pub trace: Trace,
+    /// Counts.
+    pub stats: Stats,
+    /// The first promise broken.
+    pub failure: Option<Failure>,
+    /// Everything is well now, and nothing more breaks.
+    pub healed: bool,
+    /// Faults that began.
+    pub faults: u64,
+    pub(crate) queue: Queue,
+    pub(crate) dice: Dice,
+    pub(crate) weather: Weather,
+    pub(crate) pending: BTreeMap<u64, Pending>,
+    pub(crate) next_command: u64,
+    pub(crate) next_stamp: u64,
+    pub(crate) reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
+}
+
+impl World {
+    /// The world of a plan, at its beginning, with nothing running yet.
+    #[must_use]
+    pub fn new(plan: Plan, detail: Detail, filter: Option<String>) -> Self {
+        let mut rng = Rng::new(plan.seed);
+        let n = plan.devices.unwrap_or_else(|| match plan.class {
+            Class::None => rng.between(1, 6) as usize,
+            Class::DiskDeath => rng.between(3, 6) as usize,
+            _ => rng.between(2, 6) as usize,
+        });
+        let end = CALM_BEFORE + plan.seconds * SECOND;
+        let tasks = plan.tasks.unwrap_or_else(|| rng.skewed(3, 40) as usize);
+        let ids: Vec<DeviceId> = (0..n).map(|_| DeviceId(rng.bytes())).collect();
+        let mut names = Names::default();
+        ids.iter()
+            .enumerate()
+            .for_each(|(index, id)| names.device(*id, index));
+        let late = if plan.class == Class::Join && n > 1 {
+            rng.between(1, n as u64 - 1) as usize
+        } else {
+            0
+        };
+        let scripts = workload::scripts(
+            plan.class,
+            &ids[..n - late],
+            tasks,
+            end - 5 * SECOND.min(end / 4),
+            &mut rng.fork(),
+        );
+        let all_known = plan.class != Class::Join && rng.chance(500_000);
+        let drift = matches!(plan.class, Class::Drift | Class::Mixed);
+        let devices: Vec<Device> = (0..n)
+            .map(|index| {
+                let known: Vec<Member> = (0..n)
+                    .filter(|i| all_known || *i == index)
+                    .map(|i| member(ids[i]))
+                    .collect();
+                let clock = Clock {
+                    base: rng.between(0, 1 << 40),
+                    drift_ppm: if drift {
+                        rng.between(0, 20_000) as i64 - 10_000
+                    } else {
+                        0
+                    },
+                    wall_ms: 1_700_000_000_000 + rng.skewed(0, 2_000),
+                };
+                new_device(ids[index], &known, clock, &mut rng)
+            })
+            .collect();
+        let dice = Dice {
+            net: rng.fork(),
+            disk: rng.fork(),
+            exec: rng.fork(),
+            order: rng.fork(),
+            clients: rng.fork(),
+        };
+        let mut world = Self {
+            now: 0,
+            net: Network::new(n),
+            devices,
+            scripts,
+            tasks: BTreeMap::new(),
+            names,
+            oracle: Oracle::default(),
+            trace: Trace::new(detail, filter),
+            stats: Stats::default(),
+            failure: None,
+            healed: false,
+            faults: 0,
+            queue: Queue::default(),
+            dice,
+            weather: Weather {
+                gossip_late: matches!(plan.class, Class::Gossip | Class::Mixed),
+                stale_frames: matches!(plan.class, Class::StaleFrames | Class::Mixed),
+                ..Weather::default()
+            },
+            pending: BTreeMap::new(),
+            next_command: 0,
+            next_stamp: 0,
+            reads: BTreeMap::new(),
+            plan,
+        };
+        for device in 0..n {
+            let at = if device >= n - late {
+                rng.between(CALM_BEFORE, end)
+            } else {
+                rng.between(0, SECOND)
+            };
+            world.queue.push(at, Event::Fault(Fault::Boot(device)));
+        }
+        for (at, fault) in fault::schedule(world.plan.class, n, end, &mut rng) {
+            world.queue.push(at, Event::Fault(fault));
+        }
+        world.enlist();
+        world
+    }
+
+    /// Puts the scripts' submits into the queue.
+    fn enlist(&mut self) {
+        let mut index = 0;
+        while index < self.scripts.len() {
+            let script = &self.scripts[index];
+            self.queue.push(
+                script.at,
+                Event::Client(Op::Submit(index, script.device, false)),
+            );
+            if let Some((device, later)) = script.twice {
+                self.queue.push(
+                    script.at + later,
+                    Event::Client(Op::Submit(index, device, true)),
+                );
+            }
+            index += script.batch + 1;
+        }
+    }
+
+    /// Lets everything happen that is due by `until`, or as much of it as no promise is broken by.
+    pub fn run_until(&mut self, until: Micros) {
+        let mut at_this_time = 0u32;
+        while self.failure.is_none() {
+            let Some((at, event)) = self.queue.pop(until) else {
+                break;
+            };
+            at_this_time = if at == self.now { at_this_time + 1 } else { 0 };
+            if at_this_time > 20_000 {
+                self.fail(
+                    "time_goes_on",
+                    format!("20000 events at one moment, the last: {event:?}"),
+                );
+            }
+            self.now = at;
+            self.stats.steps += 1;
+            self.trace.word(at);
+            self.dispatch(event);
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Notes a broken promise.
+    pub fn fail(&mut self, invariant: &'static str, text: String) {
+        self.trace
+            .line(self.now, || format!("FAILED {invariant}: {text}"));
+        self.failure.get_or_insert(Failure { invariant, text });
+    }
+
+    /// How many devices there are.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// How many tasks were ever seen.
+    #[must_use]
+    pub fn names_of_tasks(&self) -> usize {
+        self.names.tasks()
+    }
+
+    pub(crate) fn stamp(&mut self) -> u64 {
+        self.next_stamp += 1;
+        self.next_stamp
+    }
+}
+
+/// How a device first appears in the members: it keeps.
+fn member(device: DeviceId) -> Member {
+    Member {
+        device,
+        version: 0,
+        keeps: true,
+        retired: false,
+        revoked: false,
+    }
+}
+
+fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> Device {
+    let capacity = Capacity {
+        name: format!("{id}"),
+        platform: "linux".to_owned(),
+        arch: "x86_64".to_owned(),
+        cpu_cores_milli: Some(4_000),
+        cpu_usage_ppm: Some(rng.between(0, 500_000) as u32),
+        memory_total_bytes: Some(4 << 30),
+        memory_available_bytes: Some(2 << 30),
+        storage_total_bytes: Some(64 << 30),
+        storage_available_bytes: Some(32 << 30),
+        internet: Some(true),
+        max_concurrent_tasks: rng.between(1, 5) as u32,
+        task_types: ["echo", "sleep"].map(str::to_owned).into(),
+        ..Capacity::default()
+    };
+    Device {
+        id,
+        core: None,
+        life: 0,
+        disk: Disk::new(known),
+        executor: Executor::default(),
+        clock,
+        joined: false,
+        host_up: true,
+        asleep_since: None,
+        inbox: Vec::new(),
+        tick_at: None,
+        tick_stamp: 0,
+        doom: None,
+        capacity,
+        gossiped: Vec::new(),
+    }
+}
+
+/// A driver wakes up to this late.
+pub(crate) const TICK_LATE_MAX: Micros = 2 * MS;

@@ -1,0 +1,49 @@
+//! A device: a core, a disk, attempts, clocks, and whether it lives.
+
+use super::disk::Disk;
+use super::event::Event;
+use super::executor::Executor;
+use crate::clock::{Clock, Micros};
+use rc_scheduler::{Capacity, DeviceId, DeviceRecord, Scheduler};
+
+/// One device.
+pub struct Device {
+    /// Its name.
+    pub id: DeviceId,
+    /// Running, if the process is.
+    pub core: Option<Scheduler>,
+    /// Grows with every start.
+    pub life: u32,
+    /// Its disk.
+    pub disk: Disk,
+    /// Its attempts.
+    pub executor: Executor,
+    /// Its clocks.
+    pub clock: Clock,
+    /// Has entered the cluster.
+    pub joined: bool,
+    /// Its kernel answers, even when the process is dead.
+    pub host_up: bool,
+    /// The core is stopped since then.
+    pub asleep_since: Option<Micros>,
+    /// What came meanwhile, with its source.
+    pub inbox: Vec<(usize, Event)>,
+    /// The wake that is in the queue, if it still counts.
+    pub tick_at: Option<Micros>,
+    /// Tells that wake from older ones.
+    pub tick_stamp: u64,
+    /// Dies after so many more effects; the flag: with its power.
+    pub doom: Option<(u32, bool)>,
+    /// What it has.
+    pub capacity: Capacity,
+    /// Old gossip of its own, for replays.
+    pub gossiped: Vec<DeviceRecord>,
+}
+
+impl Device {
+    /// The process lives and is scheduled.
+    #[must_use]
+    pub const fn is_awake(&self) -> bool {
+        self.core.is_some() && self.asleep_since.is_none()
+    }
+}

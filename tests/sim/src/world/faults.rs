@@ -1,0 +1,126 @@
+//! Carries faults out, and heals them all.
+
+use super::World;
+use super::event::Event;
+use crate::clock::SECOND;
+use crate::fault::Fault;
+use rc_scheduler::Input;
+
+impl World {
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.trace.line(self.now, || format!("** {fault:?}"));
+        self.faults += 1;
+        match fault {
+            Fault::Cut(from, to) => {
+                self.net.path(from, to).cuts += 1;
+                self.touch(from);
+                self.probe_later(from, to);
+                self.probe_later(to, from);
+            }
+            Fault::Mend(from, to) => self.mend(from, to),
+            Fault::Close(a, b) => {
+                for (device, peer) in [(a, b), (b, a)] {
+                    if let Some(link) = self.net.conn(device, peer) {
+                        self.queue
+                            .push(self.now, Event::Down { device, peer, link });
+                    }
+                }
+            }
+            Fault::Kill(device, effects) => self.doom(device, effects, false),
+            Fault::PowerOff(device, effects) => self.doom(device, effects, true),
+            Fault::Boot(device) => self.boot(device),
+            Fault::Destroy(device) => {
+                self.die(device, true);
+                self.devices[device].disk.destroyed = true;
+                self.devices[device].disk.records.clear();
+            }
+            Fault::Suspend(device) => self.sleep(device, true),
+            Fault::Freeze(device) => self.sleep(device, false),
+            Fault::Wake(device) => self.wake(device),
+            Fault::Disk(device, slow) => self.devices[device].disk.slow = slow,
+            Fault::Full(device, full) => {
+                if self.devices[device].disk.full != full {
+                    self.devices[device].disk.full = full;
+                    if self.devices[device].is_awake() {
+                        self.feed(device, Input::Storage { healthy: !full });
+                        self.flush(device);
+                    }
+                }
+            }
+            Fault::Wall(device, wall_ms) => self.devices[device].clock.wall_ms = wall_ms,
+            Fault::Latency(from, to, slow) => {
+                self.net.path(from, to).slow = slow;
+                self.touch(from);
+            }
+            Fault::FrameLoss(ppm) => self.weather.frame_loss = ppm,
+            Fault::GossipLoss(ppm) => self.weather.gossip_loss = ppm,
+            Fault::GossipReplay(device) => {
+                for record in self.devices[device].gossiped.clone() {
+                    for to in (0..self.n()).filter(|to| *to != device) {
+                        let at = self.now + self.dice.net.between(0, SECOND);
+                        self.queue.push(
+                            at,
+                            Event::Gossip {
+                                to,
+                                record: Box::new(record.clone()),
+                            },
+                        );
+                    }
+                }
+            }
+            Fault::Hang(hang) => self.weather.hang = hang,
+        }
+    }
+
+    fn doom(&mut self, device: usize, effects: u32, power: bool) {
+        if self.devices[device].asleep_since.is_some() {
+            self.die(device, power);
+        } else if self.devices[device].core.is_some() {
+            self.devices[device].doom = Some((effects, power));
+        }
+    }
+
+    fn mend(&mut self, from: usize, to: usize) {
+        let path = self.net.path(from, to);
+        path.cuts = path.cuts.saturating_sub(1);
+        if path.cuts == 0 {
+            // What was sent meanwhile is sent again by the transport, in order, if the link still is.
+            let late = self.now + self.dice.net.skewed(1_000, SECOND);
+            let path = self.net.path(from, to);
+            path.last_arrival = path.last_arrival.max(late);
+            for event in std::mem::take(&mut self.net.path(from, to).stuck) {
+                self.travel(from, to, event);
+            }
+        }
+        self.touch(from);
+    }
+
+    /// Everything that can be mended is, and nothing breaks any more.
+    pub fn heal(&mut self) {
+        self.trace.line(self.now, || "** HEAL".to_owned());
+        self.healed = true;
+        self.queue.retain(|event| !matches!(event, Event::Fault(_)));
+        self.weather.frame_loss = 0;
+        self.weather.gossip_loss = 0;
+        self.weather.gossip_late = false;
+        self.weather.hang = false;
+        self.weather.stale_frames = false;
+        let n = self.n();
+        for from in 0..n {
+            for to in (0..n).filter(|to| *to != from) {
+                self.net.path(from, to).slow = 0;
+                if self.net.path(from, to).cuts > 0 {
+                    self.net.path(from, to).cuts = 1;
+                    self.mend(from, to);
+                }
+            }
+        }
+        for device in 0..n {
+            self.devices[device].disk.slow = 0;
+            self.devices[device].doom = None;
+            self.wake(device);
+            self.fault(Fault::Full(device, false));
+            self.boot(device);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! How devices start, die, sleep and wake.
+
+use super::World;
+use super::event::Event;
+use crate::clock::{MS, SECOND};
+use rc_scheduler::{Config, Input, Scheduler};
+use std::collections::{BTreeMap, VecDeque};
+
+impl World {
+    pub(crate) fn boot(&mut self, device: usize) {
+        let it = &mut self.devices[device];
+        it.doom = None;
+        if it.core.is_some() || it.disk.destroyed {
+            return;
+        }
+        it.life += 1;
+        it.host_up = true;
+        it.joined = true;
+        it.asleep_since = None;
+        it.tick_at = None;
+        it.tick_stamp += 1;
+        let (life, capacity) = (it.life, it.capacity.clone());
+        let durable = it.disk.boot();
+        let now = it.clock.read(self.now);
+        let seed = self.dice.exec.bytes();
+        self.trace.line(self.now, || {
+            format!(
+                "d{device} BOOT {} with {} facts",
+                durable.incarnation,
+                durable.facts.len()
+            )
+        });
+        match Scheduler::restore(it.id, Config::default(), seed, durable, now) {
+            Ok(core) => self.devices[device].core = Some(core),
+            Err(error) => {
+                self.fail(
+                    "a_device_starts_from_what_its_disk_kept",
+                    format!("d{device}: {error}"),
+                );
+                return;
+            }
+        }
+        self.drain(device);
+        self.feed(device, Input::Capacity(capacity));
+        self.queue
+            .push(self.now + 5 * SECOND, Event::Measure { device, life });
+        for peer in 0..self.n() {
+            if let Some(link) = self.net.conn(peer, device).filter(|_| peer != device) {
+                self.travel(
+                    device,
+                    peer,
+                    Event::Fin {
+                        from: device,
+                        to: peer,
+                        link,
+                    },
+                );
+            }
+            if self.devices[peer].joined {
+                self.redial(device, peer);
+            }
+        }
+    }
+
+    /// The process dies; with `power`, the host too, and nobody is told.
+    pub(crate) fn die(&mut self, device: usize, power: bool) {
+        if self.devices[device].core.is_none() {
+            return;
+        }
+        self.trace.line(self.now, || {
+            format!("d{device} {}", if power { "POWER OFF" } else { "KILLED" })
+        });
+        let it = &mut self.devices[device];
+        it.core = None;
+        it.doom = None;
+        it.host_up = !power;
+        it.asleep_since = None;
+        it.inbox.clear();
+        it.executor.runs.clear();
+        it.executor.asleep = false;
+        it.life += 1;
+        it.disk.crash(&mut self.dice.disk);
+        self.pending.retain(|_, pending| pending.device != device);
+        for peer in (0..self.n()).filter(|peer| *peer != device) {
+            let newest = self.net.newest(device, peer);
+            self.net.set_conn(device, peer, None);
+            self.net
+                .path(device, peer)
+                .stuck
+                .retain(|event| matches!(event, Event::Fin { .. }));
+            if power {
+                self.net.path(device, peer).stuck.clear();
+                self.probe_later(peer, device);
+            } else {
+                if let Some(link) = self.net.conn(peer, device).filter(|link| *link != newest) {
+                    self.travel(
+                        device,
+                        peer,
+                        Event::Fin {
+                            from: device,
+                            to: peer,
+                            link,
+                        },
+                    );
+                }
+                self.travel(
+                    device,
+                    peer,
+                    Event::Fin {
+                        from: device,
+                        to: peer,
+                        link: newest,
+                    },
+                );
+            }
+        }
+        self.touch(device);
+    }
+
+    pub(crate) fn sleep(&mut self, device: usize, attempts_too: bool) {
+        if !self.devices[device].is_awake() {
+            return;
+        }
+        self.trace.line(self.now, || {
+            format!(
+                "d{device} {}",
+                if attempts_too { "SUSPENDED" } else { "FROZEN" }
+            )
+        });
+        self.devices[device].asleep_since = Some(self.now);
+        self.devices[device].executor.asleep = attempts_too;
+        for peer in 0..self.n() {
+            self.probe_later(peer, device);
+        }
+        self.touch(device);
+    }
+
+    /// Wakes: what came meanwhile happens at once, each source's in its order, the sources in any.
+    pub(crate) fn wake(&mut self, device: usize) {
+        let Some(since) = self.devices[device].asleep_since.take() else {
+            return;
+        };
+        self.trace.line(self.now, || format!("d{device} WAKES"));
+        self.devices[device]
+            .inbox
+            .retain(|(_, event)| !matches!(event, Event::Tick { .. }));
+        let slept = self.now - since;
+        if std::mem::take(&mut self.devices[device].executor.asleep) {
+            for ((task, epoch), run) in &mut self.devices[device].executor.runs {
+                run.at += slept;
+                let event = Event::Stage {
+                    device,
+                    task: *task,
+                    epoch: *epoch,
+                    stamp: run.stamp,
+                };
+                self.queue.push(run.at, event);
+            }
+        }
+        self.devices[device].tick_stamp += 1;
+        let stamp = self.devices[device].tick_stamp;
+        self.devices[device].tick_at = None;
+        let mut lanes: BTreeMap<usize, VecDeque<Event>> = BTreeMap::new();
+        lanes
+            .entry(1_000)
+            .or_default()
+            .push_back(Event::Tick { device, stamp });
+        for (source, event) in std::mem::take(&mut self.devices[device].inbox) {
+            lanes.entry(source).or_default().push_back(event);
+        }
+        let mut lanes: Vec<VecDeque<Event>> = lanes.into_values().collect();
+        let mut at = self.now;
+        while !lanes.is_empty() {
+            let pick = self.dice.order.index(lanes.len());
+            if let Some(event) = lanes[pick].pop_front() {
+                at += self.dice.order.skewed(1, MS);
+                self.put_back(device, at, event);
+            }
+            if lanes[pick].is_empty() {
+                lanes.swap_remove(pick);
+            }
+        }
+        self.touch(device);
+    }
+
+    /// An event of the inbox happens a moment after the wake; nothing new on its path overtakes it.
+    fn put_back(&mut self, device: usize, at: u64, event: Event) {
+        let stamp = self.devices[device].tick_stamp;
+        match &event {
+            Event::Frame { from, .. } | Event::Fin { from, .. } => {
+                let path = self.net.path(*from, device);
+                path.last_arrival = path.last_arrival.max(at);
+            }
+            // The core may have asked for another wake meanwhile; a late tick is never wrong.
+            Event::Tick { .. } => {
+                self.queue.push(at, Event::Tick { device, stamp });
+                return;
+            }
+            _ => {}
+        }
+        self.queue.push(at, event);
+    }
+}
