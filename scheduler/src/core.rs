@@ -174,6 +174,7 @@ impl Scheduler {
             for key in entry.normalise() {
                 self.disk.stage(DiskEntry::Forget(task, key));
             }
+            self.refresh_home(task);
             self.hold(task);
             self.guard(task);
             self.push(task);

@@ -66,6 +66,12 @@ impl Scheduler {
         {
             return Some(lease.by);
         }
+        // A keyed task may be accepted at two devices at once, and neither can know: its home decides who begins.
+        if entry.spec.idempotency_key.is_some()
+            && let Some(first) = entry.home.1.iter().find(|device| self.is_willing(**device))
+        {
+            return Some(*first);
+        }
         if let Some(acceptor) = entry.acceptors().filter(|by| self.is_willing(*by)).min() {
             return Some(acceptor);
         }

@@ -29,7 +29,6 @@ fn size(fact: &Fact) -> usize {
 impl Scheduler {
     /// Notes for each device that should have the task what it still has to be sent.
     pub(crate) fn push(&mut self, task: TaskId) {
-        self.refresh_home(task);
         let (now, quiet) = (self.now.mono, self.config.digest_quiet);
         let Some(entry) = self.tasks.get(&task) else { return };
         for target in self.push_targets(task, entry) {

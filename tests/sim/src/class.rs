@@ -82,10 +82,7 @@ impl Class {
     /// Nothing is lost, late beyond the protocol's patience, or dead: no device may be given up at all.
     #[must_use]
     pub const fn is_calm(self) -> bool {
-        matches!(
-            self,
-            Self::None | Self::WallClock | Self::Drift | Self::Gossip | Self::Join
-        )
+        matches!(self, Self::None | Self::WallClock | Self::Drift | Self::Gossip | Self::Join)
     }
 
     /// No network split and no double failure can excuse a broken promise.

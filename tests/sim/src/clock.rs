@@ -25,10 +25,7 @@ impl Clock {
     /// Both clocks at true time `at`.
     #[must_use]
     pub fn read(&self, at: Micros) -> Now {
-        Now {
-            mono: Mono(self.base + self.scaled(at)),
-            wall_ms: self.wall_ms.saturating_add(at / MS),
-        }
+        Now { mono: Mono(self.base + self.scaled(at)), wall_ms: self.wall_ms.saturating_add(at / MS) }
     }
 
     /// The first true time at which the monotonic clock has reached `mono`.
@@ -53,18 +50,11 @@ mod tests {
     #[test]
     fn a_wake_is_never_before_its_deadline() {
         for drift_ppm in [-10_000, -1, 0, 3, 10_000] {
-            let clock = Clock {
-                base: 77,
-                drift_ppm,
-                wall_ms: 0,
-            };
+            let clock = Clock { base: 77, drift_ppm, wall_ms: 0 };
             for deadline in [77, 78, 1_000_077, 123_456_789] {
                 let at = clock.when(Mono(deadline));
                 assert!(clock.read(at).mono.0 >= deadline, "{drift_ppm} {deadline}");
-                assert!(
-                    at == 0 || clock.read(at - 1).mono.0 < deadline,
-                    "{drift_ppm} {deadline}"
-                );
+                assert!(at == 0 || clock.read(at - 1).mono.0 < deadline, "{drift_ppm} {deadline}");
             }
         }
     }

@@ -8,9 +8,7 @@ struct Mix(u64);
 
 impl Mix {
     fn word(&mut self, word: u64) {
-        self.0 = (self.0 ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(23);
+        self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
     }
 
     fn id(&mut self, id: &[u8; 16]) {
@@ -97,7 +95,12 @@ pub(crate) fn message(message: &Message) -> u64 {
         Message::Answer(m) => {
             mix.word(7);
             mix.word(m.round);
-            mix.word(u64::from(m.term) << 1 | u64::from(m.veto));
+            mix.word(u64::from(m.term));
+            m.heard.iter().for_each(|device| mix.device(*device));
+        }
+        Message::Record(m) => {
+            mix.word(15);
+            mix.word(m.sequence);
         }
         Message::Want(m) => {
             mix.word(8);
@@ -183,8 +186,7 @@ pub(crate) fn fact_bytes(fact: &Fact) -> usize {
 /// About how many bytes a message takes on the wire.
 #[must_use]
 pub(crate) fn message_bytes(message: &Message) -> usize {
-    let facts =
-        |facts: &[(TaskId, Fact)]| facts.iter().map(|(_, f)| 18 + fact_bytes(f)).sum::<usize>();
+    let facts = |facts: &[(TaskId, Fact)]| facts.iter().map(|(_, f)| 18 + fact_bytes(f)).sum::<usize>();
     match message {
         Message::Facts(m) => 12 + facts(&m.facts),
         Message::Reply(m) => 12 + facts(&m.facts),

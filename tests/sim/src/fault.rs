@@ -84,10 +84,7 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
                 let (a, b) = two(n, rng);
                 let at = moment(rng);
                 out.push((at, Fault::Latency(a, b, rng.skewed(20 * MS, 8 * SECOND))));
-                out.push((
-                    at + rng.skewed(SECOND, 20 * SECOND),
-                    Fault::Latency(a, b, 0),
-                ));
+                out.push((at + rng.skewed(SECOND, 20 * SECOND), Fault::Latency(a, b, 0)));
             }
         }
         Class::FrameLoss => {
@@ -114,11 +111,7 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
             }
         }
         Class::Flap => {
-            let pairs = if rng.chance(500_000) {
-                vec![two(n, rng)]
-            } else {
-                split(n, rng)
-            };
+            let pairs = if rng.chance(500_000) { vec![two(n, rng)] } else { split(n, rng) };
             let one_way = rng.chance(200_000);
             let mut at = moment(rng);
             for _ in 0..rng.between(2, 8) {
@@ -156,11 +149,7 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
                 let device = rng.index(n);
                 let at = moment(rng);
                 let never = rng.chance(200_000);
-                let flush = if never {
-                    25 * SECOND
-                } else {
-                    rng.skewed(50 * MS, 4 * SECOND)
-                };
+                let flush = if never { 25 * SECOND } else { rng.skewed(50 * MS, 4 * SECOND) };
                 out.push((at, Fault::Disk(device, flush)));
                 out.push((at + rng.skewed(SECOND, 30 * SECOND), Fault::Disk(device, 0)));
             }
@@ -170,19 +159,13 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
                 let device = rng.index(n);
                 let at = moment(rng);
                 out.push((at, Fault::Full(device, true)));
-                out.push((
-                    at + rng.skewed(SECOND, 30 * SECOND),
-                    Fault::Full(device, false),
-                ));
+                out.push((at + rng.skewed(SECOND, 30 * SECOND), Fault::Full(device, false)));
             }
         }
         Class::Gossip => {
             for _ in 0..rng.between(1, 4) {
                 let at = moment(rng);
-                out.push((
-                    at,
-                    Fault::GossipLoss(rng.pick(&[300_000, 900_000, 1_000_000])),
-                ));
+                out.push((at, Fault::GossipLoss(rng.pick(&[300_000, 900_000, 1_000_000]))));
                 out.push((at + rng.skewed(SECOND, 60 * SECOND), Fault::GossipLoss(0)));
                 out.push((moment(rng), Fault::GossipReplay(rng.index(n))));
             }
@@ -195,13 +178,7 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
     match class {
         Class::WallClock => {
             for _ in 0..rng.between(1, 4) {
-                let wall = rng.pick(&[
-                    0,
-                    1,
-                    4_102_444_800_000,
-                    1_700_000_000_000,
-                    1_699_999_000_000,
-                ]);
+                let wall = rng.pick(&[0, 1, 4_102_444_800_000, 1_700_000_000_000, 1_699_999_000_000]);
                 out.push((moment(rng), Fault::Wall(rng.index(n), wall)));
             }
         }
@@ -243,11 +220,7 @@ fn one_at_a_time(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut V
                 back
             }
             _ => {
-                let fault = if class == Class::Suspend {
-                    Fault::Suspend(device)
-                } else {
-                    Fault::Freeze(device)
-                };
+                let fault = if class == Class::Suspend { Fault::Suspend(device) } else { Fault::Freeze(device) };
                 out.push((at, fault));
                 let back = at + rng.skewed(SECOND / 2, 60 * SECOND);
                 out.push((back, Fault::Wake(device)));
@@ -260,11 +233,7 @@ fn one_at_a_time(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut V
 
 fn die(device: usize, rng: &mut Rng) -> Fault {
     let effects = rng.skewed(0, 60) as u32;
-    if rng.chance(500_000) {
-        Fault::Kill(device, effects)
-    } else {
-        Fault::PowerOff(device, effects)
-    }
+    if rng.chance(500_000) { Fault::Kill(device, effects) } else { Fault::PowerOff(device, effects) }
 }
 
 fn down_for(rng: &mut Rng) -> Micros {
@@ -287,9 +256,7 @@ fn split(n: usize, rng: &mut Rng) -> Vec<(usize, usize)> {
     rng.shuffle(&mut order);
     let left = rng.between(1, (n as u64 - 1).max(1)) as usize;
     let (left, right) = order.split_at(left.min(n));
-    left.iter()
-        .flat_map(|a| right.iter().map(move |b| (*a, *b)))
-        .collect()
+    left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))).collect()
 }
 
 fn cut(pairs: &[(usize, usize)], one_way: bool, at: Micros, mend: Micros, out: &mut Vec<Timed>) {

@@ -32,18 +32,8 @@ macro_rules! require {
 /// An attempt is about to be started.
 pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     require!(world, a_lease_is_started_once, start, started);
-    require!(
-        world,
-        a_task_reported_cancelled_never_starts,
-        start,
-        started
-    );
-    require!(
-        world,
-        one_fault_at_a_time_never_two_holders_at_once,
-        start,
-        started
-    );
+    require!(world, a_task_reported_cancelled_never_starts, start, started);
+    require!(world, one_fault_at_a_time_never_two_holders_at_once, start, started);
 }
 
 /// Attempts of a device changed.
@@ -53,19 +43,14 @@ pub(crate) fn after_attempt(world: &mut World, device: usize) {
 
 /// A submit is answered.
 pub(crate) fn accepted(world: &mut World, device: usize, script: usize, task: TaskId, disks: Set) {
-    if let Err(text) =
-        what_is_reported_is_on_the_disks_it_names::accepted(world, device, script, task, disks)
-    {
+    if let Err(text) = what_is_reported_is_on_the_disks_it_names::accepted(world, device, script, task, disks) {
         world.fail("what_is_reported_is_on_the_disks_it_names", text);
     }
 }
 
 /// A watcher is told that a task has ended.
 pub(crate) fn told(world: &mut World, device: usize, task: TaskId) {
-    let record = world.devices[device]
-        .core
-        .as_ref()
-        .and_then(|core| core.view().record(task).cloned());
+    let record = world.devices[device].core.as_ref().and_then(|core| core.view().record(task).cloned());
     match record {
         Some(record) => {
             if !record.resolve().status().is_terminal() {
@@ -78,10 +63,8 @@ pub(crate) fn told(world: &mut World, device: usize, task: TaskId) {
             }
             told_record(world, device, task, &record);
         }
-        None => world.fail(
-            "a_settled_event_comes_with_its_end",
-            format!("d{device} has no record of {}", world.names.t(task)),
-        ),
+        None => world
+            .fail("a_settled_event_comes_with_its_end", format!("d{device} has no record of {}", world.names.t(task))),
     }
 }
 
@@ -96,43 +79,21 @@ pub(crate) fn told_record(world: &mut World, device: usize, task: TaskId, record
         Ok(excused) => world.oracle.excused += u64::from(excused),
         Err(text) => world.fail("a_reported_end_never_changes_without_a_split", text),
     }
-    let may_reopen = matches!(
-        told.status,
-        Status::Failed | Status::Timeout | Status::Cancelled
-    );
-    world
-        .oracle
-        .told
-        .entry((task, told.settled.round))
-        .or_default()
-        .push(told);
-    if may_reopen {
-        world.may_reopen(task);
-    }
+    world.oracle.told.entry((task, told.settled.round)).or_default().push(told);
 }
 
 /// A client is told a status.
 pub(crate) fn told_status(world: &mut World, device: usize, task: TaskId, status: Status) {
-    let record = world.devices[device]
-        .core
-        .as_ref()
-        .and_then(|core| core.view().record(task).cloned());
-    if let Some(record) =
-        record.filter(|record| status.is_terminal() && record.resolve().status() == status)
-    {
+    let record = world.devices[device].core.as_ref().and_then(|core| core.view().record(task).cloned());
+    if let Some(record) = record.filter(|record| status.is_terminal() && record.resolve().status() == status) {
         told_record(world, device, task, &record);
     }
 }
 
 /// A client is told that no member has a task.
 pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64) {
-    let text = format!(
-        "d{device} says of command {command} that no member has the task, and it was accepted"
-    );
+    let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
     if !world.devices.iter().any(|d| d.disk.destroyed) {
-        world.fail(
-            "no_acked_task_is_lost_while_a_disk_that_stored_it_lives",
-            text,
-        );
+        world.fail("no_acked_task_is_lost_while_a_disk_that_stored_it_lives", text);
     }
 }

@@ -9,7 +9,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-const USAGE: &str = "cargo sim [--seeds N] [--start S] [--seed S] [--class CLASS] [--devices N] [--tasks N] [--seconds N]
+const USAGE: &str =
+    "cargo sim [--seeds N] [--start S] [--seed S] [--class CLASS] [--devices N] [--tasks N] [--seconds N]
           [--check-every STEPS] [--fail-fast] [--twice] [-v [--only TEXT]]
   --seeds N     how many (100); the class of each goes round all of them unless --class is given
   --seed S      just this one; -v prints everything that happens, --only the lines that contain TEXT
@@ -49,10 +50,7 @@ impl Args {
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
-            let number = |text: String| {
-                text.parse::<u64>()
-                    .map_err(|_| format!("{text} is no number"))
-            };
+            let number = |text: String| text.parse::<u64>().map_err(|_| format!("{text} is no number"));
             match word.as_str() {
                 "--seeds" => args.seeds = number(value()?)?,
                 "--start" => args.start = number(value()?)?,
@@ -60,10 +58,8 @@ impl Args {
                 "--class" => {
                     let text = value()?;
                     let all: Vec<_> = Class::ALL.iter().map(|class| class.word()).collect();
-                    args.class = Some(
-                        Class::from_word(&text)
-                            .ok_or_else(|| format!("{text} is none of {}", all.join(" ")))?,
-                    );
+                    args.class =
+                        Some(Class::from_word(&text).ok_or_else(|| format!("{text} is none of {}", all.join(" ")))?);
                 }
                 "--devices" => args.devices = Some(number(value()?)?.clamp(1, 60) as usize),
                 "--tasks" => args.tasks = Some(number(value()?)? as usize),
@@ -108,11 +104,7 @@ fn main() -> ExitCode {
 
 /// Runs one seed and prints what happens.
 fn one(args: &Args, seed: u64) -> ExitCode {
-    let detail = if args.verbose {
-        Detail::Print
-    } else {
-        Detail::Tail
-    };
+    let detail = if args.verbose { Detail::Print } else { Detail::Tail };
     let report = run(&args.plan(seed), detail, args.only.clone());
     let Some(failure) = &report.failure else {
         println!(
@@ -122,13 +114,7 @@ fn one(args: &Args, seed: u64) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if !args.verbose {
-        report
-            .tail
-            .iter()
-            .rev()
-            .take(60)
-            .rev()
-            .for_each(|line| println!("{line}"));
+        report.tail.iter().rev().take(60).rev().for_each(|line| println!("{line}"));
     }
     println!("seed {seed}: {}: {}", failure.invariant, failure.text);
     ExitCode::FAILURE
@@ -148,8 +134,7 @@ fn many(args: &Args) -> ExitCode {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let enough = args.fail_fast
-                        && failures.lock().is_ok_and(|failures| !failures.is_empty());
+                    let enough = args.fail_fast && failures.lock().is_ok_and(|failures| !failures.is_empty());
                     if seed >= args.start + args.seeds || enough {
                         return;
                     }
@@ -167,10 +152,7 @@ fn many(args: &Args) -> ExitCode {
                     steps.fetch_add(report.stats.steps, Ordering::Relaxed);
                     excused.fetch_add(report.excused, Ordering::Relaxed);
                     if let Some(failure) = &report.failure {
-                        println!(
-                            "FAIL cargo sim {plan} -v   # {}: {}",
-                            failure.invariant, failure.text
-                        );
+                        println!("FAIL cargo sim {plan} -v   # {}: {}", failure.invariant, failure.text);
                         if let Ok(mut failures) = failures.lock() {
                             failures.insert(seed, report);
                         }
@@ -192,18 +174,12 @@ fn many(args: &Args) -> ExitCode {
     let mut kinds: BTreeMap<(&str, Class), (u64, u64)> = BTreeMap::new();
     for (seed, report) in &failures {
         if let Some(failure) = &report.failure {
-            let kind = kinds
-                .entry((failure.invariant, args.plan(*seed).class))
-                .or_insert((0, *seed));
+            let kind = kinds.entry((failure.invariant, args.plan(*seed).class)).or_insert((0, *seed));
             kind.0 += 1;
         }
     }
     for ((invariant, class), (count, seed)) in &kinds {
         println!("{count:>6}  {invariant}  {class}  first: {seed}");
     }
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

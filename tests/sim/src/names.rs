@@ -1,8 +1,7 @@
 //! Short names for people: devices `d0 d1 …`, tasks `t0 t1 …`, and one-line summaries of inputs and effects.
 
 use rc_scheduler::{
-    AttemptEvent, Close, Command, DeviceId, Effect, Entry, Event, Fact, FactKey, Input, Message,
-    Reply, TaskId, Verdict,
+    AttemptEvent, Close, Command, DeviceId, Effect, Entry, Event, Fact, FactKey, Input, Message, Reply, TaskId, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -45,16 +44,14 @@ impl Names {
     /// `d3`.
     #[must_use]
     pub fn d(&self, id: DeviceId) -> String {
-        self.index(id)
-            .map_or_else(|| id.to_string(), |index| format!("d{index}"))
+        self.index(id).map_or_else(|| id.to_string(), |index| format!("d{index}"))
     }
 
     /// `t12`, with the end of the id, for a script can have more than one task.
     #[must_use]
     pub fn t(&self, id: TaskId) -> String {
         let text = id.to_string();
-        self.script(id)
-            .map_or_else(|| text.clone(), |index| format!("t{index}"))
+        self.script(id).map_or_else(|| text.clone(), |index| format!("t{index}"))
     }
 
     /// A fact in a few words.
@@ -80,26 +77,11 @@ impl Names {
                     },
                     Close::Released(why) => format!("{why:?}"),
                 };
-                format!(
-                    "{t}:Closed({},{how})@{}@{}",
-                    f.epoch,
-                    self.d(f.by),
-                    f.by_inc
-                )
+                format!("{t}:Closed({},{how})@{}@{}", f.epoch, self.d(f.by), f.by_inc)
             }
             Fact::CancelAsked(f) => format!("{t}:CancelAsked@{}", self.d(f.by)),
-            Fact::Reopened(f) => format!(
-                "{t}:Reopened(r{} term {})@{}",
-                f.round,
-                f.settled_term,
-                self.d(f.by)
-            ),
-            Fact::DepDone(f) => format!(
-                "{t}:DepDone({} {})@{}",
-                self.t(f.dep),
-                f.status,
-                self.d(f.by)
-            ),
+            Fact::Reopened(f) => format!("{t}:Reopened(r{} term {})@{}", f.round, f.settled_term, self.d(f.by)),
+            Fact::DepDone(f) => format!("{t}:DepDone({} {})@{}", self.t(f.dep), f.status, self.d(f.by)),
             Fact::Settled(f) => {
                 let verdict = match &f.verdict {
                     Verdict::Result(epoch) => format!("Result({epoch})"),
@@ -107,38 +89,21 @@ impl Names {
                     Verdict::Cancelled => "Cancelled".to_owned(),
                     Verdict::Timeout(epoch) => format!("Timeout({epoch})"),
                 };
-                format!(
-                    "{t}:Settled(r{} term {} {verdict})@{}@{}",
-                    f.round,
-                    f.term,
-                    self.d(f.by),
-                    f.by_inc
-                )
+                format!("{t}:Settled(r{} term {} {verdict})@{}@{}", f.round, f.term, self.d(f.by), f.by_inc)
             }
-            Fact::Stable(f) => format!(
-                "{t}:Stable(r{} term {} disks {})@{}",
-                f.round,
-                f.term,
-                f.disks,
-                self.d(f.by)
-            ),
+            Fact::Stable(f) => format!("{t}:Stable(r{} term {} disks {})@{}", f.round, f.term, f.disks, self.d(f.by)),
             Fact::Unknown { kind, .. } => format!("{t}:Unknown({kind})"),
         }
     }
 
     fn facts(&self, facts: &[(TaskId, Fact)]) -> String {
-        let all: Vec<_> = facts
-            .iter()
-            .map(|(task, fact)| self.fact(*task, fact))
-            .collect();
+        let all: Vec<_> = facts.iter().map(|(task, fact)| self.fact(*task, fact)).collect();
         all.join(" ")
     }
 
     fn key(&self, key: &FactKey) -> String {
         let text = format!("{key:?}");
-        self.devices.iter().fold(text, |text, (id, index)| {
-            text.replace(&id.to_string(), &format!("d{index}"))
-        })
+        self.devices.iter().fold(text, |text, (id, index)| text.replace(&id.to_string(), &format!("d{index}")))
     }
 
     /// A message in a line.
@@ -168,19 +133,14 @@ impl Names {
                 m.held,
                 m.held_hash & 0xffff
             ),
-            Message::Ask(m) => format!(
-                "Ask r{} lost {} term {}",
-                m.round,
-                m.lost
-                    .map_or_else(|| "-".to_owned(), |(d, i)| format!("{}@{i}", self.d(d))),
-                m.term
-            ),
-            Message::Answer(m) => format!(
-                "Answer r{} {} term {}",
-                m.round,
-                if m.veto { "VETO" } else { "ok" },
-                m.term
-            ),
+            Message::Ask(m) => {
+                let lost: Vec<_> = m.lost.iter().map(|(d, i)| format!("{}@{i}", self.d(*d))).collect();
+                format!("Ask r{} lost [{}] term {}", m.round, lost.join(" "), m.term)
+            }
+            Message::Answer(m) => {
+                let heard: Vec<_> = m.heard.iter().map(|d| self.d(*d)).collect();
+                format!("Answer r{} hears [{}] term {}", m.round, heard.join(" "), m.term)
+            }
             Message::Want(m) => format!("Want {} {}", m.count, m.priority),
             Message::Grant(m) => format!("Grant {} seen {}", m.credits, m.seen),
             Message::Members(m) => {
@@ -193,19 +153,12 @@ impl Names {
                 m.buckets.len(),
                 if m.reply { " reply!" } else { "" }
             ),
-            Message::Reply(m) => format!(
-                "QueryReply {} [{}]{}",
-                m.id,
-                self.facts(&m.facts),
-                if m.more { " more" } else { "" }
-            ),
-            Message::Live(m) => format!(
-                "Live {} {} started {:?} {:?}",
-                self.t(m.task),
-                m.epoch,
-                m.started_wall_ms,
-                m.percent
-            ),
+            Message::Reply(m) => {
+                format!("QueryReply {} [{}]{}", m.id, self.facts(&m.facts), if m.more { " more" } else { "" })
+            }
+            Message::Live(m) => {
+                format!("Live {} {} started {:?} {:?}", self.t(m.task), m.epoch, m.started_wall_ms, m.percent)
+            }
             other => format!("{other:?}"),
         }
     }
@@ -231,14 +184,10 @@ impl Names {
             ),
             Input::Command { id, command } => match command {
                 Command::Submit { tasks, disks } => {
-                    let all: Vec<_> = tasks
-                        .iter()
-                        .map(|t| String::from_utf8_lossy(&t.payload).into_owned())
-                        .collect();
+                    let all: Vec<_> = tasks.iter().map(|t| String::from_utf8_lossy(&t.payload).into_owned()).collect();
                     format!("command {id} Submit {} disks {disks:?}", all.join(" "))
                 }
                 Command::Cancel(t) => format!("command {id} Cancel {}", self.t(*t)),
-                Command::Retry(t) => format!("command {id} Retry {}", self.t(*t)),
                 Command::Read(t) => format!("command {id} Read {}", self.t(*t)),
                 other => format!("command {id} {other:?}"),
             },
@@ -253,10 +202,7 @@ impl Names {
                 };
                 format!("attempt {} {epoch} {event}", self.t(*task))
             }
-            Input::Capacity(c) => format!(
-                "Capacity slots {} cpu {:?}",
-                c.max_concurrent_tasks, c.cpu_usage_ppm
-            ),
+            Input::Capacity(c) => format!("Capacity slots {} cpu {:?}", c.max_concurrent_tasks, c.cpu_usage_ppm),
             Input::Persisted { upto } => format!("Persisted≤{upto}"),
             Input::Storage { healthy } => format!("Storage healthy {healthy}"),
         }
@@ -281,21 +227,16 @@ impl Names {
                 format!("Persist#{upto} [{}]", all.join(" "))
             }
             Effect::Send { to, message } => format!("→{} {}", self.d(*to), self.message(message)),
-            Effect::Gossip(r) => format!(
-                "Gossip seq {} active {} queued {}",
-                r.sequence, r.active_tasks, r.queued_tasks
-            ),
+            Effect::Gossip(r) => {
+                format!("Gossip seq {} active {} queued {}", r.sequence, r.active_tasks, r.queued_tasks)
+            }
             Effect::Start(s) => format!("START {} {} a{}", self.t(s.task), s.epoch, s.attempt),
             Effect::Stop { task, epoch, why } => format!("STOP {} {epoch} {why:?}", self.t(*task)),
             Effect::Reply { id, reply } => match reply {
                 Reply::Accepted { tasks, disks } => {
                     let tasks: Vec<_> = tasks.iter().map(|t| self.t(*t)).collect();
                     let disks: Vec<_> = disks.iter().map(|d| self.d(*d)).collect();
-                    format!(
-                        "Reply {id} Accepted [{}] on [{}]",
-                        tasks.join(" "),
-                        disks.join(" ")
-                    )
+                    format!("Reply {id} Accepted [{}] on [{}]", tasks.join(" "), disks.join(" "))
                 }
                 Reply::Status(t, status) => format!("Reply {id} {} {status}", self.t(*t)),
                 Reply::Found { task, facts } => {
@@ -318,10 +259,9 @@ impl Names {
                 }
                 Event::Closed { task, epoch } => format!("Event Closed {} {epoch}", self.t(*task)),
                 Event::Settled { task } => format!("Event SETTLED {}", self.t(*task)),
-                Event::PeerHeard {
-                    device,
-                    incarnation,
-                } => format!("Event PeerHeard {}@{incarnation}", self.d(*device)),
+                Event::PeerHeard { device, incarnation } => {
+                    format!("Event PeerHeard {}@{incarnation}", self.d(*device))
+                }
                 Event::PeerLost { device, proven } => {
                     format!("Event PEERLOST {} proven {proven}", self.d(*device))
                 }

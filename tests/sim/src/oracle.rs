@@ -96,8 +96,6 @@ pub struct Oracle {
     pub told: BTreeMap<(TaskId, u32), Vec<Told>>,
     /// Tasks whose cancel was asked.
     pub cancels: BTreeMap<TaskId, Micros>,
-    /// Tasks that were begun again.
-    pub reopened: BTreeMap<TaskId, Micros>,
     /// Leases, by task and epoch.
     pub leases: BTreeMap<(TaskId, Epoch), Written>,
     /// Settlements, by task.

@@ -25,14 +25,7 @@ impl Plan {
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         let class = Class::ALL[(seed % Class::ALL.len() as u64) as usize];
-        Self {
-            seed,
-            class,
-            devices: None,
-            tasks: None,
-            seconds: 60,
-            check_every: 16,
-        }
+        Self { seed, class, devices: None, tasks: None, seconds: 60, check_every: 16 }
     }
 
     /// The same with another class.
@@ -45,11 +38,7 @@ impl Plan {
 impl fmt::Display for Plan {
     /// The arguments that make this run again.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "--seed {} --class {} --seconds {}",
-            self.seed, self.class, self.seconds
-        )?;
+        write!(f, "--seed {} --class {} --seconds {}", self.seed, self.class, self.seconds)?;
         if let Some(devices) = self.devices {
             write!(f, " --devices {devices}")?;
         }

@@ -70,48 +70,28 @@ fn live(world: &mut World) {
     while at < limit && world.failure.is_none() && calm < 2 {
         at += 2 * SECOND;
         world.run_until(at);
-        calm = if invariants::after_healing_everything_settles::open(world).is_empty() {
-            calm + 1
-        } else {
-            0
-        };
+        calm = if invariants::after_healing_everything_settles::open(world).is_empty() { calm + 1 } else { 0 };
     }
     require(
         world,
         "no_acked_task_is_lost_while_a_disk_that_stored_it_lives",
         invariants::no_acked_task_is_lost_while_a_disk_that_stored_it_lives::check,
     );
-    require(
-        world,
-        "after_healing_everything_settles",
-        invariants::after_healing_everything_settles::check,
-    );
+    require(world, "after_healing_everything_settles", invariants::after_healing_everything_settles::check);
     if world.failure.is_some() {
         return;
     }
     world.read_everything();
     at += 8 * SECOND;
     world.run_until(at);
-    require(
-        world,
-        "after_healing_everything_settles",
-        invariants::after_healing_everything_settles::answers,
-    );
-    require(
-        world,
-        "without_faults_every_task_starts_once",
-        invariants::without_faults_every_task_starts_once::check,
-    );
+    require(world, "after_healing_everything_settles", invariants::after_healing_everything_settles::answers);
+    require(world, "without_faults_every_task_starts_once", invariants::without_faults_every_task_starts_once::check);
     require(
         world,
         "equal_facts_give_equal_bytes_and_answers",
         invariants::equal_facts_give_equal_bytes_and_answers::check,
     );
-    require(
-        world,
-        "budgets_facts_and_bytes_per_task",
-        invariants::budgets_facts_and_bytes_per_task::check,
-    );
+    require(world, "budgets_facts_and_bytes_per_task", invariants::budgets_facts_and_bytes_per_task::check);
     if world.plan.class == Class::None && world.failure.is_none() {
         idle(world, at);
     }

@@ -31,12 +31,7 @@ impl Trace {
     /// An empty trace; with `filter`, only lines that contain it are kept or printed.
     #[must_use]
     pub fn new(detail: Detail, filter: Option<String>) -> Self {
-        Self {
-            hash: 0xcbf2_9ce4_8422_2325,
-            detail,
-            filter,
-            tail: VecDeque::new(),
-        }
+        Self { hash: 0xcbf2_9ce4_8422_2325, detail, filter, tail: VecDeque::new() }
     }
 
     /// FNV-1a, a word at a time.
@@ -63,11 +58,7 @@ impl Trace {
             return;
         }
         let line = format!("{:>4}.{:06} {}", at / SECOND, at % SECOND, text());
-        if self
-            .filter
-            .as_ref()
-            .is_some_and(|part| !line.contains(part.as_str()))
-        {
+        if self.filter.as_ref().is_some_and(|part| !line.contains(part.as_str())) {
             return;
         }
         if self.detail == Detail::Print {

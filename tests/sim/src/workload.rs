@@ -5,8 +5,7 @@ use crate::clock::{MS, Micros, SECOND};
 use crate::fault::CALM_BEFORE;
 use crate::rng::Rng;
 use rc_scheduler::{
-    Backoff, DeviceId, ErrorClass, NewTask, Priority, Requirements, RetryPolicy, Span, Status,
-    TaskId, TaskSpec,
+    Backoff, DeviceId, ErrorClass, NewTask, Priority, Requirements, RetryPolicy, Span, Status, TaskId, TaskSpec,
 };
 
 /// How the attempts of a task end.
@@ -41,8 +40,6 @@ pub struct Script {
     pub cancel_at_end: Option<Micros>,
     /// A second submit of the same, elsewhere, so much later.
     pub twice: Option<(usize, Micros)>,
-    /// Ask to begin again when it ended without a result.
-    pub reopen: bool,
     /// Waits for the task of this script.
     pub after: Option<usize>,
     /// How many more of the following scripts go with it in one command.
@@ -53,10 +50,7 @@ impl Script {
     /// The form in which it is submitted.
     #[must_use]
     pub fn task(&self, index: usize) -> NewTask {
-        NewTask {
-            spec: self.spec.clone(),
-            payload: format!("{{\"n\":{index}}}").into_bytes().into(),
-        }
+        NewTask { spec: self.spec.clone(), payload: format!("{{\"n\":{index}}}").into_bytes().into() }
     }
 
     /// The end it must have when nothing goes wrong and nobody cancels.
@@ -96,10 +90,7 @@ impl Script {
 #[must_use]
 pub fn script_of(payload: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(payload).ok()?;
-    text.strip_prefix("{\"n\":")?
-        .strip_suffix('}')?
-        .parse()
-        .ok()
+    text.strip_prefix("{\"n\":")?.strip_suffix('}')?.parse().ok()
 }
 
 /// Something a client does.
@@ -113,29 +104,17 @@ pub enum Op {
     Cancel(TaskId, usize),
     /// Reads.
     Read(TaskId, usize),
-    /// Begins again.
-    Reopen(TaskId, usize),
 }
 
 /// Draws `count` scripts for `devices`, submitted up to `end`.
 #[must_use]
-pub fn scripts(
-    class: Class,
-    devices: &[DeviceId],
-    count: usize,
-    end: Micros,
-    rng: &mut Rng,
-) -> Vec<Script> {
+pub fn scripts(class: Class, devices: &[DeviceId], count: usize, end: Micros, rng: &mut Rng) -> Vec<Script> {
     let n = devices.len();
     let burst = rng.chance(300_000);
     let cancels = rng.chance(500_000);
     let mut out: Vec<Script> = Vec::new();
     for index in 0..count {
-        let at = if burst {
-            CALM_BEFORE + rng.between(0, SECOND)
-        } else {
-            rng.between(CALM_BEFORE, end)
-        };
+        let at = if burst { CALM_BEFORE + rng.between(0, SECOND) } else { rng.between(CALM_BEFORE, end) };
         let keyed = rng.chance(400_000);
         let plot = match rng.index(10) {
             0 => Plot::Final,
@@ -143,10 +122,7 @@ pub fn scripts(
             2 if rng.chance(300_000) => Plot::Overrun,
             _ => Plot::Ok,
         };
-        let mut requirements = Requirements {
-            exclusive: rng.chance(80_000),
-            ..Requirements::default()
-        };
+        let mut requirements = Requirements { exclusive: rng.chance(80_000), ..Requirements::default() };
         if n > 1 && rng.chance(100_000) {
             requirements.exclude_devices.insert(rng.pick(devices));
         }
@@ -156,11 +132,7 @@ pub fn scripts(
             requirements.exclude_devices.clear();
         }
         let length = rng.skewed(5 * MS, 15 * SECOND);
-        let timeout = if plot == Plot::Overrun {
-            Span(length / 2 + 50 * MS)
-        } else {
-            Span(length + 20 * SECOND)
-        };
+        let timeout = if plot == Plot::Overrun { Span(length / 2 + 50 * MS) } else { Span(length + 20 * SECOND) };
         let spec = TaskSpec {
             task_type: rng.pick(&["echo", "sleep"]).to_owned(),
             priority: rng.pick(Priority::ALL),
@@ -186,7 +158,6 @@ pub fn scripts(
             cancel_after: (cancels && rng.chance(150_000)).then(|| rng.skewed(0, 10 * SECOND)),
             cancel_at_end: (cancels && rng.chance(150_000)).then(|| rng.between(0, 40 * MS)),
             twice: (keyed && rng.chance(400_000)).then(|| (rng.index(n), rng.skewed(0, SECOND))),
-            reopen: rng.chance(200_000),
             after: (index > 0 && rng.chance(60_000)).then(|| rng.index(index)),
             batch: 0,
         });
@@ -202,11 +173,7 @@ fn batch(scripts: &mut [Script], rng: &mut Rng) {
     let mut index = 0;
     while index < scripts.len() {
         let most = scripts.len() - index - 1;
-        let with = if rng.chance(100_000) {
-            rng.between(0, most.min(4) as u64) as usize
-        } else {
-            0
-        };
+        let with = if rng.chance(100_000) { rng.between(0, most.min(4) as u64) as usize } else { 0 };
         let together = &mut scripts[index..=index + with];
         let (at, device) = (together[0].at, together[0].device);
         if with > 0 {

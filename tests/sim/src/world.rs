@@ -134,48 +134,24 @@ impl World {
         let tasks = plan.tasks.unwrap_or_else(|| rng.skewed(3, 40) as usize);
         let ids: Vec<DeviceId> = (0..n).map(|_| DeviceId(rng.bytes())).collect();
         let mut names = Names::default();
-        ids.iter()
-            .enumerate()
-            .for_each(|(index, id)| names.device(*id, index));
-        let late = if plan.class == Class::Join && n > 1 {
-            rng.between(1, n as u64 - 1) as usize
-        } else {
-            0
-        };
-        let scripts = workload::scripts(
-            plan.class,
-            &ids[..n - late],
-            tasks,
-            end - 5 * SECOND.min(end / 4),
-            &mut rng.fork(),
-        );
+        ids.iter().enumerate().for_each(|(index, id)| names.device(*id, index));
+        let late = if plan.class == Class::Join && n > 1 { rng.between(1, n as u64 - 1) as usize } else { 0 };
+        let scripts =
+            workload::scripts(plan.class, &ids[..n - late], tasks, end - 5 * SECOND.min(end / 4), &mut rng.fork());
         let all_known = plan.class != Class::Join && rng.chance(500_000);
         let drift = matches!(plan.class, Class::Drift | Class::Mixed);
         let devices: Vec<Device> = (0..n)
             .map(|index| {
-                let known: Vec<Member> = (0..n)
-                    .filter(|i| all_known || *i == index)
-                    .map(|i| member(ids[i]))
-                    .collect();
+                let known: Vec<Member> = (0..n).filter(|i| all_known || *i == index).map(|i| member(ids[i])).collect();
                 let clock = Clock {
                     base: rng.between(0, 1 << 40),
-                    drift_ppm: if drift {
-                        rng.between(0, 20_000) as i64 - 10_000
-                    } else {
-                        0
-                    },
+                    drift_ppm: if drift { rng.between(0, 20_000) as i64 - 10_000 } else { 0 },
                     wall_ms: 1_700_000_000_000 + rng.skewed(0, 2_000),
                 };
                 new_device(ids[index], &known, clock, &mut rng)
             })
             .collect();
-        let dice = Dice {
-            net: rng.fork(),
-            disk: rng.fork(),
-            exec: rng.fork(),
-            order: rng.fork(),
-            clients: rng.fork(),
-        };
+        let dice = Dice { net: rng.fork(), disk: rng.fork(), exec: rng.fork(), order: rng.fork(), clients: rng.fork() };
         let mut world = Self {
             now: 0,
             net: Network::new(n),
@@ -203,11 +179,7 @@ impl World {
             plan,
         };
         for device in 0..n {
-            let at = if device >= n - late {
-                rng.between(CALM_BEFORE, end)
-            } else {
-                rng.between(0, SECOND)
-            };
+            let at = if device >= n - late { rng.between(CALM_BEFORE, end) } else { rng.between(0, SECOND) };
             world.queue.push(at, Event::Fault(Fault::Boot(device)));
         }
         for (at, fault) in fault::schedule(world.plan.class, n, end, &mut rng) {
@@ -222,15 +194,9 @@ impl World {
         let mut index = 0;
         while index < self.scripts.len() {
             let script = &self.scripts[index];
-            self.queue.push(
-                script.at,
-                Event::Client(Op::Submit(index, script.device, false)),
-            );
+            self.queue.push(script.at, Event::Client(Op::Submit(index, script.device, false)));
             if let Some((device, later)) = script.twice {
-                self.queue.push(
-                    script.at + later,
-                    Event::Client(Op::Submit(index, device, true)),
-                );
+                self.queue.push(script.at + later, Event::Client(Op::Submit(index, device, true)));
             }
             index += script.batch + 1;
         }
@@ -245,10 +211,7 @@ impl World {
             };
             at_this_time = if at == self.now { at_this_time + 1 } else { 0 };
             if at_this_time > 20_000 {
-                self.fail(
-                    "time_goes_on",
-                    format!("20000 events at one moment, the last: {event:?}"),
-                );
+                self.fail("time_goes_on", format!("20000 events at one moment, the last: {event:?}"));
             }
             self.now = at;
             self.stats.steps += 1;
@@ -260,8 +223,7 @@ impl World {
 
     /// Notes a broken promise.
     pub fn fail(&mut self, invariant: &'static str, text: String) {
-        self.trace
-            .line(self.now, || format!("FAILED {invariant}: {text}"));
+        self.trace.line(self.now, || format!("FAILED {invariant}: {text}"));
         self.failure.get_or_insert(Failure { invariant, text });
     }
 
@@ -285,13 +247,7 @@ impl World {
 
 /// How a device first appears in the members: it keeps.
 fn member(device: DeviceId) -> Member {
-    Member {
-        device,
-        version: 0,
-        keeps: true,
-        retired: false,
-        revoked: false,
-    }
+    Member { device, version: 0, keeps: true, retired: false, revoked: false }
 }
 
 fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> Device {

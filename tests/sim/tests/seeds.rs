@@ -12,10 +12,7 @@ fn share(share: u64) {
         let plan = Plan::of_seed(seed);
         let first = run(&plan, Detail::Hash, None);
         if let Some(failure) = first.failure {
-            broken.push(format!(
-                "cargo sim {plan} -v\n    {}: {}",
-                failure.invariant, failure.text
-            ));
+            broken.push(format!("cargo sim {plan} -v\n    {}: {}", failure.invariant, failure.text));
             continue;
         }
         let second = run(&plan, Detail::Hash, None);
@@ -26,13 +23,7 @@ fn share(share: u64) {
             ));
         }
     }
-    assert!(
-        broken.is_empty(),
-        "{} of {} seeds failed:\n{}",
-        broken.len(),
-        SEEDS / SHARES,
-        broken.join("\n")
-    );
+    assert!(broken.is_empty(), "{} of {} seeds failed:\n{}", broken.len(), SEEDS / SHARES, broken.join("\n"));
 }
 
 macro_rules! shares {

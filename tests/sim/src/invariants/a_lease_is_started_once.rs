@@ -7,13 +7,7 @@ use rc_scheduler::Start;
 
 /// Looks at a start.
 pub fn check(world: &World, start: &Start, started: Started) -> Broken {
-    let before = world
-        .oracle
-        .starts
-        .get(&start.task)
-        .into_iter()
-        .flatten()
-        .find(|s| s.epoch == start.epoch);
+    let before = world.oracle.starts.get(&start.task).into_iter().flatten().find(|s| s.epoch == start.epoch);
     match before {
         Some(before) => Err(format!(
             "d{} starts {} under lease {}, which d{} had started at {} µs",

@@ -17,14 +17,7 @@ pub fn read(world: &World, device: usize, task: TaskId, record: &Record) -> Opti
     let key = FactKey::Settled(settled.round, settled.term, settled.by, settled.by_inc);
     let holders = Set::of(world.n(), |i| world.devices[i].disk.has(task, &key));
     let claimed = state.stable.map_or(0, |stable| stable.disks);
-    Some(Told {
-        at: world.now,
-        device,
-        status,
-        settled,
-        claimed,
-        holders,
-    })
+    Some(Told { at: world.now, device, status, settled, claimed, holders })
 }
 
 /// Whether what is told now goes with what was told before; true: it does not, and that is excused.
@@ -38,32 +31,18 @@ pub fn check(world: &World, task: TaskId, told: &Told) -> Result<bool, String> {
         ));
     }
     let earlier = world.oracle.told.get(&(task, told.settled.round));
-    let Some(first) = earlier
-        .into_iter()
-        .flatten()
-        .find(|first| !same_end(&first.settled, &told.settled))
-    else {
+    let Some(first) = earlier.into_iter().flatten().find(|first| !same_end(&first.settled, &told.settled)) else {
         return Ok(false);
     };
     if first.claimed < 2 && world.n() > 1 && !world.plan.class.is_calm() {
         return Ok(true);
     }
-    let written = world
-        .oracle
-        .settlements
-        .get(&task)
-        .into_iter()
-        .flatten()
-        .find(|(settled, _)| *settled == told.settled);
+    let written =
+        world.oracle.settlements.get(&task).into_iter().flatten().find(|(settled, _)| *settled == told.settled);
     let apart = written.is_some_and(|(_, written)| written.contacts.and(first.holders).is_empty());
     // Whichever of the two was decided second had the excuse.
-    let first_written = world
-        .oracle
-        .settlements
-        .get(&task)
-        .into_iter()
-        .flatten()
-        .find(|(settled, _)| *settled == first.settled);
+    let first_written =
+        world.oracle.settlements.get(&task).into_iter().flatten().find(|(settled, _)| *settled == first.settled);
     let first_apart = first_written.is_some_and(|(_, first_written)| {
         written.is_some_and(|(_, second)| {
             first_written.at > second.at && first_written.contacts.0 & (1 << second.device) == 0

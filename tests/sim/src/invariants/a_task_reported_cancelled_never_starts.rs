@@ -15,17 +15,8 @@ pub fn check(world: &World, start: &Start, started: Started) -> Broken {
         .next_back()
         .and_then(|(_, told)| told.iter().find(|told| told.status == Status::Cancelled));
     let Some(told) = last else { return Ok(()) };
-    let reopened = world
-        .oracle
-        .reopened
-        .get(&start.task)
-        .is_some_and(|at| *at >= told.at);
-    if reopened {
-        return Ok(());
-    }
     let lease = world.oracle.leases.get(&(start.task, start.epoch));
-    let leased_apart =
-        lease.is_none_or(|lease| lease.at < told.at || lease.contacts.and(told.holders).is_empty());
+    let leased_apart = lease.is_none_or(|lease| lease.at < told.at || lease.contacts.and(told.holders).is_empty());
     let started_apart = started.contacts.and(told.holders).is_empty();
     if !world.plan.class.is_strict() && leased_apart && started_apart {
         return Ok(());

@@ -27,14 +27,8 @@ pub fn open(world: &World) -> Vec<String> {
             let state = record.resolve();
             let status = state.status();
             if !status.is_terminal() {
-                let lease = state.lease.map(|l| {
-                    format!(
-                        "{} to {} by {}",
-                        l.epoch,
-                        world.names.d(l.to),
-                        world.names.d(l.by)
-                    )
-                });
+                let lease =
+                    state.lease.map(|l| format!("{} to {} by {}", l.epoch, world.names.d(l.to), world.names.d(l.by)));
                 open.push(format!(
                     "{name} is {status} on d{index} (lease {lease:?}, closed {}, settled {}, stable {}, cancel {})",
                     state.closed.is_some(),
@@ -60,27 +54,19 @@ fn can_end(world: &World, task: TaskId, disks: Set) -> bool {
     let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
         return true;
     };
-    let left = |id: DeviceId| {
-        world
-            .names
-            .index(id)
-            .is_some_and(|i| !world.devices[i].disk.destroyed)
-    };
+    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.devices[i].disk.destroyed);
     let needs = &script.spec.requirements;
     let fits = world.devices.iter().any(|d| {
         left(d.id)
             && !needs.exclude_devices.contains(&d.id)
             && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
     });
-    let stored =
-        (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
-    let after = script.spec.after.iter().all(|dep| {
-        world
-            .oracle
-            .accepted
-            .get(dep)
-            .is_some_and(|accepted| can_end(world, *dep, accepted.disks))
-    });
+    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
+    let after = script
+        .spec
+        .after
+        .iter()
+        .all(|dep| world.oracle.accepted.get(dep).is_some_and(|accepted| can_end(world, *dep, accepted.disks)));
     fits && stored && after
 }
 

@@ -12,23 +12,14 @@ pub fn check(world: &World) -> Broken {
         for (task, record) in &device.disk.records {
             if record.len() > FACTS_MAX {
                 let name = world.names.t(*task);
-                return Err(format!(
-                    "{name} has {} facts on the disk of {}",
-                    record.len(),
-                    world.names.d(device.id)
-                ));
+                return Err(format!("{name} has {} facts on the disk of {}", record.len(), world.names.d(device.id)));
             }
         }
     }
     if !world.plan.class.is_calm() {
         return Ok(());
     }
-    let attempts: u64 = world
-        .oracle
-        .starts
-        .values()
-        .map(|starts| starts.len() as u64)
-        .sum();
+    let attempts: u64 = world.oracle.starts.values().map(|starts| starts.len() as u64).sum();
     let leases = world.stats.leases;
     if leases * 10 > attempts * 12 + 20 + 10 * world.oracle.cancels.len() as u64 {
         return Err(format!("{leases} leases for {attempts} attempts"));
@@ -36,10 +27,7 @@ pub fn check(world: &World) -> Broken {
     let devices = world.n() as u64;
     let entries = devices * (8 * world.names_of_tasks() as u64 + 6 * attempts) + 100 * devices;
     if world.stats.entries > entries {
-        return Err(format!(
-            "{} entries were written to disk, at most {entries} expected",
-            world.stats.entries
-        ));
+        return Err(format!("{} entries were written to disk, at most {entries} expected", world.stats.entries));
     }
     Ok(())
 }

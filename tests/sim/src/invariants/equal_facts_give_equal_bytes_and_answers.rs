@@ -17,11 +17,8 @@ pub fn check(world: &World) -> Broken {
             let mut facts: Vec<Fact> = record.facts().cloned().collect();
             facts.reverse();
             let again = Record::from_facts(facts);
-            if !again.facts().eq(record.facts()) {
-                return Err(format!(
-                    "d{index}'s facts of {} in another order are another record",
-                    world.names.t(task)
-                ));
+            if again != *record {
+                return Err(format!("d{index}'s facts of {} in another order are another record", world.names.t(task)));
             }
             if format!("{:?}", again.resolve()) != format!("{:?}", record.resolve()) {
                 return Err(format!(

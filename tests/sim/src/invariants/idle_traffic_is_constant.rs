@@ -6,14 +6,8 @@ use crate::world::{Stats, World};
 /// Looks at the counts at three moments of idleness, equally far apart.
 pub fn check(world: &World, counts: [Stats; 3]) -> Broken {
     let pairs = (world.n() * (world.n() - 1)) as u64;
-    let frames = [
-        counts[1].frames - counts[0].frames,
-        counts[2].frames - counts[1].frames,
-    ];
-    let bytes = [
-        counts[1].bytes - counts[0].bytes,
-        counts[2].bytes - counts[1].bytes,
-    ];
+    let frames = [counts[1].frames - counts[0].frames, counts[2].frames - counts[1].frames];
+    let bytes = [counts[1].bytes - counts[0].bytes, counts[2].bytes - counts[1].bytes];
     let slack = 20 + frames[0] / 10;
     if frames[0].abs_diff(frames[1]) > slack {
         return Err(format!("frames in two equal spans of idleness: {frames:?}"));
@@ -23,17 +17,10 @@ pub fn check(world: &World, counts: [Stats; 3]) -> Broken {
     }
     // Two beats a second on each direction, and now and then a digest.
     if frames[1] > pairs * 60 * 3 + 60 {
-        return Err(format!(
-            "{} frames in an idle minute between {} devices",
-            frames[1],
-            world.n()
-        ));
+        return Err(format!("{} frames in an idle minute between {} devices", frames[1], world.n()));
     }
     if counts[2].entries != counts[0].entries {
-        return Err(format!(
-            "{} entries written to disk in idleness",
-            counts[2].entries - counts[0].entries
-        ));
+        return Err(format!("{} entries written to disk in idleness", counts[2].entries - counts[0].entries));
     }
     Ok(())
 }

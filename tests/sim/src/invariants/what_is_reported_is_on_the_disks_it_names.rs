@@ -8,29 +8,17 @@ use rc_scheduler::{Fact, TaskId};
 /// Looks at the reply to a submit.
 pub fn accepted(world: &World, device: usize, script: usize, task: TaskId, disks: Set) -> Broken {
     if disks.0 & (1 << device) == 0 {
-        return Err(format!(
-            "d{device} accepts {} and does not count itself",
-            world.names.t(task)
-        ));
+        return Err(format!("d{device} accepts {} and does not count itself", world.names.t(task)));
     }
     for i in (0..world.n()).filter(|i| disks.0 & (1 << i) != 0) {
         let disk = &world.devices[i].disk;
-        if !disk.destroyed
-            && !disk
-                .facts(task)
-                .any(|fact| matches!(fact, Fact::Submitted(_)))
-        {
-            return Err(format!(
-                "d{device} says that d{i} has {} on disk; it has not",
-                world.names.t(task)
-            ));
+        if !disk.destroyed && !disk.facts(task).any(|fact| matches!(fact, Fact::Submitted(_))) {
+            return Err(format!("d{device} says that d{i} has {} on disk; it has not", world.names.t(task)));
         }
     }
     let keyed = world.scripts[script].spec.idempotency_key.is_some();
     match world.tasks.get(&script) {
-        Some(known) if keyed && *known != task => Err(format!(
-            "one key and one specification gave {known} and {task}"
-        )),
+        Some(known) if keyed && *known != task => Err(format!("one key and one specification gave {known} and {task}")),
         _ => Ok(()),
     }
 }
@@ -50,10 +38,7 @@ pub fn told(world: &World, task: TaskId, told: &Told) -> Broken {
     }
     let lonely = told.claimed < 2 && world.plan.class.is_calm() && world.n() > 1;
     if lonely && world.devices.iter().all(|d| d.joined) {
-        return Err(format!(
-            "{} is reported with one disk, and nobody is away",
-            world.names.t(task)
-        ));
+        return Err(format!("{} is reported with one disk, and nobody is away", world.names.t(task)));
     }
     Ok(())
 }

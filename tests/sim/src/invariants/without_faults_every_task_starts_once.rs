@@ -10,8 +10,7 @@ pub fn check(world: &World) -> Broken {
         return Ok(());
     }
     for (task, accepted) in &world.oracle.accepted {
-        let disturbed =
-            world.oracle.cancels.contains_key(task) || world.oracle.reopened.contains_key(task);
+        let disturbed = world.oracle.cancels.contains_key(task);
         let script = &world.scripts[accepted.script];
         if disturbed || !script.spec.after.is_empty() {
             continue;
@@ -19,22 +18,11 @@ pub fn check(world: &World) -> Broken {
         let name = world.names.t(*task);
         let starts = world.oracle.starts.get(task).map_or(0, Vec::len);
         if starts != script.attempts() as usize {
-            return Err(format!(
-                "{name} has {} attempts and was started {starts} times",
-                script.attempts()
-            ));
+            return Err(format!("{name} has {} attempts and was started {starts} times", script.attempts()));
         }
-        let end = world
-            .oracle
-            .told
-            .get(&(*task, 0))
-            .and_then(|told| told.first())
-            .map(|told| told.status);
+        let end = world.oracle.told.get(&(*task, 0)).and_then(|told| told.first()).map(|told| told.status);
         if end != Some(script.end()) {
-            return Err(format!(
-                "{name} should be {} and was told as {end:?}",
-                script.end()
-            ));
+            return Err(format!("{name} should be {} and was told as {end:?}", script.end()));
         }
     }
     Ok(())

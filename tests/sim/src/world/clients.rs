@@ -20,27 +20,18 @@ enum Kind {
     Submit(usize),
     Cancel,
     Read,
-    Reopen,
 }
 
 impl World {
     pub(crate) fn client(&mut self, op: Op) {
-        let (Op::Submit(_, device, _)
-        | Op::Cancel(_, device)
-        | Op::Read(_, device)
-        | Op::Reopen(_, device)) = op
-        else {
+        let (Op::Submit(_, device, _) | Op::Cancel(_, device) | Op::Read(_, device)) = op else {
             let Op::Check(script) = op else { return };
             return self.check_submit(script);
         };
         if !self.devices[device].is_awake() {
             // A client sits at its device; a keyed request may go elsewhere at once.
             let keyed = matches!(op, Op::Submit(script, ..) if self.scripts[script].spec.idempotency_key.is_some());
-            let elsewhere = if keyed {
-                self.dice.clients.index(self.n())
-            } else {
-                device
-            };
+            let elsewhere = if keyed { self.dice.clients.index(self.n()) } else { device };
             let op = match op {
                 Op::Submit(script, _, again) => Op::Submit(script, elsewhere, again),
                 other => other,
@@ -57,10 +48,6 @@ impl World {
                 self.ask(device, Kind::Cancel, Command::Cancel(task));
             }
             Op::Read(task, device) => self.ask(device, Kind::Read, Command::Read(task)),
-            Op::Reopen(task, device) => {
-                self.oracle.reopened.entry(task).or_insert(self.now);
-                self.ask(device, Kind::Reopen, Command::Retry(task));
-            }
             Op::Check(_) => {}
         }
     }
@@ -75,51 +62,26 @@ impl World {
     fn submit(&mut self, script: usize, device: usize, again: bool) {
         let batch = self.scripts[script].batch;
         if !again && let Some(after) = self.scripts[script].after.take() {
-            self.scripts[script]
-                .spec
-                .after
-                .extend(self.tasks.get(&after).copied());
+            self.scripts[script].spec.after.extend(self.tasks.get(&after).copied());
         }
-        let tasks = (script..=script + batch)
-            .map(|index| self.scripts[index].task(index))
-            .collect();
-        self.queue
-            .push(self.now + 5 * SECOND, Event::Client(Op::Check(script)));
-        self.ask(
-            device,
-            Kind::Submit(script),
-            Command::Submit { tasks, disks: None },
-        );
+        let tasks = (script..=script + batch).map(|index| self.scripts[index].task(index)).collect();
+        self.queue.push(self.now + 5 * SECOND, Event::Client(Op::Check(script)));
+        self.ask(device, Kind::Submit(script), Command::Submit { tasks, disks: None });
     }
 
     fn check_submit(&mut self, script: usize) {
-        let answered = self
-            .oracle
-            .accepted
-            .values()
-            .any(|accepted| accepted.script == script);
-        let waits = self
-            .pending
-            .values()
-            .any(|p| matches!(p.kind, Kind::Submit(other) if other == script));
+        let answered = self.oracle.accepted.values().any(|accepted| accepted.script == script);
+        let waits = self.pending.values().any(|p| matches!(p.kind, Kind::Submit(other) if other == script));
         if answered || self.healed {
             return;
         }
-        let alive = |p: &super::Pending| {
-            self.devices[p.device].is_awake() && !self.devices[p.device].disk.full
-        };
-        if waits
-            && self.devices.iter().all(|d| d.disk.slow == 0)
-            && self.pending.values().all(alive)
-        {
+        let alive = |p: &super::Pending| self.devices[p.device].is_awake() && !self.devices[p.device].disk.full;
+        if waits && self.devices.iter().all(|d| d.disk.slow == 0) && self.pending.values().all(alive) {
             let name = format!("no answer to the submit of t{script} after 5 s");
             self.fail("a_submit_is_answered_in_time", name);
         } else if self.scripts[script].spec.idempotency_key.is_some() {
             let device = self.dice.clients.index(self.n());
-            self.queue.push(
-                self.now + SECOND,
-                Event::Client(Op::Submit(script, device, true)),
-            );
+            self.queue.push(self.now + SECOND, Event::Client(Op::Submit(script, device, true)));
         }
     }
 
@@ -128,33 +90,21 @@ impl World {
         let tasks: Vec<TaskId> = self.oracle.accepted.keys().copied().collect();
         for task in tasks {
             for device in 0..self.n() {
-                self.queue.push(
-                    self.now + device as u64 * MS,
-                    Event::Client(Op::Read(task, device)),
-                );
+                self.queue.push(self.now + device as u64 * MS, Event::Client(Op::Read(task, device)));
             }
         }
     }
 
     pub(crate) fn reply(&mut self, device: usize, id: u64, reply: Reply) {
         let Some(pending) = self.pending.remove(&id) else {
-            self.fail(
-                "a_command_is_answered_once",
-                format!("d{device} answers command {id}, which is not open"),
-            );
+            self.fail("a_command_is_answered_once", format!("d{device} answers command {id}, which is not open"));
             return;
         };
         match (pending.kind, reply) {
-            (Kind::Submit(script), Reply::Accepted { tasks, disks }) => {
-                self.accepted(device, script, &tasks, &disks)
-            }
-            (Kind::Submit(_), Reply::Refused(Refusal::Storage))
-                if self.devices[device].disk.full || self.healed => {}
+            (Kind::Submit(script), Reply::Accepted { tasks, disks }) => self.accepted(device, script, &tasks, &disks),
+            (Kind::Submit(_), Reply::Refused(Refusal::Storage)) if self.devices[device].disk.full || self.healed => {}
             (Kind::Submit(script), Reply::Refused(refusal)) => {
-                self.fail(
-                    "a_good_submit_is_accepted",
-                    format!("t{script} at d{device}: {refusal:?}"),
-                );
+                self.fail("a_good_submit_is_accepted", format!("t{script} at d{device}: {refusal:?}"));
             }
             (_, Reply::Status(task, status)) => {
                 if let Some(core) = &self.devices[device].core
@@ -168,20 +118,14 @@ impl World {
                 invariants::told_record(self, device, task, &record);
                 self.reads.insert((task, device), record.resolve().status());
             }
-            (Kind::Read | Kind::Cancel | Kind::Reopen, Reply::NotFound) => {
+            (Kind::Read | Kind::Cancel, Reply::NotFound) => {
                 invariants::told_not_found(self, device, id);
             }
             _ => {}
         }
     }
 
-    fn accepted(
-        &mut self,
-        device: usize,
-        first: usize,
-        tasks: &[TaskId],
-        disks: &[rc_scheduler::DeviceId],
-    ) {
+    fn accepted(&mut self, device: usize, first: usize, tasks: &[TaskId], disks: &[rc_scheduler::DeviceId]) {
         let named: Vec<usize> = disks.iter().filter_map(|d| self.names.index(*d)).collect();
         let disks = Set::of(self.n(), |i| named.contains(&i));
         for (script, task) in (first..).zip(tasks) {
@@ -190,11 +134,7 @@ impl World {
             self.tasks.insert(script, *task);
             let fresh = !self.oracle.accepted.contains_key(task);
             let at = self.now;
-            let entry = self
-                .oracle
-                .accepted
-                .entry(*task)
-                .or_insert(Accepted { script, at, disks });
+            let entry = self.oracle.accepted.entry(*task).or_insert(Accepted { script, at, disks });
             entry.disks.0 |= disks.0;
             if !fresh {
                 continue;
@@ -202,32 +142,13 @@ impl World {
             let n = self.n();
             if let Some(after) = self.scripts[script].cancel_after {
                 let client = self.dice.clients.index(n);
-                self.queue
-                    .push(self.now + after, Event::Client(Op::Cancel(*task, client)));
+                self.queue.push(self.now + after, Event::Client(Op::Cancel(*task, client)));
             }
             if self.dice.clients.chance(200_000) {
                 let client = self.dice.clients.index(n);
                 let wait = self.dice.clients.skewed(0, 5 * SECOND);
-                self.queue
-                    .push(self.now + wait, Event::Client(Op::Read(*task, client)));
+                self.queue.push(self.now + wait, Event::Client(Op::Read(*task, client)));
             }
-        }
-    }
-
-    /// A task ended without a result, and somebody knows it.
-    pub(crate) fn may_reopen(&mut self, task: TaskId) {
-        let Some(accepted) = self.oracle.accepted.get(&task) else {
-            return;
-        };
-        if !self.healed
-            && self.scripts[accepted.script].reopen
-            && !self.oracle.reopened.contains_key(&task)
-        {
-            let client = self.dice.clients.index(self.n());
-            let wait = self.dice.clients.skewed(0, 5 * SECOND);
-            self.oracle.reopened.insert(task, self.now);
-            self.queue
-                .push(self.now + wait, Event::Client(Op::Reopen(task, client)));
         }
     }
 }

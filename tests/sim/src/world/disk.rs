@@ -28,10 +28,7 @@ impl Disk {
     /// A disk on which `members` are known.
     #[must_use]
     pub fn new(members: &[Member]) -> Self {
-        Self {
-            members: members.iter().map(|m| (m.device, *m)).collect(),
-            ..Self::default()
-        }
+        Self { members: members.iter().map(|m| (m.device, *m)).collect(), ..Self::default() }
     }
 
     /// Takes a `Persist`.
@@ -64,20 +61,9 @@ impl Disk {
     /// The device died: of what was on its way, some beginning is safe, cut anywhere between two entries.
     pub fn crash(&mut self, rng: &mut Rng) {
         self.in_flight = 0;
-        let entries: Vec<Entry> = self
-            .pending
-            .drain(..)
-            .flat_map(|(_, entries)| entries)
-            .collect();
-        let kept = if rng.chance(500_000) {
-            0
-        } else {
-            rng.index(entries.len() + 1)
-        };
-        entries
-            .into_iter()
-            .take(kept)
-            .for_each(|entry| self.apply(entry));
+        let entries: Vec<Entry> = self.pending.drain(..).flat_map(|(_, entries)| entries).collect();
+        let kept = if rng.chance(500_000) { 0 } else { rng.index(entries.len() + 1) };
+        entries.into_iter().take(kept).for_each(|entry| self.apply(entry));
     }
 
     /// What the device finds when it starts; its number of boots is safe before it does anything.
@@ -88,10 +74,7 @@ impl Disk {
             facts.extend(record.values().map(|fact| (*task, fact.clone())));
         }
         Durable {
-            incarnation: Incarnation {
-                boots: self.boots,
-                wakes: 0,
-            },
+            incarnation: Incarnation { boots: self.boots, wakes: 0 },
             members: self.members.values().copied().collect(),
             facts,
         }
@@ -99,27 +82,19 @@ impl Disk {
 
     /// The task's facts.
     pub fn facts(&self, task: TaskId) -> impl Iterator<Item = &Fact> {
-        self.records
-            .get(&task)
-            .into_iter()
-            .flat_map(BTreeMap::values)
+        self.records.get(&task).into_iter().flat_map(BTreeMap::values)
     }
 
     /// Whether it has that fact.
     #[must_use]
     pub fn has(&self, task: TaskId, key: &FactKey) -> bool {
-        self.records
-            .get(&task)
-            .is_some_and(|record| record.contains_key(key))
+        self.records.get(&task).is_some_and(|record| record.contains_key(key))
     }
 
     fn apply(&mut self, entry: Entry) {
         match entry {
             Entry::Fact(task, fact) => {
-                self.records
-                    .entry(task)
-                    .or_default()
-                    .insert(fact.key(), fact);
+                self.records.entry(task).or_default().insert(fact.key(), fact);
             }
             Entry::Forget(task, key) => {
                 if let Some(record) = self.records.get_mut(&task) {

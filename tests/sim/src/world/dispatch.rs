@@ -13,8 +13,7 @@ impl World {
             && self.devices[device].asleep_since.is_some()
         {
             // An attempt that sleeps too gets a new time when it wakes.
-            let sleeps =
-                matches!(event, Event::Stage { .. }) && self.devices[device].executor.asleep;
+            let sleeps = matches!(event, Event::Stage { .. }) && self.devices[device].executor.asleep;
             if !sleeps {
                 self.devices[device].inbox.push((source, event));
             }
@@ -28,12 +27,7 @@ impl World {
                 }
             }
             Event::Flushed { device, life } => self.flushed(device, life),
-            Event::Frame {
-                from,
-                to,
-                link,
-                message,
-            } => self.frame_arrives(from, to, link, message),
+            Event::Frame { from, to, link, message } => self.frame_arrives(from, to, link, message),
             Event::Fin { from, to, link } => self.fin_arrives(from, to, link),
             Event::Up { device, peer, link } => self.link_up(device, peer, link),
             Event::Down { device, peer, link } => self.link_down(device, peer, link),
@@ -41,12 +35,7 @@ impl World {
             Event::Dial { a, b } => self.dial(a, b),
             Event::Probe { device, peer, link } => self.probe(device, peer, link),
             Event::Gossip { to, record } => self.feed(to, Input::Device(*record)),
-            Event::Stage {
-                device,
-                task,
-                epoch,
-                stamp,
-            } => self.next_stage(device, task, epoch, stamp),
+            Event::Stage { device, task, epoch, stamp } => self.next_stage(device, task, epoch, stamp),
             Event::Measure { device, life } => self.measure(device, life),
             Event::Client(op) => self.client(op),
             Event::Fault(fault) => self.fault(fault),
@@ -60,8 +49,7 @@ impl World {
         let Some(core) = self.devices[device].core.as_mut() else {
             return;
         };
-        self.trace
-            .line(self.now, || format!("d{device} < {}", names.input(&input)));
+        self.trace.line(self.now, || format!("d{device} < {}", names.input(&input)));
         self.trace.word(device as u64);
         core.handle(now, input);
         self.drain(device);
@@ -79,10 +67,7 @@ impl World {
                 Output::Idle { wake } => break wake,
             }
             if effects.len() > 200_000 {
-                self.fail(
-                    "a_core_comes_to_rest",
-                    format!("d{device} has more than 200000 effects after one input"),
-                );
+                self.fail("a_core_comes_to_rest", format!("d{device} has more than 200000 effects after one input"));
                 return;
             }
         };
@@ -105,9 +90,7 @@ impl World {
             }
             self.trace.word(crate::digest::effect(&effect));
             let names = &self.names;
-            self.trace.line(self.now, || {
-                format!("d{device}   > {}", names.effect(&effect))
-            });
+            self.trace.line(self.now, || format!("d{device}   > {}", names.effect(&effect)));
             self.carry_out(device, effect);
             if self.failure.is_some() || self.devices[device].life != life {
                 return;
@@ -166,8 +149,7 @@ impl World {
         let usage = self.dice.exec.between(0, 600_000) as u32;
         self.devices[device].capacity.cpu_usage_ppm = Some(usage);
         let capacity = self.devices[device].capacity.clone();
-        self.queue
-            .push(self.now + 10 * SECOND, Event::Measure { device, life });
+        self.queue.push(self.now + 10 * SECOND, Event::Measure { device, life });
         self.feed(device, Input::Capacity(capacity));
     }
 
@@ -184,24 +166,13 @@ impl World {
                 run.stage = Stage::Running;
                 run.at = now + run.length;
                 let (at, script) = (run.at, run.script);
-                self.queue.push(
-                    at,
-                    Event::Stage {
-                        device,
-                        task,
-                        epoch,
-                        stamp,
-                    },
-                );
+                self.queue.push(at, Event::Stage { device, task, epoch, stamp });
                 if let Some(around) = self.scripts[script].cancel_at_end
                     && !self.healed
                 {
                     let client = self.dice.clients.index(self.n());
                     let when = (at + around).saturating_sub(20 * MS).max(now);
-                    self.queue.push(
-                        when,
-                        Event::Client(crate::workload::Op::Cancel(task, client)),
-                    );
+                    self.queue.push(when, Event::Client(crate::workload::Op::Cancel(task, client)));
                 }
                 AttemptEvent::Started
             }

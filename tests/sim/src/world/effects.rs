@@ -7,9 +7,7 @@ use crate::clock::{MS, Micros, SECOND};
 use crate::invariants;
 use crate::oracle::{Set, Started, Written};
 use crate::workload::{Plot, script_of};
-use rc_scheduler::{
-    DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId,
-};
+use rc_scheduler::{DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
 
 /// Two devices that nothing was between for longer than this have no excuse: they had time to give each other up, to find each
 /// other again, and to ask.
@@ -56,11 +54,7 @@ impl World {
     /// Remembers who a fact is from and whom its writer could have asked.
     fn note_fact(&mut self, device: usize, task: TaskId, fact: &Fact) {
         let me = self.devices[device].id;
-        let written = Written {
-            at: self.now,
-            device,
-            contacts: self.contacts(device),
-        };
+        let written = Written { at: self.now, device, contacts: self.contacts(device) };
         match fact {
             Fact::Submitted(f) => {
                 if let Some(script) = script_of(&f.payload) {
@@ -74,11 +68,7 @@ impl World {
             }
             Fact::Settled(f) if f.by == me => {
                 self.stats.settlements += 1;
-                self.oracle
-                    .settlements
-                    .entry(task)
-                    .or_default()
-                    .push((f.clone(), written));
+                self.oracle.settlements.entry(task).or_default().push((f.clone(), written));
             }
             _ => {}
         }
@@ -100,18 +90,8 @@ impl World {
         if it.disk.begin() {
             let usual = self.dice.disk.skewed(200, 12 * MS);
             let slow = it.disk.slow;
-            let takes = if slow > 0 {
-                self.dice.disk.between(slow / 2, slow)
-            } else {
-                usual
-            };
-            self.queue.push(
-                self.now + takes,
-                Event::Flushed {
-                    device,
-                    life: it.life,
-                },
-            );
+            let takes = if slow > 0 { self.dice.disk.between(slow / 2, slow) } else { usual };
+            self.queue.push(self.now + takes, Event::Flushed { device, life: it.life });
         }
     }
 
@@ -121,32 +101,16 @@ impl World {
             self.devices[device].gossiped.push(record.clone());
         }
         for to in 0..self.n() {
-            let relayed = || {
-                (0..self.n()).any(|via| self.net.is_open(device, via) && self.net.is_open(via, to))
-            };
+            let relayed = || (0..self.n()).any(|via| self.net.is_open(device, via) && self.net.is_open(via, to));
             let reaches = to != device && (self.net.is_open(device, to) || relayed());
             if !reaches || self.dice.net.chance(self.weather.gossip_loss) {
                 continue;
             }
-            let late = if self.weather.gossip_late && self.dice.net.chance(100_000) {
-                10 * SECOND
-            } else {
-                0
-            };
-            let copies = if self.weather.gossip_late && self.dice.net.chance(50_000) {
-                2
-            } else {
-                1
-            };
+            let late = if self.weather.gossip_late && self.dice.net.chance(100_000) { 10 * SECOND } else { 0 };
+            let copies = if self.weather.gossip_late && self.dice.net.chance(50_000) { 2 } else { 1 };
             for _ in 0..copies {
                 let at = self.now + self.dice.net.skewed(2 * MS, 300 * MS + late);
-                self.queue.push(
-                    at,
-                    Event::Gossip {
-                        to,
-                        record: Box::new(record.clone()),
-                    },
-                );
+                self.queue.push(at, Event::Gossip { to, record: Box::new(record.clone()) });
             }
         }
     }
@@ -154,24 +118,12 @@ impl World {
     fn start(&mut self, device: usize, start: Start) {
         self.stats.starts += 1;
         let Some(script) = script_of(&start.payload) else {
-            self.fail(
-                "an_attempt_is_of_a_task",
-                format!("d{device} starts {} without its payload", start.task),
-            );
+            self.fail("an_attempt_is_of_a_task", format!("d{device} starts {} without its payload", start.task));
             return;
         };
-        let started = Started {
-            at: self.now,
-            device,
-            epoch: start.epoch,
-            contacts: self.contacts(device),
-        };
+        let started = Started { at: self.now, device, epoch: start.epoch, contacts: self.contacts(device) };
         invariants::before_start(self, &start, started);
-        self.oracle
-            .starts
-            .entry(start.task)
-            .or_default()
-            .push(started);
+        self.oracle.starts.entry(start.task).or_default().push(started);
         let error = self.scripts[script].error(start.attempt);
         let wants = self.scripts[script].length;
         let mut length = self.dice.exec.between(wants / 10 * 8, wants);
@@ -205,19 +157,8 @@ impl World {
             side_effects: start.spec.side_effects,
             deaf,
         };
-        self.devices[device]
-            .executor
-            .runs
-            .insert((start.task, start.epoch), run);
-        self.queue.push(
-            at,
-            Event::Stage {
-                device,
-                task: start.task,
-                epoch: start.epoch,
-                stamp,
-            },
-        );
+        self.devices[device].executor.runs.insert((start.task, start.epoch), run);
+        self.queue.push(at, Event::Stage { device, task: start.task, epoch: start.epoch, stamp });
         invariants::after_attempt(self, device);
     }
 
@@ -235,14 +176,6 @@ impl World {
         run.stage = Stage::Stopping;
         run.at = at;
         run.stamp = stamp;
-        self.queue.push(
-            at,
-            Event::Stage {
-                device,
-                task,
-                epoch,
-                stamp,
-            },
-        );
+        self.queue.push(at, Event::Stage { device, task, epoch, stamp });
     }
 }

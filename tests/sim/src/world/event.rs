@@ -16,48 +16,23 @@ pub enum Event {
     /// A flush is done.
     Flushed { device: usize, life: u32 },
     /// A message arrives.
-    Frame {
-        from: usize,
-        to: usize,
-        link: u64,
-        message: Box<Message>,
-    },
+    Frame { from: usize, to: usize, link: u64, message: Box<Message> },
     /// The other side has closed the link.
     Fin { from: usize, to: usize, link: u64 },
     /// A link is up.
-    Up {
-        device: usize,
-        peer: usize,
-        link: u64,
-    },
+    Up { device: usize, peer: usize, link: u64 },
     /// A link that this device closed itself, or whose silence its transport noticed, is gone.
-    Down {
-        device: usize,
-        peer: usize,
-        link: u64,
-    },
+    Down { device: usize, peer: usize, link: u64 },
     /// The peer's host refuses a link.
     Refused { device: usize, peer: usize },
     /// Two devices try to open a link.
     Dial { a: usize, b: usize },
     /// The transport looks whether the link still carries anything.
-    Probe {
-        device: usize,
-        peer: usize,
-        link: u64,
-    },
+    Probe { device: usize, peer: usize, link: u64 },
     /// A gossiped record arrives.
-    Gossip {
-        to: usize,
-        record: Box<DeviceRecord>,
-    },
+    Gossip { to: usize, record: Box<DeviceRecord> },
     /// The next stage of an attempt.
-    Stage {
-        device: usize,
-        task: TaskId,
-        epoch: Epoch,
-        stamp: u64,
-    },
+    Stage { device: usize, task: TaskId, epoch: Epoch, stamp: u64 },
     /// The device measures itself.
     Measure { device: usize, life: u32 },
     /// A client does something.
@@ -120,11 +95,7 @@ impl Queue {
     /// Puts an event at a time.
     pub fn push(&mut self, at: Micros, event: Event) {
         self.order += 1;
-        self.heap.push(Queued {
-            at,
-            order: self.order,
-            event,
-        });
+        self.heap.push(Queued { at, order: self.order, event });
     }
 
     /// The next event, if it is due by `until`.

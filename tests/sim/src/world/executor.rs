@@ -52,8 +52,6 @@ pub struct Executor {
 impl Executor {
     /// The attempts of one task.
     pub fn of(&self, task: TaskId) -> impl Iterator<Item = (Epoch, &Run)> {
-        self.runs
-            .range((task, Epoch(0))..=(task, Epoch(u64::MAX)))
-            .map(|((_, epoch), run)| (*epoch, run))
+        self.runs.range((task, Epoch(0))..=(task, Epoch(u64::MAX))).map(|((_, epoch), run)| (*epoch, run))
     }
 }

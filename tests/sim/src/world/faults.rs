@@ -21,8 +21,7 @@ impl World {
             Fault::Close(a, b) => {
                 for (device, peer) in [(a, b), (b, a)] {
                     if let Some(link) = self.net.conn(device, peer) {
-                        self.queue
-                            .push(self.now, Event::Down { device, peer, link });
+                        self.queue.push(self.now, Event::Down { device, peer, link });
                     }
                 }
             }
@@ -58,13 +57,7 @@ impl World {
                 for record in self.devices[device].gossiped.clone() {
                     for to in (0..self.n()).filter(|to| *to != device) {
                         let at = self.now + self.dice.net.between(0, SECOND);
-                        self.queue.push(
-                            at,
-                            Event::Gossip {
-                                to,
-                                record: Box::new(record.clone()),
-                            },
-                        );
+                        self.queue.push(at, Event::Gossip { to, record: Box::new(record.clone()) });
                     }
                 }
             }

@@ -23,38 +23,21 @@ impl World {
         let durable = it.disk.boot();
         let now = it.clock.read(self.now);
         let seed = self.dice.exec.bytes();
-        self.trace.line(self.now, || {
-            format!(
-                "d{device} BOOT {} with {} facts",
-                durable.incarnation,
-                durable.facts.len()
-            )
-        });
+        self.trace
+            .line(self.now, || format!("d{device} BOOT {} with {} facts", durable.incarnation, durable.facts.len()));
         match Scheduler::restore(it.id, Config::default(), seed, durable, now) {
             Ok(core) => self.devices[device].core = Some(core),
             Err(error) => {
-                self.fail(
-                    "a_device_starts_from_what_its_disk_kept",
-                    format!("d{device}: {error}"),
-                );
+                self.fail("a_device_starts_from_what_its_disk_kept", format!("d{device}: {error}"));
                 return;
             }
         }
         self.drain(device);
         self.feed(device, Input::Capacity(capacity));
-        self.queue
-            .push(self.now + 5 * SECOND, Event::Measure { device, life });
+        self.queue.push(self.now + 5 * SECOND, Event::Measure { device, life });
         for peer in 0..self.n() {
             if let Some(link) = self.net.conn(peer, device).filter(|_| peer != device) {
-                self.travel(
-                    device,
-                    peer,
-                    Event::Fin {
-                        from: device,
-                        to: peer,
-                        link,
-                    },
-                );
+                self.travel(device, peer, Event::Fin { from: device, to: peer, link });
             }
             if self.devices[peer].joined {
                 self.redial(device, peer);
@@ -67,9 +50,7 @@ impl World {
         if self.devices[device].core.is_none() {
             return;
         }
-        self.trace.line(self.now, || {
-            format!("d{device} {}", if power { "POWER OFF" } else { "KILLED" })
-        });
+        self.trace.line(self.now, || format!("d{device} {}", if power { "POWER OFF" } else { "KILLED" }));
         let it = &mut self.devices[device];
         it.core = None;
         it.doom = None;
@@ -84,34 +65,15 @@ impl World {
         for peer in (0..self.n()).filter(|peer| *peer != device) {
             let newest = self.net.newest(device, peer);
             self.net.set_conn(device, peer, None);
-            self.net
-                .path(device, peer)
-                .stuck
-                .retain(|event| matches!(event, Event::Fin { .. }));
+            self.net.path(device, peer).stuck.retain(|event| matches!(event, Event::Fin { .. }));
             if power {
                 self.net.path(device, peer).stuck.clear();
                 self.probe_later(peer, device);
             } else {
                 if let Some(link) = self.net.conn(peer, device).filter(|link| *link != newest) {
-                    self.travel(
-                        device,
-                        peer,
-                        Event::Fin {
-                            from: device,
-                            to: peer,
-                            link,
-                        },
-                    );
+                    self.travel(device, peer, Event::Fin { from: device, to: peer, link });
                 }
-                self.travel(
-                    device,
-                    peer,
-                    Event::Fin {
-                        from: device,
-                        to: peer,
-                        link: newest,
-                    },
-                );
+                self.travel(device, peer, Event::Fin { from: device, to: peer, link: newest });
             }
         }
         self.touch(device);
@@ -121,12 +83,7 @@ impl World {
         if !self.devices[device].is_awake() {
             return;
         }
-        self.trace.line(self.now, || {
-            format!(
-                "d{device} {}",
-                if attempts_too { "SUSPENDED" } else { "FROZEN" }
-            )
-        });
+        self.trace.line(self.now, || format!("d{device} {}", if attempts_too { "SUSPENDED" } else { "FROZEN" }));
         self.devices[device].asleep_since = Some(self.now);
         self.devices[device].executor.asleep = attempts_too;
         for peer in 0..self.n() {
@@ -141,19 +98,12 @@ impl World {
             return;
         };
         self.trace.line(self.now, || format!("d{device} WAKES"));
-        self.devices[device]
-            .inbox
-            .retain(|(_, event)| !matches!(event, Event::Tick { .. }));
+        self.devices[device].inbox.retain(|(_, event)| !matches!(event, Event::Tick { .. }));
         let slept = self.now - since;
         if std::mem::take(&mut self.devices[device].executor.asleep) {
             for ((task, epoch), run) in &mut self.devices[device].executor.runs {
                 run.at += slept;
-                let event = Event::Stage {
-                    device,
-                    task: *task,
-                    epoch: *epoch,
-                    stamp: run.stamp,
-                };
+                let event = Event::Stage { device, task: *task, epoch: *epoch, stamp: run.stamp };
                 self.queue.push(run.at, event);
             }
         }
@@ -161,10 +111,7 @@ impl World {
         let stamp = self.devices[device].tick_stamp;
         self.devices[device].tick_at = None;
         let mut lanes: BTreeMap<usize, VecDeque<Event>> = BTreeMap::new();
-        lanes
-            .entry(1_000)
-            .or_default()
-            .push_back(Event::Tick { device, stamp });
+        lanes.entry(1_000).or_default().push_back(Event::Tick { device, stamp });
         for (source, event) in std::mem::take(&mut self.devices[device].inbox) {
             lanes.entry(source).or_default().push_back(event);
         }

@@ -15,20 +15,10 @@ impl World {
         self.stats.frames += 1;
         self.stats.bytes += digest::message_bytes(&message) as u64;
         if self.dice.net.chance(self.weather.frame_loss) {
-            self.trace
-                .line(self.now, || format!("d{from}     lost on the way to d{to}"));
+            self.trace.line(self.now, || format!("d{from}     lost on the way to d{to}"));
             return;
         }
-        self.travel(
-            from,
-            to,
-            Event::Frame {
-                from,
-                to,
-                link,
-                message: Box::new(message),
-            },
-        );
+        self.travel(from, to, Event::Frame { from, to, link, message: Box::new(message) });
     }
 
     /// Sends something over a path, in order.
@@ -40,29 +30,14 @@ impl World {
             path.stuck.push(event);
             return;
         }
-        let extra = if path.slow > 0 {
-            self.dice.net.between(0, path.slow)
-        } else {
-            0
-        };
+        let extra = if path.slow > 0 { self.dice.net.between(0, path.slow) } else { 0 };
         path.last_arrival = path.last_arrival.max(now + usual + extra) + 1;
         self.queue.push(path.last_arrival, event);
     }
 
-    pub(crate) fn frame_arrives(
-        &mut self,
-        from: usize,
-        to: usize,
-        link: u64,
-        message: Box<Message>,
-    ) {
+    pub(crate) fn frame_arrives(&mut self, from: usize, to: usize, link: u64, message: Box<Message>) {
         if !self.net.is_open(from, to) {
-            let event = Event::Frame {
-                from,
-                to,
-                link,
-                message,
-            };
+            let event = Event::Frame { from, to, link, message };
             self.net.path(from, to).stuck.push(event);
             return;
         }
@@ -70,34 +45,20 @@ impl World {
         let stale = self.weather.stale_frames && current.is_some_and(|current| link < current);
         if current == Some(link) || stale {
             let from = self.devices[from].id;
-            self.feed(
-                to,
-                Input::Message {
-                    from,
-                    message: *message,
-                },
-            );
+            self.feed(to, Input::Message { from, message: *message });
         }
     }
 
     pub(crate) fn fin_arrives(&mut self, from: usize, to: usize, link: u64) {
         if !self.net.is_open(from, to) {
-            self.net
-                .path(from, to)
-                .stuck
-                .push(Event::Fin { from, to, link });
+            self.net.path(from, to).stuck.push(Event::Fin { from, to, link });
             return;
         }
         self.link_down(to, from, link);
     }
 
     pub(crate) fn link_up(&mut self, device: usize, peer: usize, link: u64) {
-        if self.devices[device].core.is_none()
-            || self
-                .net
-                .conn(device, peer)
-                .is_some_and(|current| current >= link)
-        {
+        if self.devices[device].core.is_none() || self.net.conn(device, peer).is_some_and(|current| current >= link) {
             return;
         }
         let id = self.devices[peer].id;
@@ -135,17 +96,8 @@ impl World {
     pub(crate) fn give_up(&mut self, device: usize, peer: usize) {
         match self.net.conn(device, peer) {
             Some(link) => {
-                self.queue
-                    .push(self.now + MS, Event::Down { device, peer, link });
-                self.travel(
-                    device,
-                    peer,
-                    Event::Fin {
-                        from: device,
-                        to: peer,
-                        link,
-                    },
-                );
+                self.queue.push(self.now + MS, Event::Down { device, peer, link });
+                self.travel(device, peer, Event::Fin { from: device, to: peer, link });
             }
             None => self.redial(device, peer),
         }
@@ -171,31 +123,14 @@ impl World {
         let open = self.net.is_open_both(a, b);
         if open && self.devices[a].is_awake() && self.devices[b].is_awake() {
             let link = self.net.open(a, b);
-            self.travel(
-                b,
-                a,
-                Event::Up {
-                    device: a,
-                    peer: b,
-                    link,
-                },
-            );
-            self.travel(
-                a,
-                b,
-                Event::Up {
-                    device: b,
-                    peer: a,
-                    link,
-                },
-            );
+            self.travel(b, a, Event::Up { device: a, peer: b, link });
+            self.travel(a, b, Event::Up { device: b, peer: a, link });
         } else if open {
             for (device, peer) in [(a, b), (b, a)] {
                 let dead = self.devices[peer].core.is_none() && self.devices[peer].host_up;
                 let asks = self.devices[device].is_awake() && self.net.conn(device, peer).is_none();
                 if dead && asks && !std::mem::replace(self.net.refused(device, peer), true) {
-                    self.queue
-                        .push(self.now + MS, Event::Refused { device, peer });
+                    self.queue.push(self.now + MS, Event::Refused { device, peer });
                 }
             }
         }
@@ -210,8 +145,7 @@ impl World {
     pub(crate) fn probe_later(&mut self, device: usize, peer: usize) {
         if let Some(link) = self.net.conn(device, peer) {
             let wait: Micros = self.dice.net.between(15 * SECOND, 30 * SECOND);
-            self.queue
-                .push(self.now + wait, Event::Probe { device, peer, link });
+            self.queue.push(self.now + wait, Event::Probe { device, peer, link });
         }
     }
 
