@@ -1,1 +1,3 @@
 //! rc-node as a library.
+
+pub mod storage;
