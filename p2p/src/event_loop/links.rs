@@ -114,10 +114,11 @@ impl EventLoop {
     }
 
     pub(super) fn stop_link(&mut self, peer: &PeerId, how: Stop) {
-        self.shared.unlink(peer);
+        // First the order, then the end of the queue: the link must know which of them is meant.
         if let Some(stop) = self.running.remove(peer) {
             // An error means that it has just ended by itself.
             let _ = stop.send(how);
         }
+        self.shared.unlink(peer);
     }
 }

@@ -95,8 +95,8 @@ impl Link {
                 let write = write(&mut writer, &mut frames, &counters);
                 tokio::pin!(read, write);
                 tokio::select! {
-                    end = &mut read => end,
-                    _ = &mut write => End::Closed,
+                    // An order comes before the end of the queue, which it may also have caused.
+                    biased;
                     order = &mut stop => {
                         if order == Ok(Stop::Drain) {
                             // The senders are gone by now, so the writer ends with the last frame; and the peer ends its side
@@ -105,6 +105,8 @@ impl Link {
                         }
                         End::Closed
                     }
+                    end = &mut read => end,
+                    _ = &mut write => End::Closed,
                 }
             };
             // Senders notice at once instead of filling a queue that nobody reads.

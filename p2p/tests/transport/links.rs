@@ -177,7 +177,7 @@ async fn a_shutdown_sends_what_is_queued_first() {
     }
     a.client.shutdown().await;
     for n in 0..100u8 {
-        eprintln!("{n}"); assert_eq!(b.frame().await, (ida, vec![n; 1000]));
+        assert_eq!(b.frame().await, (ida, vec![n; 1000]));
     }
     b.down(ida).await;
 }
