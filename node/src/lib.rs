@@ -1,5 +1,6 @@
 //! rc-node as a library.
 
+pub mod capabilities;
 pub mod executor;
 pub mod handlers;
 pub mod sandbox;

@@ -1,6 +1,9 @@
 //! `python_eval` with real worker processes, which need the binary. What the interpreter itself does is tested beside it.
 #![cfg(all(unix, feature = "python"))]
-#![expect(clippy::unwrap_used, reason = "in a test an unexpected value is a failure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test an unexpected value is a failure"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -260,10 +260,14 @@ impl Sink {
         let Some(inner) = self.executor.upgrade() else {
             return;
         };
+        if inner.events.capacity() == 0 {
+            return;
+        }
+        let event = event(self.task.clone(), self.epoch);
         // What a left-behind handler still says must not follow its `Finished`, hence under the lock.
         let running = inner.running();
         if running.contains_key(&(self.task.clone(), self.epoch)) {
-            let _ = inner.events.try_send(event(self.task.clone(), self.epoch));
+            let _ = inner.events.try_send(event);
         }
     }
 }

@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use super::super::{Stream, TaskContext};
 use crate::sandbox::{PIPE_GRACE, Process};
 
-/// As much as a pipe holds on Linux.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Small, because whoever listens live may have a thousand of them waiting.
+const CHUNK_BYTES: usize = 8 * 1024;
 
 /// The tasks that read and write. Dropping them ends them.
 pub(super) struct Pumps {
