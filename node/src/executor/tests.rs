@@ -352,3 +352,30 @@ async fn progress_and_output_are_told_and_a_full_channel_holds_nobody_up() {
     ]);
     assert_eq!(ended.result, Some(expected));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_command_that_runs_out_of_time_keeps_what_it_had_to_show() {
+    let launcher = Arc::new(crate::sandbox::PlainLauncher::new().unwrap());
+    let root = std::env::temp_dir().join(format!("rc-node-executor-{}", std::process::id()));
+    let command = crate::handlers::command::Command::new(launcher, root.clone());
+    let (executor, mut events) = executor(ExecutorLimits::default(), vec![Arc::new(command)]);
+    let payload = json!({"command": "echo $RC_TASK_ID $RC_TASK_EPOCH $RC_TRACEPARENT; exec sleep 1000", "shell": true});
+    let timeout = Duration::from_millis(300);
+    executor.start(Assignment {
+        timeout,
+        ..assignment("t", "command", payload)
+    });
+    let ended = outcome(&mut events).await;
+    assert!(
+        ended.timed_out && !ended.abandoned && ended.stopped.is_none(),
+        "{ended:?}"
+    );
+    assert_eq!(
+        ended.result,
+        Some(json!({"return_code": 143, "stdout": "t 3 00-trace\n", "stderr": ""}))
+    );
+    assert_eq!(ended.stdout, "t 3 00-trace\n");
+    assert!(ended.usage.cpu_micros.is_some());
+    let _ = std::fs::remove_dir_all(root);
+}

@@ -183,8 +183,6 @@ async fn supervise(
     };
     let why = why.map_err(lost)?;
     if matches!(why, Why::Itself) {
-        // What it left running in its group goes with it.
-        process.signal_group(Signal::KILL);
         if !pumps.finish().await {
             // Someone who left the group still holds a pipe: it must be looked for.
             process.kill_tree(marks).await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::mpsc;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -83,7 +83,8 @@ impl Process {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Waits for the leader to end. Others of its group may live on. Can be called again, also after being dropped half way.
+    /// Waits for the leader to end, and kills whoever is left of its group then. Can be called again, also after being
+    /// dropped half way.
     ///
     /// # Errors
     /// The system does not know the child, or cannot tell of child signals.
@@ -102,6 +103,12 @@ impl Process {
 
     fn try_wait(&mut self) -> io::Result<Option<Exit>> {
         if self.exit.is_none() {
+            let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            if waitid(WaitId::Pid(self.pid), look)?.is_none() {
+                return Ok(None);
+            }
+            // As long as the leader is not collected nobody else can get the group's id, so this cannot hit strangers.
+            self.signal_group(Signal::KILL);
             self.exit = wait4(self.pid)?;
         }
         Ok(self.exit)
@@ -124,11 +131,12 @@ impl Process {
         }
     }
 
-    /// Sends a signal to everyone in the group. That the group is gone is no error.
+    /// Sends a signal to everyone in the group. After the end of the leader there is no group any more, and nothing is
+    /// sent: its id may be someone else's by now.
     pub fn signal_group(&self, signal: Signal) {
-        // The group's id cannot belong to others before all its members, the leader's remains included, are gone;
-        // after that it could, but ids are not reused for tens of thousands of processes.
-        let _ = kill_process_group(self.pid, signal);
+        if self.exit.is_none() {
+            let _ = kill_process_group(self.pid, signal);
+        }
     }
 }
 
