@@ -1,2 +1,11 @@
 //! The `rc-node` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    match (args.next().as_deref(), args.next().as_deref()) {
+        (Some("__worker"), Some(kind)) => rc_node::worker_main(kind),
+        _ => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,263 @@
+//! Keeps a device's capabilities up to date: what changes by the second, cheaply, and the rest seldom.
+
+use std::path::{Path, PathBuf};
+
+use super::proc::CpuTimes;
+use super::{Capabilities, Roots, hardware, platform};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::{cgroup, power, proc, read_text};
+
+/// Samples this device. Blocks while it reads, so: on a thread that may.
+#[derive(Debug)]
+pub struct Sampler {
+    roots: Roots,
+    data_dir: PathBuf,
+    /// What the use of the processor is counted from.
+    cpu: Option<CpuTimes>,
+    now: Capabilities,
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    foreign: super::foreign::Foreign,
+}
+
+impl Sampler {
+    /// Looks at everything once. `data_dir` is where the storage is measured; it need not exist yet. On a phone this can
+    /// take some seconds, because its helper programs do. The use of the processor is known from the next sample on.
+    pub fn new(data_dir: &Path) -> Self {
+        Self::with_roots(Roots::default(), data_dir)
+    }
+
+    fn with_roots(roots: Roots, data_dir: &Path) -> Self {
+        let now = Capabilities {
+            platform: platform::platform(&roots).to_owned(),
+            arch: platform::arch().to_owned(),
+            cpu_cores: std::thread::available_parallelism()
+                .map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
+            gpu: hardware::gpu(&roots),
+            sensors: hardware::sensors(&roots),
+            ..Capabilities::default()
+        };
+        let mut sampler = Self {
+            roots,
+            data_dir: data_dir.to_owned(),
+            cpu: None,
+            now,
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            foreign: super::foreign::Foreign::new(),
+        };
+        sampler.name_system();
+        sampler.sample_slow();
+        sampler.sample_fast();
+        sampler
+    }
+
+    /// What is known.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.now
+    }
+
+    /// Sets how well commands are isolated, which is found out elsewhere.
+    pub fn set_sandbox_level(&mut self, level: u8) {
+        self.now.sandbox_level = level;
+    }
+
+    fn storage(&mut self) {
+        // The directory may be created later, but its file system is there.
+        let existing = self.data_dir.ancestors().find(|dir| dir.exists());
+        let space = existing.and_then(file_system_space);
+        self.now.storage_total_bytes = space.map(|(total, _)| total);
+        self.now.storage_available_bytes = space.map(|(_, available)| available);
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+impl Sampler {
+    fn name_system(&mut self) {
+        self.now.name = platform::host_name(&self.roots);
+        self.now.os_version = platform::os_version(&self.roots);
+        if self.now.platform == "android" {
+            let property = platform::android_property;
+            self.now.name = self
+                .now
+                .name
+                .take()
+                .or_else(|| property("ro.product.model"));
+            let version =
+                property("ro.build.version.release").map(|version| format!("Android {version}"));
+            self.now.os_version = version.or(self.now.os_version.take());
+            self.now.gpu = self.now.gpu.take().or_else(|| property("ro.hardware.egl"));
+            let sensors = platform::helper("termux-sensor", &["-l"])
+                .map(|json| hardware::termux_sensors(&json));
+            self.now.sensors.extend(sensors.unwrap_or_default());
+            self.now.sensors.sort_unstable();
+            self.now.sensors.dedup();
+        }
+    }
+
+    /// Processor, memory and load: about 100 µs. Every second or two.
+    pub fn sample_fast(&mut self) {
+        let cpu = read_text(self.roots.proc.join("stat")).and_then(|stat| CpuTimes::parse(&stat));
+        match (cpu, self.cpu) {
+            (Some(cpu), Some(before)) => {
+                // Two samples in a row: the use of the time before is still the best answer.
+                if let Some(usage) = cpu.usage_permille(before) {
+                    (self.now.cpu_usage_permille, self.cpu) = (Some(usage), Some(cpu));
+                } else if cpu.total < before.total {
+                    (self.now.cpu_usage_permille, self.cpu) = (None, Some(cpu));
+                }
+            }
+            (cpu, _) => (self.now.cpu_usage_permille, self.cpu) = (None, cpu),
+        }
+        self.now.load_1m_milli =
+            read_text(self.roots.proc.join("loadavg")).and_then(|text| proc::load(&text));
+        self.memory();
+    }
+
+    fn memory(&mut self) {
+        let meminfo = read_text(self.roots.proc.join("meminfo")).unwrap_or_default();
+        let (total, available) = proc::memory(&meminfo);
+        let limit = cgroup::memory_limit(&self.roots);
+        let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+        self.now.memory_total_bytes = least(total, limit.map(|limit| limit.limit));
+        // With a limit whose use does not show, what the machine has left may be more than we get.
+        let left = limit.map(|limit| limit.available.unwrap_or(limit.limit));
+        self.now.memory_available_bytes =
+            available.and_then(|available| least(Some(available), left));
+    }
+
+    /// Storage, battery, temperature and routes: some 100 µs, on a phone up to seconds. Every half minute or so.
+    pub fn sample_slow(&mut self) {
+        self.storage();
+        self.now.battery = power::battery(&self.roots);
+        if self.now.platform == "android"
+            && self
+                .now
+                .battery
+                .is_none_or(|battery| battery.level_percent.is_none())
+        {
+            let told = platform::helper("termux-battery-status", &[]);
+            self.now.battery = told
+                .and_then(|json| power::termux_battery(&json))
+                .or(self.now.battery);
+        }
+        self.now.temperature_milli_c = power::temperature(&self.roots);
+        let net = self.roots.proc.join("net");
+        let (v4, v6) = (
+            read_text(net.join("route")),
+            read_text(net.join("ipv6_route")),
+        );
+        // A route says that there may be a way out, not that there is.
+        self.now.internet =
+            proc::default_route(v4.as_deref(), v6.as_deref()).filter(|route| !route);
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+impl Sampler {
+    fn name_system(&mut self) {
+        super::foreign::name_system(&mut self.now);
+    }
+
+    /// Processor, memory and load. Every second or two.
+    pub fn sample_fast(&mut self) {
+        self.foreign.sample_fast(&mut self.now);
+    }
+
+    /// Storage and temperature. Every half minute or so.
+    pub fn sample_slow(&mut self) {
+        self.storage();
+        self.foreign.sample_slow(&mut self.now);
+    }
+}
+
+/// Total and available bytes of the file system that a path is on.
+#[cfg(unix)]
+fn file_system_space(path: &Path) -> Option<(u64, u64)> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    let bytes = |blocks: u64| blocks.checked_mul(stat.f_frsize);
+    let (total, available) = (bytes(stat.f_blocks)?, bytes(stat.f_bavail)?);
+    (total > 0 && available <= total).then_some((total, available))
+}
+
+#[cfg(not(unix))]
+fn file_system_space(path: &Path) -> Option<(u64, u64)> {
+    super::foreign::file_system_space(path)
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::super::fixture::Fixture;
+    use super::*;
+
+    #[test]
+    fn this_machine_has_what_every_machine_has() {
+        let mut sampler = Sampler::new(Path::new("/nonexistent/below/root"));
+        sampler.sample_fast();
+        let now = sampler.capabilities();
+        assert!(now.cpu_cores >= 1 && ["linux", "android"].contains(&now.platform.as_str()));
+        assert!(now.memory_available_bytes.unwrap() <= now.memory_total_bytes.unwrap());
+        assert!(now.storage_available_bytes.unwrap() <= now.storage_total_bytes.unwrap());
+        assert!(now.load_1m_milli.is_some() && now.os_version.is_some());
+        let json = serde_json::to_value(now).unwrap();
+        assert_eq!(json["sandbox_level"], 0);
+    }
+
+    #[test]
+    fn forbidden_files_are_unknown_and_come_back() {
+        let fixture = Fixture::new(&[("proc/stat", "cpu  0 0 0 1000\n"), ("data/x", "")]);
+        let mut sampler = Sampler::with_roots(fixture.roots(), fixture.path());
+        let now = sampler.capabilities();
+        assert_eq!(
+            (now.cpu_usage_permille, now.load_1m_milli, now.internet),
+            (None, None, None)
+        );
+        assert_eq!(
+            (
+                now.memory_total_bytes,
+                now.memory_available_bytes,
+                now.battery
+            ),
+            (None, None, None)
+        );
+
+        fixture.write("proc/stat", "cpu  50 0 0 1050\n");
+        sampler.sample_fast();
+        assert_eq!(sampler.capabilities().cpu_usage_permille, Some(500));
+        sampler.sample_fast();
+        assert_eq!(
+            sampler.capabilities().cpu_usage_permille,
+            Some(500),
+            "too soon to say anything new"
+        );
+        fixture.write("proc/stat", "permission denied");
+        sampler.sample_fast();
+        assert_eq!(sampler.capabilities().cpu_usage_permille, None);
+        fixture.write("proc/stat", "cpu  0 0 0 2000\n");
+        sampler.sample_fast();
+        fixture.write("proc/stat", "cpu  10 0 0 2090\n");
+        sampler.sample_fast();
+        assert_eq!(sampler.capabilities().cpu_usage_permille, Some(100));
+    }
+
+    #[test]
+    fn memory_is_what_the_control_group_leaves() {
+        let fixture = Fixture::new(&[
+            ("proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 700 kB\n"),
+            ("proc/self/cgroup", "0::/\n"),
+            ("sys/fs/cgroup/memory.max", "512000\n"),
+        ]);
+        let mut sampler = Sampler::with_roots(fixture.roots(), fixture.path());
+        let memory = |s: &Sampler| {
+            (
+                s.now.memory_total_bytes.unwrap(),
+                s.now.memory_available_bytes.unwrap(),
+            )
+        };
+        assert_eq!(memory(&sampler), (512_000, 512_000));
+        fixture.write("sys/fs/cgroup/memory.current", "500000\n");
+        sampler.sample_fast();
+        assert_eq!(memory(&sampler), (512_000, 12_000));
+        fixture.write("sys/fs/cgroup/memory.max", "max\n");
+        sampler.sample_fast();
+        assert_eq!(memory(&sampler), (1_024_000, 716_800));
+    }
+}

@@ -1,0 +1,174 @@
+//! The interpreter: one evaluation, from text to value. Knows nothing of processes. All use of the crate `monty` is here,
+//! whose interface changes between releases.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use monty::MontyRun;
+use monty_types::{
+    CompileOptions, ExcType, MontyException, MontyObject, PrintWriter, PrintWriterCallback,
+    ResourceLimits, ResourceTracker,
+};
+use serde_json::{Map, Number, Value};
+
+use super::frame::{Evaluated, Failure};
+
+/// Largest result, in bytes of what it takes in memory or as text: it is going to be stored on several devices.
+const RESULT_BYTES_MAX: usize = 1 << 20;
+
+/// Deepest nesting of a result that is given as JSON; the JSON parser at the other end stops at 128.
+const RESULT_DEPTH_MAX: usize = 100;
+
+/// Longest error text, in bytes.
+const ERROR_BYTES_MAX: usize = 16 * 1024;
+
+/// Bounds of one evaluation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) time: Duration,
+    /// Of a single value.
+    pub(super) memory_bytes: usize,
+}
+
+/// What `print` wrote, up to a cap.
+pub(super) struct Printed {
+    pub(super) text: String,
+    pub(super) more: bool,
+    pub(super) bytes_max: usize,
+}
+
+impl Printed {
+    fn push(&mut self, text: &str) {
+        let room = self.bytes_max.saturating_sub(self.text.len());
+        let kept = text.floor_char_boundary(room);
+        self.text.push_str(&text[..kept]);
+        self.more |= kept < text.len();
+    }
+}
+
+impl PrintWriterCallback for Printed {
+    fn stdout_write(&mut self, output: Cow<'_, str>) -> Result<(), MontyException> {
+        self.push(&output);
+        Ok(())
+    }
+
+    fn stdout_push(&mut self, end: char) -> Result<(), MontyException> {
+        self.push(end.encode_utf8(&mut [0; 4]));
+        Ok(())
+    }
+}
+
+/// Evaluates `expression`: one expression, or statements whose last one is an expression.
+pub(super) fn evaluate(
+    expression: &str,
+    limits: Limits,
+    printed: &mut Printed,
+) -> Result<Evaluated, (Failure, String)> {
+    // An expression is often written with space before it, in which a script would see an indent.
+    let code = if expression.contains('\n') {
+        expression.to_owned()
+    } else {
+        expression.trim().to_owned()
+    };
+    let begin = Instant::now();
+    // To count memory the engine wants an allocator of its own in the whole node; without one this limit still refuses
+    // single values beyond it, before they are computed. What grows little by little runs into the process's limit.
+    let bounds = ResourceLimits::default()
+        .max_duration(limits.time)
+        .max_memory(limits.memory_bytes);
+    let tracker = ResourceTracker::new(bounds);
+    let value = MontyRun::new(code, "<expression>", Vec::new(), CompileOptions::default())
+        .and_then(|program| program.run(Vec::new(), tracker, PrintWriter::Callback(printed)))
+        .map_err(|error| failure(&error, begin.elapsed() >= limits.time))?;
+    if value.deep_host_size() > RESULT_BYTES_MAX {
+        return Err(too_large());
+    }
+    match json(&value, 0) {
+        Some(result) => Ok(Evaluated { result, repr: None }),
+        None => {
+            let repr = match value {
+                MontyObject::Repr(repr) => repr,
+                value => value.py_repr(),
+            };
+            if repr.len() > RESULT_BYTES_MAX {
+                return Err(too_large());
+            }
+            Ok(Evaluated {
+                result: Value::Null,
+                repr: Some(repr),
+            })
+        }
+    }
+}
+
+fn too_large() -> (Failure, String) {
+    (
+        Failure::TooLarge,
+        format!("the result is larger than {RESULT_BYTES_MAX} bytes"),
+    )
+}
+
+fn failure(error: &MontyException, time_is_up: bool) -> (Failure, String) {
+    let kind = match error.exc_type() {
+        // Code can raise these itself, so the type alone does not say that a limit was hit.
+        ExcType::TimeoutError if time_is_up => Failure::TimeUp,
+        ExcType::MemoryError => Failure::TooLarge,
+        _ => Failure::Raised,
+    };
+    let text = error.to_string();
+    let text = text.trim_end();
+    // The end of a traceback says the most.
+    let from = text.ceil_char_boundary(text.len().saturating_sub(ERROR_BYTES_MAX));
+    (kind, text[from..].to_owned())
+}
+
+/// The value as `json.dumps` would write it; `None` if that would refuse, or write what is no JSON (NaN, infinity), or
+/// round (integers beyond 64 bits).
+fn json(value: &MontyObject, depth: usize) -> Option<Value> {
+    if depth > RESULT_DEPTH_MAX {
+        return None;
+    }
+    let list = |items: &[MontyObject]| {
+        items
+            .iter()
+            .map(|item| json(item, depth + 1))
+            .collect::<Option<Vec<_>>>()
+    };
+    Some(match value {
+        MontyObject::None => Value::Null,
+        MontyObject::Bool(b) => Value::Bool(*b),
+        MontyObject::Int(n) => Value::from(*n),
+        MontyObject::BigInt(n) => Value::from(n.to_string().parse::<u64>().ok()?),
+        MontyObject::Float(x) => Value::Number(Number::from_f64(*x)?),
+        MontyObject::String(s) => Value::String(s.clone()),
+        MontyObject::List(items) | MontyObject::Tuple(items) => Value::Array(list(items)?),
+        MontyObject::NamedTuple { values, .. } => Value::Array(list(values)?),
+        MontyObject::Dict(pairs) => {
+            let mut map = Map::new();
+            for (k, v) in pairs.iter() {
+                // Two keys that become the same text would lose one of them.
+                if map.insert(key(k)?, json(v, depth + 1)?).is_some() {
+                    return None;
+                }
+            }
+            Value::Object(map)
+        }
+        _ => return None,
+    })
+}
+
+/// A dictionary's key as `json.dumps` writes it.
+fn key(value: &MontyObject) -> Option<String> {
+    Some(match value {
+        MontyObject::String(s) => s.clone(),
+        MontyObject::Int(n) => n.to_string(),
+        MontyObject::BigInt(n) => n.to_string(),
+        MontyObject::Float(_) => value.py_repr(),
+        MontyObject::Bool(b) => b.to_string(),
+        MontyObject::None => "null".to_owned(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
