@@ -79,11 +79,7 @@ struct Roots {
 
 impl Default for Roots {
     fn default() -> Self {
-        Self {
-            proc: "/proc".into(),
-            sys: "/sys".into(),
-            etc: "/etc".into(),
-        }
+        Self { proc: "/proc".into(), sys: "/sys".into(), etc: "/etc".into() }
     }
 }
 
@@ -93,11 +89,7 @@ fn read_text(path: impl AsRef<std::path::Path>) -> Option<String> {
     /// `/proc/stat` of a machine with very many cores is longer; what is used of it stands at the beginning.
     const TEXT_BYTES_MAX: u64 = 64 * 1024;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .ok()?
-        .take(TEXT_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    std::fs::File::open(path).ok()?.take(TEXT_BYTES_MAX).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 

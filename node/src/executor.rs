@@ -134,10 +134,7 @@ impl Inner {
     /// An attempt that was refused is not in the table, but a later one with its name may be.
     fn unlist(&self, run: &Run) {
         let mut running = self.running();
-        if running
-            .get(&run.key())
-            .is_some_and(|listed| std::ptr::eq(Arc::as_ptr(listed), run))
-        {
+        if running.get(&run.key()).is_some_and(|listed| std::ptr::eq(Arc::as_ptr(listed), run)) {
             running.remove(&run.key());
         }
     }
@@ -145,13 +142,7 @@ impl Inner {
     /// The attempts that should have ended long ago, or `None` if nothing runs at all.
     fn overdue(&self, now: Instant) -> Option<Vec<Arc<Run>>> {
         let running = self.running();
-        let overdue = || {
-            running
-                .values()
-                .filter(|run| run.is_overdue(now))
-                .cloned()
-                .collect()
-        };
+        let overdue = || running.values().filter(|run| run.is_overdue(now)).cloned().collect();
         (!running.is_empty()).then(overdue)
     }
 
@@ -163,14 +154,7 @@ impl Inner {
         self.unlist(run);
         let (task, epoch) = run.key();
         // An error means that nobody listens any more: the node is shutting down.
-        let _ = self
-            .events
-            .send(ExecutorEvent::Finished {
-                task,
-                epoch,
-                outcome,
-            })
-            .await;
+        let _ = self.events.send(ExecutorEvent::Finished { task, epoch, outcome }).await;
     }
 }
 
@@ -189,24 +173,11 @@ pub struct Executor {
 
 impl Executor {
     /// An executor on the current runtime. Must be called inside of one (tokio panics otherwise).
-    pub fn new(
-        registry: Registry,
-        limits: ExecutorLimits,
-        events: mpsc::Sender<ExecutorEvent>,
-    ) -> Self {
+    pub fn new(registry: Registry, limits: ExecutorLimits, events: mpsc::Sender<ExecutorEvent>) -> Self {
         let runtime = Handle::current();
         let wake = Arc::new(Notify::new());
-        let inner = Arc::new(Inner {
-            registry,
-            limits,
-            events,
-            running: Mutex::default(),
-            wake,
-        });
-        runtime.spawn(watchdog::watch(
-            Arc::downgrade(&inner),
-            Arc::clone(&inner.wake),
-        ));
+        let inner = Arc::new(Inner { registry, limits, events, running: Mutex::default(), wake });
+        runtime.spawn(watchdog::watch(Arc::downgrade(&inner), Arc::clone(&inner.wake)));
         Self { inner, runtime }
     }
 
@@ -235,8 +206,7 @@ impl Executor {
             (_, refusal) => {
                 drop(running);
                 let error = refusal.unwrap_or_else(TaskError::stopped);
-                self.runtime
-                    .spawn(async move { inner.finish(&run, Outcome::failed(error)).await });
+                self.runtime.spawn(async move { inner.finish(&run, Outcome::failed(error)).await });
                 return true;
             }
         };
@@ -252,8 +222,7 @@ impl Executor {
             self.runtime.spawn(attempt);
         } else {
             let runtime = self.runtime.clone();
-            self.runtime
-                .spawn_blocking(move || runtime.block_on(attempt));
+            self.runtime.spawn_blocking(move || runtime.block_on(attempt));
         }
         true
     }
@@ -294,12 +263,7 @@ fn task_env(assignment: &Assignment) -> Vec<(String, String)> {
         ("RC_TASK_EPOCH".to_owned(), assignment.epoch.to_string()),
         ("RC_TASK_ATTEMPT".to_owned(), assignment.attempt.to_string()),
     ];
-    env.extend(
-        assignment
-            .traceparent
-            .clone()
-            .map(|parent| ("RC_TRACEPARENT".to_owned(), parent)),
-    );
+    env.extend(assignment.traceparent.clone().map(|parent| ("RC_TRACEPARENT".to_owned(), parent)));
     env.extend(assignment.env.iter().cloned());
     env
 }

@@ -6,3 +6,15 @@ pub mod executor;
 pub mod handlers;
 pub mod sandbox;
 pub mod storage;
+
+use std::process::ExitCode;
+
+/// The entry of worker processes, which the node starts as `rc-node __worker KIND`. They serve their parent over stdin
+/// and stdout and end with it. An unknown kind, or one that is not built in, is exit code 2.
+pub fn worker_main(kind: &str) -> ExitCode {
+    match kind {
+        #[cfg(all(unix, feature = "python"))]
+        handlers::python::WORKER_KIND => handlers::python::serve_worker(),
+        _ => ExitCode::from(2),
+    }
+}

@@ -4,10 +4,7 @@
 //! node; launchers that isolate more replace it without the handlers noticing. Does not know what the processes are for.
 //! The only place with `unsafe`: what has to happen between fork and exec, and `wait4`, have no safe form.
 
-#![expect(
-    unsafe_code,
-    reason = "pre-exec set-up, wait4 and getrusage; each use states why it is sound"
-)]
+#![expect(unsafe_code, reason = "pre-exec set-up, wait4 and getrusage; each use states why it is sound")]
 
 #[cfg(unix)]
 mod limits;

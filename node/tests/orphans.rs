@@ -27,10 +27,7 @@ fn a_process_with_a_child() {
         limits: ProcessLimits::default(),
     };
     let started = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let process = runtime.block_on(launcher.launch(program)).unwrap();
         (launcher, process, runtime)
     });
@@ -50,23 +47,16 @@ fn a_killed_node_takes_its_processes_along_but_a_thread_that_ends_does_not() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(node.stdout.take().unwrap()).lines();
-    let pid = lines
-        .map(Result::unwrap)
-        .find_map(|line| line.strip_prefix("child ").map(str::to_owned))
-        .unwrap();
+    let pid = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("child ").map(str::to_owned)).unwrap();
     // A zombie counts as gone: it waits for whoever adopted it.
-    let stat =
-        || std::fs::read_to_string(Path::new("/proc").join(&pid).join("stat")).unwrap_or_default();
+    let stat = || std::fs::read_to_string(Path::new("/proc").join(&pid).join("stat")).unwrap_or_default();
     let alive = || !stat().is_empty() && !stat().contains(") Z ");
     assert!(alive(), "the thread that asked for it is gone");
     node.kill().unwrap();
     node.wait().unwrap();
     let begin = Instant::now();
     while alive() {
-        assert!(
-            begin.elapsed().as_secs() < 10,
-            "process {pid} outlived its node"
-        );
+        assert!(begin.elapsed().as_secs() < 10, "process {pid} outlived its node");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,9 +1,6 @@
 //! `python_eval` with real worker processes, which need the binary. What the interpreter itself does is tested beside it.
 #![cfg(all(unix, feature = "python"))]
-#![expect(
-    clippy::unwrap_used,
-    reason = "in a test an unexpected value is a failure"
-)]
+#![expect(clippy::unwrap_used, reason = "in a test an unexpected value is a failure")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,29 +14,17 @@ use tokio_util::sync::CancellationToken;
 
 fn handler(limits: PoolLimits) -> PythonEval {
     let launcher = Arc::new(PlainLauncher::new().unwrap());
-    PythonEval::new(PythonPool::new(
-        launcher,
-        PathBuf::from(env!("CARGO_BIN_EXE_rc-node")),
-        limits,
-    ))
+    PythonEval::new(PythonPool::new(launcher, PathBuf::from(env!("CARGO_BIN_EXE_rc-node")), limits))
 }
 
 fn one_worker() -> PoolLimits {
-    PoolLimits {
-        workers_max: 1,
-        ..PoolLimits::default()
-    }
+    PoolLimits { workers_max: 1, ..PoolLimits::default() }
 }
 
 async fn eval(handler: &PythonEval, expression: &str) -> Result<Value, TaskError> {
-    let limits = TaskLimits {
-        timeout: Duration::from_secs(30),
-        ..TaskLimits::default()
-    };
+    let limits = TaskLimits { timeout: Duration::from_secs(30), ..TaskLimits::default() };
     let ctx = TaskContext::new(TaskInfo::default(), limits, CancellationToken::new(), None);
-    handler
-        .execute(ctx, json!({ "expression": expression }))
-        .await
+    handler.execute(ctx, json!({ "expression": expression })).await
 }
 
 fn class(result: Result<Value, TaskError>) -> ErrorClass {
@@ -49,10 +34,7 @@ fn class(result: Result<Value, TaskError>) -> ErrorClass {
 async fn gone(pid: i32) {
     let begin = Instant::now();
     while Path::new(&format!("/proc/{pid}")).exists() {
-        assert!(
-            begin.elapsed().as_secs() < 10,
-            "process {pid} is still there"
-        );
+        assert!(begin.elapsed().as_secs() < 10, "process {pid} is still there");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -60,18 +42,11 @@ async fn gone(pid: i32) {
 #[tokio::test]
 async fn a_warm_worker_serves_many_and_keeps_nothing_between_them() {
     let handler = handler(one_worker());
-    assert_eq!(
-        handler.pool().idle_workers(),
-        0,
-        "none before the first use"
-    );
+    assert_eq!(handler.pool().idle_workers(), 0, "none before the first use");
     let ctx = TaskContext::detached("t");
     let payload = json!({"expression": "print('hi')\nsecret = 42\nsecret"});
     let done = handler.execute(ctx.clone(), payload.clone()).await.unwrap();
-    assert_eq!(
-        done,
-        json!({"result": 42, "expression": payload["expression"]})
-    );
+    assert_eq!(done, json!({"result": 42, "expression": payload["expression"]}));
     assert_eq!(ctx.captured().0.text(), "hi\n");
     assert!(ctx.usage().cpu_micros.is_some() && ctx.usage().memory_bytes_max.is_some());
 
@@ -80,10 +55,7 @@ async fn a_warm_worker_serves_many_and_keeps_nothing_between_them() {
     assert_eq!(error.class, ErrorClass::TaskError);
     assert!(error.message.contains("NameError"), "{}", error.message);
     let set = eval(&handler, "{1}").await.unwrap();
-    assert_eq!(
-        set,
-        json!({"result": null, "repr": "{1}", "expression": "{1}"})
-    );
+    assert_eq!(set, json!({"result": null, "repr": "{1}", "expression": "{1}"}));
     assert_eq!(handler.pool().idle_worker_ids(), workers);
     drop(handler);
     gone(workers[0]).await;
@@ -92,12 +64,9 @@ async fn a_warm_worker_serves_many_and_keeps_nothing_between_them() {
 #[tokio::test]
 async fn payloads_are_checked() {
     let handler = handler(one_worker());
-    for payload in [
-        json!({}),
-        json!({"expression": 1}),
-        json!({"expr": "1"}),
-        json!({"expression": "1".repeat(300_000)}),
-    ] {
+    for payload in
+        [json!({}), json!({"expression": 1}), json!({"expr": "1"}), json!({"expression": "1".repeat(300_000)})]
+    {
         let result = handler.execute(TaskContext::detached("t"), payload).await;
         assert_eq!(class(result), ErrorClass::InvalidPayload);
     }
@@ -115,26 +84,11 @@ async fn bombs_hurt_the_worker_only() {
     ];
     for bomb in bombs {
         let error = eval(&handler, bomb).await.unwrap_err();
-        assert_eq!(
-            error.class,
-            ErrorClass::ResourceExhausted,
-            "{bomb}: {}",
-            error.message
-        );
-        assert_eq!(
-            eval(&handler, "1 + 1").await.unwrap()["result"],
-            2,
-            "after {bomb}"
-        );
+        assert_eq!(error.class, ErrorClass::ResourceExhausted, "{bomb}: {}", error.message);
+        assert_eq!(eval(&handler, "1 + 1").await.unwrap()["result"], 2, "after {bomb}");
     }
-    let error = eval(&handler, "def f():\n    return f()\nf()")
-        .await
-        .unwrap_err();
-    assert!(
-        error.message.contains("RecursionError"),
-        "{}",
-        error.message
-    );
+    let error = eval(&handler, "def f():\n    return f()\nf()").await.unwrap_err();
+    assert!(error.message.contains("RecursionError"), "{}", error.message);
 }
 
 #[tokio::test]
@@ -142,13 +96,7 @@ async fn a_worker_that_died_while_idle_is_replaced_unnoticed() {
     let handler = handler(one_worker());
     eval(&handler, "1").await.unwrap();
     let pid = handler.pool().idle_worker_ids()[0];
-    assert!(
-        std::process::Command::new("kill")
-            .args(["-9", &pid.to_string()])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     // Dead as soon as it is a zombie; its collection is the pool's business.
     let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     while !stat().is_empty() && !stat().contains(") Z ") {
@@ -160,16 +108,10 @@ async fn a_worker_that_died_while_idle_is_replaced_unnoticed() {
 #[tokio::test]
 async fn a_time_limit_and_a_cancel_stop_an_endless_loop() {
     let handler = handler(one_worker());
-    let limits = TaskLimits {
-        timeout: Duration::from_millis(200),
-        ..TaskLimits::default()
-    };
+    let limits = TaskLimits { timeout: Duration::from_millis(200), ..TaskLimits::default() };
     let ctx = TaskContext::new(TaskInfo::default(), limits, CancellationToken::new(), None);
     let endless = json!({"expression": "while True: pass"});
-    assert_eq!(
-        class(handler.execute(ctx, endless.clone()).await),
-        ErrorClass::TimeoutError
-    );
+    assert_eq!(class(handler.execute(ctx, endless.clone()).await), ErrorClass::TimeoutError);
 
     eval(&handler, "1").await.unwrap();
     let pid = handler.pool().idle_worker_ids()[0];
@@ -188,21 +130,14 @@ async fn a_time_limit_and_a_cancel_stop_an_endless_loop() {
 
 #[tokio::test]
 async fn workers_are_replaced_when_old_and_go_when_idle() {
-    let limits = PoolLimits {
-        evaluations_max: 2,
-        idle_max: Duration::from_millis(30),
-        ..one_worker()
-    };
+    let limits = PoolLimits { evaluations_max: 2, idle_max: Duration::from_millis(30), ..one_worker() };
     let handler = handler(limits);
     eval(&handler, "1").await.unwrap();
     let first = handler.pool().idle_worker_ids()[0];
     gone(first).await;
     assert_eq!(handler.pool().idle_workers(), 0, "idle for too long");
 
-    let keep = PoolLimits {
-        evaluations_max: 2,
-        ..one_worker()
-    };
+    let keep = PoolLimits { evaluations_max: 2, ..one_worker() };
     let handler = self::handler(keep);
     eval(&handler, "1").await.unwrap();
     let first = handler.pool().idle_worker_ids();
@@ -213,16 +148,11 @@ async fn workers_are_replaced_when_old_and_go_when_idle() {
 
 #[tokio::test]
 async fn more_requests_than_workers_wait_for_their_turn() {
-    let handler = Arc::new(handler(PoolLimits {
-        workers_max: 2,
-        ..PoolLimits::default()
-    }));
+    let handler = Arc::new(handler(PoolLimits { workers_max: 2, ..PoolLimits::default() }));
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..20 {
         let handler = Arc::clone(&handler);
-        tasks.spawn(async move {
-            eval(&handler, &format!("{n} * 2")).await.unwrap()["result"].as_i64()
-        });
+        tasks.spawn(async move { eval(&handler, &format!("{n} * 2")).await.unwrap()["result"].as_i64() });
     }
     let mut results: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     results.sort_unstable();

@@ -36,17 +36,11 @@ impl Shared {
     }
 
     pub(crate) fn link(&self, peer: PeerId, queue: Queue) {
-        self.links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(peer, queue);
+        self.links.write().unwrap_or_else(PoisonError::into_inner).insert(peer, queue);
     }
 
     pub(crate) fn unlink(&self, peer: &PeerId) {
-        self.links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(peer);
+        self.links.write().unwrap_or_else(PoisonError::into_inner).remove(peer);
     }
 }
 
@@ -60,11 +54,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(me: PeerId, commands: mpsc::Sender<Command>, shared: Arc<Shared>) -> Self {
-        Self {
-            me,
-            commands,
-            shared,
-        }
+        Self { me, commands, shared }
     }
 
     /// This node's id.
@@ -82,11 +72,7 @@ impl Client {
         if frame.len() > self.shared.frame_bytes_max {
             return Err(SendError::TooLarge);
         }
-        let links = self
-            .shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let links = self.shared.links.read().unwrap_or_else(PoisonError::into_inner);
         links.get(&to).ok_or(SendError::NotConnected)?.push(frame)
     }
 
@@ -100,11 +86,10 @@ impl Client {
         if message.len() > self.shared.gossip_bytes_max {
             return Err(GossipError::TooLarge);
         }
-        self.command(Command::Gossip(message))
-            .map_err(|error| match error {
-                CommandError::Full => GossipError::Full,
-                CommandError::Closed => GossipError::Closed,
-            })
+        self.command(Command::Gossip(message)).map_err(|error| match error {
+            CommandError::Full => GossipError::Full,
+            CommandError::Closed => GossipError::Closed,
+        })
     }
 
     /// Looks for a member at this address, now and until it is found (as `Config::peers`).
@@ -143,17 +128,8 @@ impl Client {
     /// The counters as they are now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let links = self
-            .shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.shared.counters.snapshot(
-            links
-                .iter()
-                .map(|(peer, queue)| (*peer, queue.stats()))
-                .collect(),
-        )
+        let links = self.shared.links.read().unwrap_or_else(PoisonError::into_inner);
+        self.shared.counters.snapshot(links.iter().map(|(peer, queue)| (*peer, queue.stats())).collect())
     }
 
     /// Sends what is queued (for up to half a second), says goodbye and ends the network.
@@ -166,11 +142,9 @@ impl Client {
     }
 
     fn command(&self, command: Command) -> Result<(), CommandError> {
-        self.commands
-            .try_send(command)
-            .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => CommandError::Full,
-                mpsc::error::TrySendError::Closed(_) => CommandError::Closed,
-            })
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommandError::Full,
+            mpsc::error::TrySendError::Closed(_) => CommandError::Closed,
+        })
     }
 }

@@ -37,10 +37,7 @@ impl Config {
         Self {
             keypair,
             secret,
-            listen: ["/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"]
-                .into_iter()
-                .filter_map(any)
-                .collect(),
+            listen: ["/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"].into_iter().filter_map(any).collect(),
             peers: Vec::new(),
             known: Vec::new(),
             revoked: Vec::new(),

@@ -31,12 +31,7 @@ pub(crate) struct Lookups {
 
 impl Lookups {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self {
-            interval,
-            due: None,
-            look_again: false,
-            running: HashSet::new(),
-        }
+        Self { interval, due: None, look_again: false, running: HashSet::new() }
     }
 
     /// A new member is connected; it may know others.
@@ -51,11 +46,7 @@ impl Lookups {
         if self.due.is_none_or(|due| due > now) {
             return false;
         }
-        let pause = if std::mem::take(&mut self.look_again) {
-            SECOND_LOOK
-        } else {
-            self.interval
-        };
+        let pause = if std::mem::take(&mut self.look_again) { SECOND_LOOK } else { self.interval };
         self.due = Some(now + pause);
         self.running.len() < QUERIES_MAX
     }

@@ -84,10 +84,7 @@ enum Input {
 }
 
 impl EventLoop {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once, by the function that builds all of them"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "called once, by the function that builds all of them")]
     pub(crate) fn new(
         swarm: Swarm<Behaviour>,
         membership: Arc<Membership>,
@@ -104,10 +101,7 @@ impl EventLoop {
         for (peer, saved) in &config.known {
             reachability.expect(*peer, now);
             // Loopback is kept here: it was worth remembering, so the peer lives on this host.
-            for address in saved
-                .iter()
-                .filter_map(|address| addresses::usable(address, true))
-            {
+            for address in saved.iter().filter_map(|address| addresses::usable(address, true)) {
                 reachability.learn(*peer, address, Source::Saved, now);
             }
         }
@@ -172,14 +166,7 @@ impl EventLoop {
 
     async fn next(&mut self) -> Input {
         let deadline = self.deadline();
-        let Self {
-            swarm,
-            commands,
-            ended,
-            inbox,
-            news,
-            ..
-        } = self;
+        let Self { swarm, commands, ended, inbox, news, .. } = self;
         let timer = async {
             match deadline {
                 Some(deadline) => sleep_until(deadline.into()).await,
@@ -212,18 +199,10 @@ impl EventLoop {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let dials = if self.may_dial() {
-            [self.reachability.deadline(), self.bootstrap.deadline()]
-        } else {
-            [None; 2]
-        };
+        let dials = if self.may_dial() { [self.reachability.deadline(), self.bootstrap.deadline()] } else { [None; 2] };
         dials
             .into_iter()
-            .chain([
-                self.listeners.deadline(),
-                self.lookups.deadline(),
-                self.gossip.deadline(),
-            ])
+            .chain([self.listeners.deadline(), self.lookups.deadline(), self.gossip.deadline()])
             .flatten()
             .min()
     }

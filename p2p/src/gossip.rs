@@ -54,11 +54,8 @@ pub(crate) fn build(prefix: &str, gossip_bytes_max: usize) -> Result<Behaviour, 
         .gossip_lazy(3)
         .build()
         .map_err(|error| error.to_string())?;
-    let mut behaviour =
-        Behaviour::new(MessageAuthenticity::Anonymous, config).map_err(str::to_owned)?;
-    behaviour
-        .subscribe(&IdentTopic::new("all"))
-        .map_err(|error| error.to_string())?;
+    let mut behaviour = Behaviour::new(MessageAuthenticity::Anonymous, config).map_err(str::to_owned)?;
+    behaviour.subscribe(&IdentTopic::new("all")).map_err(|error| error.to_string())?;
     Ok(behaviour)
 }
 
@@ -85,8 +82,7 @@ impl Waiting {
         let &(_, deadline) = self.messages.front()?;
         // With nobody linked there is nobody to wait for: the attempt will say so.
         let everybody = self.linked.is_subset(&self.listening);
-        (everybody || deadline <= now)
-            .then(|| self.messages.pop_front().map(|(message, _)| message))?
+        (everybody || deadline <= now).then(|| self.messages.pop_front().map(|(message, _)| message))?
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {

@@ -50,10 +50,7 @@ pub(crate) struct Slot<'a>(mpsc::Permit<'a, Item>);
 
 impl Slot<'_> {
     pub(crate) fn send(self, event: Event) {
-        self.0.send(Item {
-            event,
-            _budget: None,
-        });
+        self.0.send(Item { event, _budget: None });
     }
 }
 
@@ -64,40 +61,23 @@ impl Inbox {
     pub(crate) fn new(events_max: usize, bytes_max: usize) -> (Self, Events) {
         let (sender, items) = mpsc::channel(events_max.max(1));
         let bytes_max = bytes_max.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        let inbox = Self {
-            items: sender,
-            bytes: Arc::new(Semaphore::new(bytes_max)),
-            bytes_max,
-        };
+        let inbox = Self { items: sender, bytes: Arc::new(Semaphore::new(bytes_max)), bytes_max };
         (inbox, Events { items })
     }
 
     /// Waits until `bytes` more fit. A frame larger than the whole budget takes all of it.
     pub(crate) async fn room(&self, bytes: usize) -> Result<Room, Gone> {
         let permits = u32::try_from(bytes.min(self.bytes_max)).unwrap_or(u32::MAX);
-        Arc::clone(&self.bytes)
-            .acquire_many_owned(permits)
-            .await
-            .map(Room)
-            .map_err(|_| Gone)
+        Arc::clone(&self.bytes).acquire_many_owned(permits).await.map(Room).map_err(|_| Gone)
     }
 
     pub(crate) async fn frame(&self, from: PeerId, bytes: Vec<u8>, room: Room) -> Result<(), Gone> {
-        let item = Item {
-            event: Event::Frame { from, bytes },
-            _budget: Some(room.0),
-        };
+        let item = Item { event: Event::Frame { from, bytes }, _budget: Some(room.0) };
         self.items.send(item).await.map_err(|_| Gone)
     }
 
     pub(crate) async fn event(&self, event: Event) -> Result<(), Gone> {
-        self.items
-            .send(Item {
-                event,
-                _budget: None,
-            })
-            .await
-            .map_err(|_| Gone)
+        self.items.send(Item { event, _budget: None }).await.map_err(|_| Gone)
     }
 
     pub(crate) async fn slot(&self) -> Result<Slot<'_>, Gone> {

@@ -31,14 +31,8 @@ impl Listeners {
 
     /// The address does not work now; it will be due again after a pause.
     pub(crate) fn failed(&mut self, address: Multiaddr, now: Instant) {
-        let failures = self
-            .listeners
-            .iter()
-            .find(|l| l.address == address)
-            .map_or(0, |l| l.failures);
-        let pause = RETRY_FIRST
-            .saturating_mul(1 << failures.min(16))
-            .min(RETRY_MAX);
+        let failures = self.listeners.iter().find(|l| l.address == address).map_or(0, |l| l.failures);
+        let pause = RETRY_FIRST.saturating_mul(1 << failures.min(16)).min(RETRY_MAX);
         self.set(address, State::Waiting { until: now + pause });
     }
 
@@ -46,18 +40,10 @@ impl Listeners {
         let failed = matches!(state, State::Waiting { .. });
         match self.listeners.iter_mut().find(|l| l.address == address) {
             Some(listener) => {
-                listener.failures = if failed {
-                    listener.failures.saturating_add(1)
-                } else {
-                    0
-                };
+                listener.failures = if failed { listener.failures.saturating_add(1) } else { 0 };
                 listener.state = state;
             }
-            None => self.listeners.push(Listener {
-                address,
-                state,
-                failures: u32::from(failed),
-            }),
+            None => self.listeners.push(Listener { address, state, failures: u32::from(failed) }),
         }
     }
 

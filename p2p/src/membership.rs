@@ -79,10 +79,7 @@ impl Membership {
     }
 
     pub(crate) fn is_revoked(&self, peer: &PeerId) -> bool {
-        self.revoked
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(peer)
+        self.revoked.read().unwrap_or_else(PoisonError::into_inner).contains(peer)
     }
 
     /// False when the table is full.
@@ -96,19 +93,12 @@ impl Membership {
     }
 
     pub(crate) fn allow(&self, peer: &PeerId) {
-        self.revoked
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(peer);
+        self.revoked.write().unwrap_or_else(PoisonError::into_inner).remove(peer);
     }
 }
 
 /// The cluster's part of protocol names, `/rcnode/<8 hex>`: members of two clusters could not even talk by accident.
 pub(crate) fn protocol_prefix(secret: &Secret) -> String {
-    let name = blake3::Hash::from(blake3::derive_key(
-        "rcnode 2026-11 cluster name v1",
-        &secret.0,
-    ))
-    .to_hex();
+    let name = blake3::Hash::from(blake3::derive_key("rcnode 2026-11 cluster name v1", &secret.0)).to_hex();
     format!("/rcnode/{}", &name[..8])
 }

@@ -72,11 +72,7 @@ pub(crate) struct Reachability {
 
 impl Reachability {
     pub(crate) fn new(me: PeerId, limits: Limits) -> Self {
-        Self {
-            me,
-            limits,
-            peers: BTreeMap::new(),
-        }
+        Self { me, limits, peers: BTreeMap::new() }
     }
 
     /// The caller expects this peer: outcomes of attempts are reported, and it is never forgotten while there is room.
@@ -87,19 +83,9 @@ impl Reachability {
     }
 
     /// Notes an address. True if it is new.
-    pub(crate) fn learn(
-        &mut self,
-        peer: PeerId,
-        address: Multiaddr,
-        source: Source,
-        now: Instant,
-    ) -> bool {
+    pub(crate) fn learn(&mut self, peer: PeerId, address: Multiaddr, source: Source, now: Instant) -> bool {
         let addresses_max = self.limits.addresses_per_peer_max;
-        let stagger = if self.me > peer && source != Source::Saved {
-            STAGGER
-        } else {
-            Duration::ZERO
-        };
+        let stagger = if self.me > peer && source != Source::Saved { STAGGER } else { Duration::ZERO };
         let Some(entry) = self.entry(peer, now + stagger) else {
             return false;
         };
@@ -112,10 +98,7 @@ impl Reachability {
 
     /// The peer's addresses, most useful first.
     pub(crate) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        self.peers
-            .get(peer)
-            .map(Peer::addresses)
-            .unwrap_or_default()
+        self.peers.get(peer).map(Peer::addresses).unwrap_or_default()
     }
 
     /// The peer's addresses, if they have changed since the last call.
@@ -151,10 +134,7 @@ impl Reachability {
         };
         if had_link {
             entry.failures = 0;
-            entry.state = State::Waiting {
-                until: now,
-                round: Round::First,
-            };
+            entry.state = State::Waiting { until: now, round: Round::First };
         } else {
             self.back_off(peer, now);
         }
@@ -163,10 +143,7 @@ impl Reachability {
     /// A connection with the peer, made without an attempt from here, failed the membership proof.
     pub(crate) fn keep_apart(&mut self, peer: PeerId, now: Instant) {
         let until = now + self.limits.foreign_pause;
-        if let Some(entry) = self
-            .entry(peer, now)
-            .filter(|entry| entry.state != State::Connected)
-        {
+        if let Some(entry) = self.entry(peer, now).filter(|entry| entry.state != State::Connected) {
             entry.state = State::Apart { until };
         }
     }
@@ -175,10 +152,7 @@ impl Reachability {
     pub(crate) fn retry(&mut self, peer: &PeerId, now: Instant) {
         if let Some(entry) = self.peers.get_mut(peer) {
             if matches!(entry.state, State::Apart { .. }) {
-                entry.state = State::Waiting {
-                    until: now,
-                    round: Round::First,
-                };
+                entry.state = State::Waiting { until: now, round: Round::First };
             }
             entry.hurry(now);
         }
@@ -206,10 +180,7 @@ impl Reachability {
             // May be none, if the peer called and went before it said where it lives: that attempt fails, as it should.
             let addresses = peer.choose(round);
             peer.state = State::Dialing(round);
-            return Some(Attempt {
-                peer: *id,
-                addresses,
-            });
+            return Some(Attempt { peer: *id, addresses });
         }
         None
     }
@@ -227,28 +198,18 @@ impl Reachability {
     }
 
     fn dialing(&self) -> usize {
-        self.peers
-            .values()
-            .filter(|peer| matches!(peer.state, State::Dialing(_)))
-            .count()
+        self.peers.values().filter(|peer| matches!(peer.state, State::Dialing(_))).count()
     }
 
     /// The attempt from [`Self::poll`] did not lead to a connection. The verdict, if there is a new one the caller waits for.
-    pub(crate) fn failed(
-        &mut self,
-        id: PeerId,
-        outcome: &Outcome,
-        now: Instant,
-    ) -> Option<Verdict> {
+    pub(crate) fn failed(&mut self, id: PeerId, outcome: &Outcome, now: Instant) -> Option<Verdict> {
         let peer = self.peers.get_mut(&id)?;
         let State::Dialing(round) = peer.state else {
             return None;
         };
         let verdict = match outcome {
             Outcome::NotAMember => {
-                peer.state = State::Apart {
-                    until: now + self.limits.foreign_pause,
-                };
+                peer.state = State::Apart { until: now + self.limits.foreign_pause };
                 peer.proven_by_none();
                 Some(Verdict::Unreachable)
             }
@@ -260,29 +221,19 @@ impl Reachability {
             Outcome::HungUp if peer.hang_ups < HANG_UPS_MAX => {
                 let pause = HANG_UP_PAUSE * (1 << peer.hang_ups);
                 peer.hang_ups += 1;
-                peer.state = State::Waiting {
-                    until: now + pause,
-                    round,
-                };
+                peer.state = State::Waiting { until: now + pause, round };
                 return None;
             }
             Outcome::Refused | Outcome::HungUp | Outcome::Unreachable => {
                 let refused = *outcome == Outcome::Refused;
                 match round {
                     Round::First if peer.has_rest() => {
-                        peer.state = State::Waiting {
-                            until: now,
-                            round: Round::Rest { refused },
-                        };
+                        peer.state = State::Waiting { until: now, round: Round::Rest { refused } };
                         refused.then_some(Verdict::Refused)
                     }
                     Round::First => {
                         self.back_off(id, now);
-                        Some(if refused {
-                            Verdict::Refused
-                        } else {
-                            Verdict::Unreachable
-                        })
+                        Some(if refused { Verdict::Refused } else { Verdict::Unreachable })
                     }
                     Round::Rest { refused } => {
                         self.back_off(id, now);
@@ -304,18 +255,12 @@ impl Reachability {
             self.peers.remove(&id);
             return;
         }
-        let doubled = self
-            .limits
-            .redial_first
-            .saturating_mul(1 << (peer.failures - 1).min(16));
+        let doubled = self.limits.redial_first.saturating_mul(1 << (peer.failures - 1).min(16));
         let mut pause = doubled.min(self.limits.redial_max);
         if peer.failures > PATIENCE {
             pause *= SLOW_FACTOR;
         }
-        peer.state = State::Waiting {
-            until: now + pause,
-            round: Round::First,
-        };
+        peer.state = State::Waiting { until: now + pause, round: Round::First };
     }
 
     /// The peer's entry, made if need be and if there is room; `None` for ourselves.
@@ -325,10 +270,8 @@ impl Reachability {
         }
         if !self.peers.contains_key(&id) && self.peers.len() >= self.limits.peers_max {
             let worth = |peer: &Peer| (peer.expected, std::cmp::Reverse(peer.failures));
-            let idle = self
-                .peers
-                .iter()
-                .filter(|(_, peer)| !matches!(peer.state, State::Connected | State::Dialing(_)));
+            let idle =
+                self.peers.iter().filter(|(_, peer)| !matches!(peer.state, State::Connected | State::Dialing(_)));
             let (&least, _) = idle.min_by_key(|(_, peer)| worth(peer))?;
             self.peers.remove(&least);
         }

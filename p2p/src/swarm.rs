@@ -50,9 +50,7 @@ const PORT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn start(config: Config) -> Result<(Client, Events), StartError> {
     let limits = &config.limits;
     if limits.frame_bytes_max > u32::MAX as usize {
-        return Err(StartError::Limits(
-            "a frame's length has 32 bits".to_owned(),
-        ));
+        return Err(StartError::Limits("a frame's length has 32 bits".to_owned()));
     }
     for address in &config.listen {
         wait_for_port(address).await?;
@@ -60,36 +58,19 @@ pub async fn start(config: Config) -> Result<(Client, Events), StartError> {
     let now = Instant::now();
     let me = config.keypair.public().to_peer_id();
     let revoked = config.revoked.iter().copied();
-    let membership = Arc::new(Membership::new(
-        &config.secret,
-        me,
-        revoked,
-        limits.revoked_max,
-    ));
+    let membership = Arc::new(Membership::new(&config.secret, me, revoked, limits.revoked_max));
     let transport = transport::build(&config.keypair, Arc::clone(&membership), limits)?;
     let (behaviour, mdns_problem) = behaviour(&config)?;
-    let swarm_config =
-        swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIMEOUT);
+    let swarm_config = swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIMEOUT);
     let mut swarm = Swarm::new(transport, behaviour, me, swarm_config);
     let (listeners, mut news) = listen(&mut swarm, &config.listen, now)?;
-    news.extend(mdns_problem.map(|error| Event::NoMdns {
-        reason: error.to_string(),
-    }));
+    news.extend(mdns_problem.map(|error| Event::NoMdns { reason: error.to_string() }));
     let bytes_max = limits.inbox_bytes_max.max(limits.frame_bytes_max);
     let (inbox, events) = Inbox::new(limits.inbox_events_max, bytes_max);
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
     let shared = Arc::new(Shared::new(limits));
     let client = Client::new(me, commands, Arc::clone(&shared));
-    let mut event_loop = EventLoop::new(
-        swarm,
-        membership,
-        listeners,
-        inbox,
-        commands_receiver,
-        shared,
-        &config,
-        now,
-    );
+    let mut event_loop = EventLoop::new(swarm, membership, listeners, inbox, commands_receiver, shared, &config, now);
     event_loop.announce(news);
     tokio::spawn(event_loop.run());
     Ok((client, events))
@@ -104,9 +85,7 @@ fn behaviour(config: &Config) -> Result<(Behaviour, Option<io::Error>), StartErr
             .map_err(|error| StartError::Limits(error.to_string()))
     };
     let members = NonZeroUsize::new(limits.connections_max).unwrap_or(NonZeroUsize::MIN);
-    let connections = u32::try_from(limits.connections_max.saturating_mul(3) / 2)
-        .unwrap_or(u32::MAX)
-        .max(1);
+    let connections = u32::try_from(limits.connections_max.saturating_mul(3) / 2).unwrap_or(u32::MAX).max(1);
     let pending = u32::try_from(limits.pending_inbound_max).unwrap_or(u32::MAX);
     let mdns = discovery::mdns::build(me, config.mdns, limits);
     let behaviour = Behaviour {
@@ -141,18 +120,13 @@ fn listen(
             Ok(id) => listeners.opened(address.clone(), id),
             Err(error) => {
                 listeners.failed(address.clone(), now);
-                news.push(Event::NotListening {
-                    address: address.clone(),
-                    reason: error.to_string(),
-                });
+                news.push(Event::NotListening { address: address.clone(), reason: error.to_string() });
                 first_problem.get_or_insert((address.clone(), into_io(error)));
             }
         }
     }
     match first_problem {
-        Some((address, reason)) if news.len() == addresses.len() => {
-            Err(StartError::Listen { address, reason })
-        }
+        Some((address, reason)) if news.len() == addresses.len() => Err(StartError::Listen { address, reason }),
         None if addresses.is_empty() => Err(StartError::NoListenAddress),
         _ => Ok((listeners, news)),
     }
@@ -180,9 +154,7 @@ async fn wait_for_port(address: &Multiaddr) -> Result<(), StartError> {
     }
     for _ in 0..PORT_TRIES {
         match probe(SocketAddr::new(ip, port)) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                tokio::time::sleep(PORT_PAUSE).await
-            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => tokio::time::sleep(PORT_PAUSE).await,
             // Any other trouble (no IPv6, no such interface) is for the real listener to report.
             Ok(()) | Err(_) => return Ok(()),
         }

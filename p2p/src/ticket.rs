@@ -62,14 +62,7 @@ impl Ticket {
     #[must_use]
     pub fn new(secret: Secret, addresses: impl IntoIterator<Item = Multiaddr>) -> Self {
         let short = |address: &Multiaddr| u8::try_from(address.len()).is_ok();
-        Self {
-            secret,
-            addresses: addresses
-                .into_iter()
-                .filter(short)
-                .take(TICKET_ADDRESSES_MAX)
-                .collect(),
-        }
+        Self { secret, addresses: addresses.into_iter().filter(short).take(TICKET_ADDRESSES_MAX).collect() }
     }
 
     /// The cluster's secret.
@@ -107,10 +100,7 @@ impl Ticket {
             addresses.push(Multiaddr::try_from(address.to_vec()).ok()?);
             rest = tail;
         }
-        rest.is_empty().then(|| Self {
-            secret: Secret::from(*secret),
-            addresses,
-        })
+        rest.is_empty().then(|| Self { secret: Secret::from(*secret), addresses })
     }
 }
 
@@ -128,9 +118,7 @@ impl fmt::Display for Ticket {
 /// Never shows the secret: tickets end up in logs by way of `{:?}`.
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
-            .field("addresses", &self.addresses)
-            .finish_non_exhaustive()
+        f.debug_struct("Ticket").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 
@@ -150,13 +138,9 @@ impl FromStr for Ticket {
             Some(_) => return Err(TicketError::NotATicket),
             None => return Err(TicketError::Truncated),
         }
-        let decoded = base32::decode(rest.as_str()).map_err(|index| TicketError::Character {
-            position: index + 4,
-        })?;
+        let decoded = base32::decode(rest.as_str()).map_err(|index| TicketError::Character { position: index + 4 })?;
         let bytes = decoded.bytes;
-        let (length, _) = bytes
-            .split_first_chunk::<LENGTH_BYTES>()
-            .ok_or(TicketError::Truncated)?;
+        let (length, _) = bytes.split_first_chunk::<LENGTH_BYTES>().ok_or(TicketError::Truncated)?;
         let checked = LENGTH_BYTES + usize::from(u16::from_be_bytes(*length));
         let expected = checked + CHECKSUM_BYTES;
         if bytes.len() < expected {

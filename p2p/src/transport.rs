@@ -29,14 +29,12 @@ pub(crate) fn build(
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(STREAMS_MAX);
-    Ok(
-        base::Base::new(tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)))
-            .upgrade(Version::V1)
-            .authenticate(Admission::new(noise::Config::new(keypair)?, membership))
-            .multiplex(yamux)
-            .inbound_timeout(limits.handshake_timeout)
-            .outbound_timeout(limits.dial_timeout)
-            .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(closing::Closing::new(muxer))))
-            .boxed(),
-    )
+    Ok(base::Base::new(tcp::tokio::Transport::new(tcp::Config::new().nodelay(true)))
+        .upgrade(Version::V1)
+        .authenticate(Admission::new(noise::Config::new(keypair)?, membership))
+        .multiplex(yamux)
+        .inbound_timeout(limits.handshake_timeout)
+        .outbound_timeout(limits.dial_timeout)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(closing::Closing::new(muxer))))
+        .boxed())
 }

@@ -21,16 +21,9 @@ struct Names {
     reclaimable: &'static str,
 }
 
-const V2: Names = Names {
-    limit: "memory.max",
-    used: "memory.current",
-    reclaimable: "inactive_file ",
-};
-const V1: Names = Names {
-    limit: "memory.limit_in_bytes",
-    used: "memory.usage_in_bytes",
-    reclaimable: "total_inactive_file ",
-};
+const V2: Names = Names { limit: "memory.max", used: "memory.current", reclaimable: "inactive_file " };
+const V1: Names =
+    Names { limit: "memory.limit_in_bytes", used: "memory.usage_in_bytes", reclaimable: "total_inactive_file " };
 
 /// The tightest limit that holds for this process. `None` = no limit, or none that shows.
 pub(super) fn memory_limit(roots: &Roots) -> Option<MemoryLimit> {
@@ -53,30 +46,20 @@ pub(super) fn memory_limit(roots: &Roots) -> Option<MemoryLimit> {
             continue;
         }
         let group = mount.join(path);
-        for group in group
-            .ancestors()
-            .take_while(|group| group.starts_with(&mount))
-            .take(DEPTH_MAX)
-        {
-            let limit = read_number::<u64>(group.join(names.limit))
-                .filter(|limit| *limit < LIMIT_BYTES_MAX);
+        for group in group.ancestors().take_while(|group| group.starts_with(&mount)).take(DEPTH_MAX) {
+            let limit = read_number::<u64>(group.join(names.limit)).filter(|limit| *limit < LIMIT_BYTES_MAX);
             let Some(limit) = limit else { continue };
             let used = || {
                 let used: u64 = read_number(group.join(names.used))?;
                 let stat = read_text(group.join("memory.stat")).unwrap_or_default();
-                let reclaimable = stat
-                    .lines()
-                    .find_map(|line| line.strip_prefix(names.reclaimable)?.parse().ok());
+                let reclaimable = stat.lines().find_map(|line| line.strip_prefix(names.reclaimable)?.parse().ok());
                 Some(used.saturating_sub(reclaimable.unwrap_or(0)))
             };
             let available = used().map(|used| limit.saturating_sub(used));
             let least = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
             tightest = Some(match tightest {
                 None => MemoryLimit { limit, available },
-                Some(t) => MemoryLimit {
-                    limit: t.limit.min(limit),
-                    available: least(t.available, available),
-                },
+                Some(t) => MemoryLimit { limit: t.limit.min(limit), available: least(t.available, available) },
             });
         }
     }
@@ -95,51 +78,25 @@ mod tests {
             ("sys/fs/cgroup/user.slice/node.service/memory.max", "max\n"),
             ("sys/fs/cgroup/user.slice/memory.max", "1000000\n"),
             ("sys/fs/cgroup/user.slice/memory.current", "900000\n"),
-            (
-                "sys/fs/cgroup/user.slice/memory.stat",
-                "anon 1\ninactive_file 300000\nslab 4\n",
-            ),
+            ("sys/fs/cgroup/user.slice/memory.stat", "anon 1\ninactive_file 300000\nslab 4\n"),
         ]);
-        let expected = MemoryLimit {
-            limit: 1_000_000,
-            available: Some(400_000),
-        };
+        let expected = MemoryLimit { limit: 1_000_000, available: Some(400_000) };
         assert_eq!(memory_limit(&fixture.roots()), Some(expected));
         fixture.write("sys/fs/cgroup/user.slice/node.service/memory.max", "500000");
-        let expected = MemoryLimit {
-            limit: 500_000,
-            available: Some(400_000),
-        };
+        let expected = MemoryLimit { limit: 500_000, available: Some(400_000) };
         assert_eq!(memory_limit(&fixture.roots()), Some(expected));
     }
 
     #[test]
     fn version_1_works_beside_version_2_and_in_a_container() {
         let fixture = Fixture::new(&[
-            (
-                "proc/self/cgroup",
-                "5:cpu,cpuacct:/a\n4:memory:/docker/0123\n0::/x\n",
-            ),
-            (
-                "sys/fs/cgroup/memory/memory.limit_in_bytes",
-                "9223372036854771712\n",
-            ),
+            ("proc/self/cgroup", "5:cpu,cpuacct:/a\n4:memory:/docker/0123\n0::/x\n"),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
         ]);
-        assert_eq!(
-            memory_limit(&fixture.roots()),
-            None,
-            "that number means no limit"
-        );
+        assert_eq!(memory_limit(&fixture.roots()), None, "that number means no limit");
         fixture.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "2000");
-        let expected = MemoryLimit {
-            limit: 2000,
-            available: None,
-        };
-        assert_eq!(
-            memory_limit(&fixture.roots()),
-            Some(expected),
-            "our group does not exist below this mount"
-        );
+        let expected = MemoryLimit { limit: 2000, available: None };
+        assert_eq!(memory_limit(&fixture.roots()), Some(expected), "our group does not exist below this mount");
     }
 
     #[test]

@@ -12,18 +12,14 @@ impl Fixture {
     pub(super) fn new(files: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let fixture =
-            Self(std::env::temp_dir().join(format!("rc-node-probe-{}-{n}", std::process::id())));
-        files
-            .iter()
-            .for_each(|(path, text)| fixture.write(path, text));
+        let fixture = Self(std::env::temp_dir().join(format!("rc-node-probe-{}-{n}", std::process::id())));
+        files.iter().for_each(|(path, text)| fixture.write(path, text));
         fixture
     }
 
     pub(super) fn write(&self, path: &str, text: &str) {
         let path = self.0.join(path);
-        fs::create_dir_all(path.parent().expect("a file is in a directory"))
-            .expect("fixture directory");
+        fs::create_dir_all(path.parent().expect("a file is in a directory")).expect("fixture directory");
         fs::write(path, text).expect("fixture file");
     }
 
@@ -32,11 +28,7 @@ impl Fixture {
     }
 
     pub(super) fn roots(&self) -> Roots {
-        Roots {
-            proc: self.0.join("proc"),
-            sys: self.0.join("sys"),
-            etc: self.0.join("etc"),
-        }
+        Roots { proc: self.0.join("proc"), sys: self.0.join("sys"), etc: self.0.join("etc") }
     }
 }
 

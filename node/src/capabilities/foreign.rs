@@ -32,30 +32,21 @@ impl Foreign {
         system.refresh_memory();
         let percent = system.global_cpu_usage();
         // Zero is also what it says when it cannot tell.
-        now.cpu_usage_permille =
-            (percent > 0.0 && percent <= 100.0).then(|| (percent * 10.0).round() as u32);
+        now.cpu_usage_permille = (percent > 0.0 && percent <= 100.0).then(|| (percent * 10.0).round() as u32);
         let (total, available) = (system.total_memory(), system.available_memory());
         now.memory_total_bytes = Some(total).filter(|bytes| *bytes > 0);
         now.memory_available_bytes = Some(available).filter(|bytes| *bytes > 0 && *bytes <= total);
         // Windows has no load average.
-        let load = System::load_average()
-            .ok()
-            .filter(|_| !cfg!(windows))
-            .map(|load| load.one);
+        let load = System::load_average().ok().filter(|_| !cfg!(windows)).map(|load| load.one);
         let load = load.filter(|load| (0.0..1e6).contains(load));
         now.load_1m_milli = load.map(|load| (load * 1000.0).round() as u32);
     }
 
     pub(super) fn sample_slow(&mut self, now: &mut Capabilities) {
         let components = Components::new_with_refreshed_list().ok();
-        let degrees = components
-            .iter()
-            .flat_map(Components::list)
-            .filter_map(sysinfo::Component::temperature);
+        let degrees = components.iter().flat_map(Components::list).filter_map(sysinfo::Component::temperature);
         let plausible = degrees.filter(|degrees| (1.0..=125.0).contains(degrees));
-        now.temperature_milli_c = plausible
-            .map(|degrees| (degrees * 1000.0).round() as i32)
-            .max();
+        now.temperature_milli_c = plausible.map(|degrees| (degrees * 1000.0).round() as i32).max();
     }
 }
 
@@ -64,11 +55,7 @@ impl Foreign {
 pub(super) fn file_system_space(path: &std::path::Path) -> Option<(u64, u64)> {
     let path = path.canonicalize().ok()?;
     let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
-    let holding = disks
-        .list()
-        .iter()
-        .filter(|disk| path.starts_with(disk.mount_point()));
+    let holding = disks.list().iter().filter(|disk| path.starts_with(disk.mount_point()));
     let disk = holding.max_by_key(|disk| disk.mount_point().as_os_str().len())?;
-    Some((disk.total_space(), disk.available_space()))
-        .filter(|(total, available)| available <= total)
+    Some((disk.total_space(), disk.available_space())).filter(|(total, available)| available <= total)
 }

@@ -5,18 +5,8 @@ use std::path::Path;
 use super::{Roots, entries, read_text};
 
 /// Drivers of graphics processors that are a part of the chip and have no vendor number.
-const CHIP_GPU_DRIVERS: [&str; 10] = [
-    "panfrost",
-    "panthor",
-    "lima",
-    "v3d",
-    "vc4-drm",
-    "msm_dpu",
-    "msm-mdss",
-    "adreno",
-    "etnaviv-gpu",
-    "tegra-gr2d",
-];
+const CHIP_GPU_DRIVERS: [&str; 10] =
+    ["panfrost", "panthor", "lima", "v3d", "vc4-drm", "msm_dpu", "msm-mdss", "adreno", "etnaviv-gpu", "tegra-gr2d"];
 
 /// What an industrial-I/O device measures, by the beginning of its files' names.
 const CHANNELS: [(&str, &str); 8] = [
@@ -35,19 +25,11 @@ const CHANNELS: [(&str, &str); 8] = [
 pub(super) fn gpu(roots: &Roots) -> Option<String> {
     let cards = entries(roots.sys.join("class/drm"));
     let is_card = |path: &&std::path::PathBuf| {
-        let number = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_prefix("card"));
+        let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("card"));
         // `card0-HDMI-A-1` is a connector.
-        number
-            .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
     };
-    let mut found: Vec<String> = cards
-        .iter()
-        .filter(is_card)
-        .filter_map(|card| card_name(card))
-        .collect();
+    let mut found: Vec<String> = cards.iter().filter(is_card).filter_map(|card| card_name(card)).collect();
     // A laptop with two is known by the one that computes more.
     found.sort_by_key(|name| (name == "intel", name.clone()));
     found.into_iter().next()
@@ -62,9 +44,7 @@ fn card_name(card: &Path) -> Option<String> {
     };
     let driver = || {
         let event = read_text(card.join("device/uevent"))?;
-        let driver = event
-            .lines()
-            .find_map(|line| line.strip_prefix("DRIVER="))?;
+        let driver = event.lines().find_map(|line| line.strip_prefix("DRIVER="))?;
         CHIP_GPU_DRIVERS.into_iter().find(|known| *known == driver)
     };
     maker.or_else(driver).map(str::to_owned)
@@ -75,16 +55,8 @@ pub(super) fn sensors(roots: &Roots) -> Vec<String> {
     let mut found: Vec<&str> = Vec::new();
     for device in entries(roots.sys.join("bus/iio/devices")) {
         for file in entries(&device) {
-            let name = file
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
-            found.extend(
-                CHANNELS
-                    .iter()
-                    .filter(|(channel, _)| name.starts_with(channel))
-                    .map(|(_, kind)| kind),
-            );
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            found.extend(CHANNELS.iter().filter(|(channel, _)| name.starts_with(channel)).map(|(_, kind)| kind));
         }
     }
     if !entries(roots.sys.join("class/gnss")).is_empty() {
@@ -92,9 +64,8 @@ pub(super) fn sensors(roots: &Roots) -> Vec<String> {
     }
     let videos = entries(roots.sys.join("class/video4linux"));
     // Boards list their codecs as video devices, too; what hangs on USB is a camera.
-    let is_camera = |dir: &std::path::PathBuf| {
-        read_text(dir.join("device/uevent")).is_some_and(|t| t.contains("DRIVER=uvcvideo"))
-    };
+    let is_camera =
+        |dir: &std::path::PathBuf| read_text(dir.join("device/uevent")).is_some_and(|t| t.contains("DRIVER=uvcvideo"));
     if videos.iter().any(is_camera) {
         found.push("camera");
     }
@@ -114,21 +85,9 @@ pub(super) fn termux_sensors(json: &str) -> Vec<String> {
         ("proximity", "proximity"),
     ];
     let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-    let list = value
-        .get("sensors")
-        .and_then(|list| list.as_array())
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let names = list
-        .iter()
-        .filter_map(|name| name.as_str())
-        .map(str::to_lowercase);
-    let kinds = |name: String| {
-        KINDS
-            .iter()
-            .filter(move |(part, _)| name.contains(part))
-            .map(|(_, kind)| *kind)
-    };
+    let list = value.get("sensors").and_then(|list| list.as_array()).map(Vec::as_slice).unwrap_or_default();
+    let names = list.iter().filter_map(|name| name.as_str()).map(str::to_lowercase);
+    let kinds = |name: String| KINDS.iter().filter(move |(part, _)| name.contains(part)).map(|(_, kind)| *kind);
     named(names.flat_map(kinds).collect())
 }
 
@@ -151,10 +110,7 @@ mod tests {
             ("sys/class/drm/renderD128/device/vendor", "0x10de"),
         ]);
         assert_eq!(gpu(&fixture.roots()), None);
-        fixture.write(
-            "sys/class/drm/card1/device/uevent",
-            "DRIVER=panfrost\nOF_NAME=gpu\n",
-        );
+        fixture.write("sys/class/drm/card1/device/uevent", "DRIVER=panfrost\nOF_NAME=gpu\n");
         assert_eq!(gpu(&fixture.roots()).as_deref(), Some("panfrost"));
         fixture.write("sys/class/drm/card1/device/vendor", "0x8086");
         fixture.write("sys/class/drm/card2/device/vendor", "0x10de");
@@ -167,25 +123,14 @@ mod tests {
             ("sys/bus/iio/devices/iio:device0/in_accel_x_raw", "1"),
             ("sys/bus/iio/devices/iio:device0/in_accel_y_raw", "1"),
             ("sys/bus/iio/devices/iio:device1/in_illuminance_raw", "1"),
-            (
-                "sys/class/video4linux/video0/device/uevent",
-                "DRIVER=bcm2835-codec",
-            ),
+            ("sys/class/video4linux/video0/device/uevent", "DRIVER=bcm2835-codec"),
             ("sys/class/gnss/gnss0/dev", "1:1"),
         ]);
         assert_eq!(sensors(&fixture.roots()), ["accelerometer", "gps", "light"]);
-        fixture.write(
-            "sys/class/video4linux/video1/device/uevent",
-            "DEVTYPE=usb_interface\nDRIVER=uvcvideo\n",
-        );
-        assert_eq!(
-            sensors(&fixture.roots()),
-            ["accelerometer", "camera", "gps", "light"]
-        );
+        fixture.write("sys/class/video4linux/video1/device/uevent", "DEVTYPE=usb_interface\nDRIVER=uvcvideo\n");
+        assert_eq!(sensors(&fixture.roots()), ["accelerometer", "camera", "gps", "light"]);
         let json = r#"{"sensors": ["BMI160 Accelerometer", "BMI160 Gyroscope", "Uncalibrated Gyroscope", "SOTER"]}"#;
         assert_eq!(termux_sensors(json), ["accelerometer", "gyroscope"]);
-        assert!(
-            termux_sensors("no app").is_empty() && termux_sensors(r#"{"sensors": [1]}"#).is_empty()
-        );
+        assert!(termux_sensors("no app").is_empty() && termux_sensors(r#"{"sensors": [1]}"#).is_empty());
     }
 }

@@ -11,10 +11,8 @@ const HELPER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `android` also for a plain Linux build that runs below Android's kernel, as under Termux.
 pub(super) fn platform(roots: &Roots) -> &'static str {
-    let android_kernel = || {
-        read_text(roots.proc.join("sys/kernel/osrelease"))
-            .is_some_and(|release| release.contains("android"))
-    };
+    let android_kernel =
+        || read_text(roots.proc.join("sys/kernel/osrelease")).is_some_and(|release| release.contains("android"));
     match std::env::consts::OS {
         "linux" if std::env::var_os("ANDROID_ROOT").is_some() || android_kernel() => "android",
         os => os,
@@ -41,33 +39,21 @@ pub(super) fn host_name(roots: &Roots) -> Option<String> {
 /// The system's name and version on Linux.
 pub(super) fn os_version(roots: &Roots) -> Option<String> {
     let release = read_text(roots.etc.join("os-release")).unwrap_or_default();
-    let pretty = release
-        .lines()
-        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    let pretty = pretty
-        .map(|name| name.trim_matches(['"', '\'']).to_owned())
-        .filter(|name| !name.is_empty());
-    let kernel = || {
-        read_text(roots.proc.join("sys/kernel/osrelease")).map(|release| format!("Linux {release}"))
-    };
+    let pretty = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    let pretty = pretty.map(|name| name.trim_matches(['"', '\'']).to_owned()).filter(|name| !name.is_empty());
+    let kernel = || read_text(roots.proc.join("sys/kernel/osrelease")).map(|release| format!("Linux {release}"));
     pretty.or_else(kernel)
 }
 
 /// A property of an Android system.
 pub(super) fn android_property(name: &str) -> Option<String> {
-    helper("getprop", &[name])
-        .map(|value| value.trim().to_owned())
-        .filter(|value| !value.is_empty())
+    helper("getprop", &[name]).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// What a helper program prints, if it exists and ends well and in time. Blocks.
 pub(super) fn helper(program: &str, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
     let deadline = Instant::now() + HELPER_TIMEOUT;
     let status = loop {
@@ -83,15 +69,8 @@ pub(super) fn helper(program: &str, args: &[&str]) -> Option<String> {
         }
     };
     let mut bytes = Vec::new();
-    child
-        .stdout
-        .take()?
-        .take(64 * 1024)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    status
-        .success()
-        .then(|| String::from_utf8_lossy(&bytes).into_owned())
+    child.stdout.take()?.take(64 * 1024).read_to_end(&mut bytes).ok()?;
+    status.success().then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]
@@ -104,31 +83,19 @@ mod tests {
         let fixture = Fixture::new(&[
             ("proc/sys/kernel/hostname", "attic\n"),
             ("proc/sys/kernel/osrelease", "5.10.157-android13-4-00001\n"),
-            (
-                "etc/os-release",
-                "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n",
-            ),
+            ("etc/os-release", "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n"),
         ]);
         assert_eq!(host_name(&fixture.roots()).as_deref(), Some("attic"));
-        assert_eq!(
-            os_version(&fixture.roots()).as_deref(),
-            Some("Debian GNU/Linux 12 (bookworm)")
-        );
+        assert_eq!(os_version(&fixture.roots()).as_deref(), Some("Debian GNU/Linux 12 (bookworm)"));
         if cfg!(target_os = "linux") {
             assert_eq!(platform(&fixture.roots()), "android");
         }
         fixture.write("proc/sys/kernel/hostname", "(none)\n");
         fixture.write("etc/os-release", "PRETTY_NAME=\"\"\n");
         assert_eq!(host_name(&fixture.roots()), None);
-        assert_eq!(
-            os_version(&fixture.roots()).as_deref(),
-            Some("Linux 5.10.157-android13-4-00001")
-        );
+        assert_eq!(os_version(&fixture.roots()).as_deref(), Some("Linux 5.10.157-android13-4-00001"));
         let nothing = Fixture::new(&[]);
-        assert_eq!(
-            (host_name(&nothing.roots()), os_version(&nothing.roots())),
-            (None, None)
-        );
+        assert_eq!((host_name(&nothing.roots()), os_version(&nothing.roots())), (None, None));
     }
 
     #[cfg(unix)]

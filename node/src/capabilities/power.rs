@@ -8,22 +8,16 @@ use super::{Battery, Roots, entries, read_number, read_text};
 const PLAUSIBLE_MILLI_C: std::ops::RangeInclusive<i64> = 1_000..=125_000;
 
 fn plausible(milli_c: i64) -> Option<i32> {
-    i32::try_from(milli_c)
-        .ok()
-        .filter(|_| PLAUSIBLE_MILLI_C.contains(&milli_c))
+    i32::try_from(milli_c).ok().filter(|_| PLAUSIBLE_MILLI_C.contains(&milli_c))
 }
 
 /// All batteries that power the machine, as one.
 pub(super) fn battery(roots: &Roots) -> Option<Battery> {
     let supplies = entries(roots.sys.join("class/power_supply"));
-    let is = |dir: &Path, file: &str, value: &str| {
-        read_text(dir.join(file)).is_some_and(|text| text == value)
-    };
+    let is = |dir: &Path, file: &str, value: &str| read_text(dir.join(file)).is_some_and(|text| text == value);
     // Mice and keyboards report their batteries, too.
-    let batteries: Vec<_> = supplies
-        .iter()
-        .filter(|dir| is(dir, "type", "Battery") && !is(dir, "scope", "Device"))
-        .collect();
+    let batteries: Vec<_> =
+        supplies.iter().filter(|dir| is(dir, "type", "Battery") && !is(dir, "scope", "Device")).collect();
     if batteries.is_empty() {
         return None;
     }
@@ -31,21 +25,15 @@ pub(super) fn battery(roots: &Roots) -> Option<Battery> {
     let level = levels.and_then(|levels| {
         let (now, full) = levels
             .iter()
-            .try_fold((0u64, 0u64), |(n, f), (now, full)| {
-                Some((n.checked_add(*now)?, f.checked_add(*full)?))
-            })?;
+            .try_fold((0u64, 0u64), |(n, f), (now, full)| Some((n.checked_add(*now)?, f.checked_add(*full)?)))?;
         u8::try_from(now.checked_mul(100)?.checked_div(full)?.min(100)).ok()
     });
-    let temperature = batteries
-        .iter()
-        .filter_map(|dir| read_number::<i64>(dir.join("temp")));
+    let temperature = batteries.iter().filter_map(|dir| read_number::<i64>(dir.join("temp")));
     Some(Battery {
         level_percent: level,
         charging: on_power(&batteries, &supplies),
         // In tenths of a degree.
-        temperature_milli_c: temperature
-            .filter_map(|tenths| plausible(tenths.checked_mul(100)?))
-            .max(),
+        temperature_milli_c: temperature.filter_map(|tenths| plausible(tenths.checked_mul(100)?)).max(),
     })
 }
 
@@ -55,37 +43,23 @@ fn charge(dir: &Path) -> Option<(u64, u64)> {
         let (now, full): (u64, u64) = (read_number(dir.join(now))?, read_number(dir.join(full))?);
         (full > 0 && now <= full.saturating_mul(2)).then_some((now.min(full), full))
     };
-    let percent = || {
-        read_number::<u64>(dir.join("capacity"))
-            .filter(|n| *n <= 100)
-            .map(|n| (n, 100))
-    };
-    pair("energy_now", "energy_full")
-        .or_else(|| pair("charge_now", "charge_full"))
-        .or_else(percent)
+    let percent = || read_number::<u64>(dir.join("capacity")).filter(|n| *n <= 100).map(|n| (n, 100));
+    pair("energy_now", "energy_full").or_else(|| pair("charge_now", "charge_full")).or_else(percent)
 }
 
 fn on_power(batteries: &[&std::path::PathBuf], supplies: &[std::path::PathBuf]) -> Option<bool> {
-    let status: Vec<_> = batteries
-        .iter()
-        .filter_map(|dir| read_text(dir.join("status")))
-        .collect();
+    let status: Vec<_> = batteries.iter().filter_map(|dir| read_text(dir.join("status"))).collect();
     if status.iter().any(|s| s == "Discharging") {
         return Some(false);
     }
     // "Not charging": plugged in, but full enough to its own mind.
-    if status
-        .iter()
-        .any(|s| ["Charging", "Full", "Not charging"].contains(&s.as_str()))
-    {
+    if status.iter().any(|s| ["Charging", "Full", "Not charging"].contains(&s.as_str())) {
         return Some(true);
     }
-    let mains = supplies.iter().filter(|dir| {
-        read_text(dir.join("type")).is_some_and(|kind| kind == "Mains" || kind.starts_with("USB"))
-    });
-    let online: Vec<u32> = mains
-        .filter_map(|dir| read_number(dir.join("online")))
-        .collect();
+    let mains = supplies
+        .iter()
+        .filter(|dir| read_text(dir.join("type")).is_some_and(|kind| kind == "Mains" || kind.starts_with("USB")));
+    let online: Vec<u32> = mains.filter_map(|dir| read_number(dir.join("online"))).collect();
     (!online.is_empty()).then(|| online.contains(&1))
 }
 
@@ -94,9 +68,7 @@ pub(super) fn termux_battery(json: &str) -> Option<Battery> {
     let value: serde_json::Value = serde_json::from_str(json).ok()?;
     let text = |name: &str| value.get(name)?.as_str();
     let level = value.get("percentage").and_then(serde_json::Value::as_f64);
-    let level = level
-        .filter(|level| (0.0..=100.0).contains(level))
-        .map(|level| level as u8);
+    let level = level.filter(|level| (0.0..=100.0).contains(level)).map(|level| level as u8);
     let charging = match (text("plugged"), text("status")) {
         (Some("UNPLUGGED"), _) => Some(false),
         (Some(plugged), _) if plugged.starts_with("PLUGGED") => Some(true),
@@ -105,13 +77,8 @@ pub(super) fn termux_battery(json: &str) -> Option<Battery> {
         _ => None,
     };
     let degrees = value.get("temperature").and_then(serde_json::Value::as_f64);
-    let temperature_milli_c =
-        degrees.and_then(|degrees| plausible((degrees * 1000.0).round() as i64));
-    let battery = Battery {
-        level_percent: level,
-        charging,
-        temperature_milli_c,
-    };
+    let temperature_milli_c = degrees.and_then(|degrees| plausible((degrees * 1000.0).round() as i64));
+    let battery = Battery { level_percent: level, charging, temperature_milli_c };
     // The helper answers `{"error": …}` when its companion app is missing.
     (battery != Battery::default()).then_some(battery)
 }
@@ -119,27 +86,18 @@ pub(super) fn termux_battery(json: &str) -> Option<Battery> {
 /// The hottest sensor of processor and board.
 pub(super) fn temperature(roots: &Roots) -> Option<i32> {
     let named = |dir: &Path, prefix: &str| {
-        dir.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with(prefix))
+        dir.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix))
     };
-    let zones = entries(roots.sys.join("class/thermal"))
-        .into_iter()
-        .filter(|dir| named(dir, "thermal_zone"));
+    let zones = entries(roots.sys.join("class/thermal")).into_iter().filter(|dir| named(dir, "thermal_zone"));
     let zones = zones.map(|dir| dir.join("temp"));
-    let chips = entries(roots.sys.join("class/hwmon"))
-        .into_iter()
-        .filter(|dir| {
-            let name = read_text(dir.join("name")).unwrap_or_default();
-            ["coretemp", "k10temp", "zenpower", "cpu_thermal", "acpitz"].contains(&name.as_str())
-        });
-    let inputs = chips.flat_map(entries).filter(|file| {
-        named(file, "temp") && file.to_str().is_some_and(|path| path.ends_with("_input"))
+    let chips = entries(roots.sys.join("class/hwmon")).into_iter().filter(|dir| {
+        let name = read_text(dir.join("name")).unwrap_or_default();
+        ["coretemp", "k10temp", "zenpower", "cpu_thermal", "acpitz"].contains(&name.as_str())
     });
-    zones
-        .chain(inputs)
-        .filter_map(|file| plausible(read_number(file)?))
-        .max()
+    let inputs = chips
+        .flat_map(entries)
+        .filter(|file| named(file, "temp") && file.to_str().is_some_and(|path| path.ends_with("_input")));
+    zones.chain(inputs).filter_map(|file| plausible(read_number(file)?)).max()
 }
 
 #[cfg(test)]
@@ -166,29 +124,15 @@ mod tests {
             ("sys/class/power_supply/mouse/capacity", "3"),
         ]);
         let battery = |level, charging, temperature_milli_c| {
-            Some(Battery {
-                level_percent: level,
-                charging,
-                temperature_milli_c,
-            })
+            Some(Battery { level_percent: level, charging, temperature_milli_c })
         };
-        assert_eq!(
-            self::battery(&fixture.roots()),
-            battery(Some(50), Some(false), Some(31_200))
-        );
+        assert_eq!(self::battery(&fixture.roots()), battery(Some(50), Some(false), Some(31_200)));
         fixture.write("sys/class/power_supply/BAT1/status", "Unknown");
         fixture.write("sys/class/power_supply/AC/online", "1");
-        assert_eq!(
-            self::battery(&fixture.roots()),
-            battery(Some(50), Some(true), Some(31_200))
-        );
+        assert_eq!(self::battery(&fixture.roots()), battery(Some(50), Some(true), Some(31_200)));
         fixture.write("sys/class/power_supply/BAT1/charge_full", "0");
         fixture.write("sys/class/power_supply/BAT0/temp", "-2740");
-        assert_eq!(
-            self::battery(&fixture.roots()),
-            battery(None, Some(true), None),
-            "half known is not known"
-        );
+        assert_eq!(self::battery(&fixture.roots()), battery(None, Some(true), None), "half known is not known");
         assert_eq!(self::battery(&Fixture::new(&[]).roots()), None);
     }
 
@@ -196,25 +140,12 @@ mod tests {
     fn termux_tells_of_the_battery_or_not() {
         let json = r#"{"health": "GOOD", "percentage": 85, "plugged": "UNPLUGGED", "status": "DISCHARGING",
                        "temperature": 28.799999237060547, "current": -235000}"#;
-        let expected = Battery {
-            level_percent: Some(85),
-            charging: Some(false),
-            temperature_milli_c: Some(28_800),
-        };
+        let expected = Battery { level_percent: Some(85), charging: Some(false), temperature_milli_c: Some(28_800) };
         assert_eq!(termux_battery(json), Some(expected));
         let json = r#"{"percentage": 101, "plugged": "PLUGGED_AC", "temperature": 0.0}"#;
-        let expected = Battery {
-            charging: Some(true),
-            ..Battery::default()
-        };
+        let expected = Battery { charging: Some(true), ..Battery::default() };
         assert_eq!(termux_battery(json), Some(expected));
-        for nothing in [
-            "",
-            "null",
-            "[]",
-            r#"{"error": "no app"}"#,
-            "Termux:API is not installed",
-        ] {
+        for nothing in ["", "null", "[]", r#"{"error": "no app"}"#, "Termux:API is not installed"] {
             assert_eq!(termux_battery(nothing), None, "{nothing}");
         }
     }
@@ -233,9 +164,6 @@ mod tests {
             ("sys/class/hwmon/hwmon1/temp1_input", "70000"),
         ]);
         assert_eq!(temperature(&fixture.roots()), Some(51_500));
-        assert_eq!(
-            temperature(&Fixture::new(&[("sys/class/thermal/thermal_zone0/temp", "hot")]).roots()),
-            None
-        );
+        assert_eq!(temperature(&Fixture::new(&[("sys/class/thermal/thermal_zone0/temp", "hot")]).roots()), None);
     }
 }

@@ -15,15 +15,8 @@ impl CpuTimes {
     pub(super) fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().next()?.strip_prefix("cpu ")?;
         // user nice system idle iowait irq softirq steal; the guest times after them are part of user and nice.
-        let ticks: Vec<u64> = line
-            .split_whitespace()
-            .take(8)
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .ok()?;
-        let idle = ticks
-            .get(3)?
-            .checked_add(ticks.get(4).copied().unwrap_or(0))?;
+        let ticks: Vec<u64> = line.split_whitespace().take(8).map(str::parse).collect::<Result<_, _>>().ok()?;
+        let idle = ticks.get(3)?.checked_add(ticks.get(4).copied().unwrap_or(0))?;
         let total = ticks.iter().try_fold(0u64, |sum, n| sum.checked_add(*n))?;
         // Kernels that forbid the numbers show zeros.
         (total > 0).then_some(Self { total, idle })
@@ -31,10 +24,7 @@ impl CpuTimes {
 
     /// Use since an earlier reading, in 1/1000. `None` if too little time passed to say.
     pub(super) fn usage_permille(self, before: Self) -> Option<u32> {
-        let total = self
-            .total
-            .checked_sub(before.total)
-            .filter(|ticks| *ticks >= Self::TICKS_MIN)?;
+        let total = self.total.checked_sub(before.total).filter(|ticks| *ticks >= Self::TICKS_MIN)?;
         // The kernel lets idle times go back a little now and then.
         let idle = self.idle.saturating_sub(before.idle).min(total);
         u32::try_from(u128::from(total - idle) * 1000 / u128::from(total)).ok()
@@ -44,9 +34,7 @@ impl CpuTimes {
 /// Total and available memory in bytes, from `/proc/meminfo`.
 pub(super) fn memory(meminfo: &str) -> (Option<u64>, Option<u64>) {
     let field = |name: &str| {
-        let rest = meminfo
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let rest = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         let mut words = rest.split_whitespace();
         let number: u64 = words.next()?.parse().ok()?;
         match words.next() {
@@ -56,17 +44,10 @@ pub(super) fn memory(meminfo: &str) -> (Option<u64>, Option<u64>) {
     };
     let total = field("MemTotal").filter(|bytes| *bytes > 0);
     // Kernels before 3.14 do not say what is available. What is free or holds copies of files is nearly that.
-    let estimate = || {
-        field("MemFree")?
-            .checked_add(field("Buffers")?)?
-            .checked_add(field("Cached")?)
-    };
+    let estimate = || field("MemFree")?.checked_add(field("Buffers")?)?.checked_add(field("Cached")?);
     let available = field("MemAvailable").or_else(estimate);
     // More available than there is would be nonsense.
-    (
-        total,
-        available.filter(|bytes| total.is_some_and(|total| *bytes <= total)),
-    )
+    (total, available.filter(|bytes| total.is_some_and(|total| *bytes <= total)))
 }
 
 /// The load over a minute in 1/1000, from `/proc/loadavg`.
@@ -81,31 +62,20 @@ pub(super) fn load(loadavg: &str) -> Option<u32> {
 pub(super) fn default_route(v4: Option<&str>, v6: Option<&str>) -> Option<bool> {
     let v4_default = |line: &str| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        let up = fields
-            .get(3)
-            .and_then(|flags| u32::from_str_radix(flags, 16).ok())
-            .is_some_and(|f| f & 1 == 1);
+        let up = fields.get(3).and_then(|flags| u32::from_str_radix(flags, 16).ok()).is_some_and(|f| f & 1 == 1);
         // Interface, destination, gateway, flags, …, and the mask in the eighth place.
         up && fields.get(1) == Some(&"00000000") && fields.get(7) == Some(&"00000000")
     };
     let v6_default = |line: &str| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        let gateway = fields
-            .get(4)
-            .is_some_and(|hop| hop.bytes().any(|b| b != b'0'));
+        let gateway = fields.get(4).is_some_and(|hop| hop.bytes().any(|b| b != b'0'));
         // The kernel keeps a default route that refuses everything on `lo`; a real one has a gateway.
-        gateway
-            && fields
-                .first()
-                .is_some_and(|to| to.bytes().all(|b| b == b'0'))
-            && fields.get(1) == Some(&"00")
+        gateway && fields.first().is_some_and(|to| to.bytes().all(|b| b == b'0')) && fields.get(1) == Some(&"00")
     };
     if v4.is_none() && v6.is_none() {
         return None;
     }
-    let any = |text: Option<&str>, is_default: &dyn Fn(&str) -> bool| {
-        text.unwrap_or("").lines().any(is_default)
-    };
+    let any = |text: Option<&str>, is_default: &dyn Fn(&str) -> bool| text.unwrap_or("").lines().any(is_default);
     Some(any(v4, &v4_default) || any(v6, &v6_default))
 }
 
@@ -116,25 +86,12 @@ mod tests {
     #[test]
     fn cpu_use_is_the_difference_of_two_readings() {
         let before = CpuTimes::parse("cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 2 3\n").unwrap();
-        assert_eq!(
-            before,
-            CpuTimes {
-                total: 1000,
-                idle: 800
-            }
-        );
+        assert_eq!(before, CpuTimes { total: 1000, idle: 800 });
         let after = CpuTimes::parse("cpu  150 0 125 900 25 0 0 0 50 0").unwrap();
-        assert_eq!(
-            after.usage_permille(before),
-            Some(375),
-            "75 of 200 ticks; guest time is not counted twice"
-        );
+        assert_eq!(after.usage_permille(before), Some(375), "75 of 200 ticks; guest time is not counted twice");
         assert_eq!(before.usage_permille(before), None, "no time passed");
         assert_eq!(before.usage_permille(after), None, "ran backwards");
-        let idle_went_back = CpuTimes {
-            total: 1100,
-            idle: 790,
-        };
+        let idle_went_back = CpuTimes { total: 1100, idle: 790 };
         assert_eq!(idle_went_back.usage_permille(before), Some(1000));
     }
 
@@ -155,24 +112,15 @@ mod tests {
             assert_eq!(CpuTimes::parse(stat), None, "{stat:?}");
         }
         // As old as it gets: four numbers.
-        assert_eq!(
-            CpuTimes::parse("cpu  1 2 3 4"),
-            Some(CpuTimes { total: 10, idle: 4 })
-        );
+        assert_eq!(CpuTimes::parse("cpu  1 2 3 4"), Some(CpuTimes { total: 10, idle: 4 }));
     }
 
     #[test]
     fn memory_is_read_from_new_old_and_odd_files() {
         let kib = |n: u64| Some(n * 1024);
         let cases = [
-            (
-                "MemTotal: 100 kB\nMemFree: 10 kB\nMemAvailable:   60 kB\n",
-                (kib(100), kib(60)),
-            ),
-            (
-                "MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\n",
-                (kib(100), kib(35)),
-            ),
+            ("MemTotal: 100 kB\nMemFree: 10 kB\nMemAvailable:   60 kB\n", (kib(100), kib(60))),
+            ("MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\n", (kib(100), kib(35))),
             ("MemTotal: 100 kB\nMemFree: 10 kB\n", (kib(100), None)),
             ("MemTotal: 100 kB\nMemAvailable: 101 kB\n", (kib(100), None)),
             ("MemTotal: 0 kB\nMemAvailable: 0 kB\n", (None, None)),
@@ -201,28 +149,15 @@ mod tests {
 
     #[test]
     fn a_default_route_is_told_from_others() {
-        let head =
-            "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+        let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
         let lan = "eth0\t0001A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
         let default = "eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
-        let lo6 = format!(
-            "{z} 00 {z} 00 {z} ffffffff 00000001 00000000 00200200 lo\n",
-            z = "0".repeat(32)
-        );
-        let default6 = format!(
-            "{z} 00 {z} 00 fe80{g} 00000400 1 0 00000003 wlan0\n",
-            z = "0".repeat(32),
-            g = "0".repeat(28)
-        );
+        let lo6 = format!("{z} 00 {z} 00 {z} ffffffff 00000001 00000000 00200200 lo\n", z = "0".repeat(32));
+        let default6 =
+            format!("{z} 00 {z} 00 fe80{g} 00000400 1 0 00000003 wlan0\n", z = "0".repeat(32), g = "0".repeat(28));
         assert_eq!(default_route(None, None), None);
-        assert_eq!(
-            default_route(Some(&format!("{head}{lan}")), Some(&lo6)),
-            Some(false)
-        );
-        assert_eq!(
-            default_route(Some(&format!("{head}{lan}{default}")), None),
-            Some(true)
-        );
+        assert_eq!(default_route(Some(&format!("{head}{lan}")), Some(&lo6)), Some(false));
+        assert_eq!(default_route(Some(&format!("{head}{lan}{default}")), None), Some(true));
         assert_eq!(default_route(Some(head), Some(&default6)), Some(true));
     }
 }

@@ -30,8 +30,7 @@ impl Sampler {
         let now = Capabilities {
             platform: platform::platform(&roots).to_owned(),
             arch: platform::arch().to_owned(),
-            cpu_cores: std::thread::available_parallelism()
-                .map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
+            cpu_cores: std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)),
             gpu: hardware::gpu(&roots),
             sensors: hardware::sensors(&roots),
             ..Capabilities::default()
@@ -76,17 +75,11 @@ impl Sampler {
         self.now.os_version = platform::os_version(&self.roots);
         if self.now.platform == "android" {
             let property = platform::android_property;
-            self.now.name = self
-                .now
-                .name
-                .take()
-                .or_else(|| property("ro.product.model"));
-            let version =
-                property("ro.build.version.release").map(|version| format!("Android {version}"));
+            self.now.name = self.now.name.take().or_else(|| property("ro.product.model"));
+            let version = property("ro.build.version.release").map(|version| format!("Android {version}"));
             self.now.os_version = version.or(self.now.os_version.take());
             self.now.gpu = self.now.gpu.take().or_else(|| property("ro.hardware.egl"));
-            let sensors = platform::helper("termux-sensor", &["-l"])
-                .map(|json| hardware::termux_sensors(&json));
+            let sensors = platform::helper("termux-sensor", &["-l"]).map(|json| hardware::termux_sensors(&json));
             self.now.sensors.extend(sensors.unwrap_or_default());
             self.now.sensors.sort_unstable();
             self.now.sensors.dedup();
@@ -107,8 +100,7 @@ impl Sampler {
             }
             (cpu, _) => (self.now.cpu_usage_permille, self.cpu) = (None, cpu),
         }
-        self.now.load_1m_milli =
-            read_text(self.roots.proc.join("loadavg")).and_then(|text| proc::load(&text));
+        self.now.load_1m_milli = read_text(self.roots.proc.join("loadavg")).and_then(|text| proc::load(&text));
         self.memory();
     }
 
@@ -120,34 +112,22 @@ impl Sampler {
         self.now.memory_total_bytes = least(total, limit.map(|limit| limit.limit));
         // With a limit whose use does not show, what the machine has left may be more than we get.
         let left = limit.map(|limit| limit.available.unwrap_or(limit.limit));
-        self.now.memory_available_bytes =
-            available.and_then(|available| least(Some(available), left));
+        self.now.memory_available_bytes = available.and_then(|available| least(Some(available), left));
     }
 
     /// Storage, battery, temperature and routes: some 100 µs, on a phone up to seconds. Every half minute or so.
     pub fn sample_slow(&mut self) {
         self.storage();
         self.now.battery = power::battery(&self.roots);
-        if self.now.platform == "android"
-            && self
-                .now
-                .battery
-                .is_none_or(|battery| battery.level_percent.is_none())
-        {
+        if self.now.platform == "android" && self.now.battery.is_none_or(|battery| battery.level_percent.is_none()) {
             let told = platform::helper("termux-battery-status", &[]);
-            self.now.battery = told
-                .and_then(|json| power::termux_battery(&json))
-                .or(self.now.battery);
+            self.now.battery = told.and_then(|json| power::termux_battery(&json)).or(self.now.battery);
         }
         self.now.temperature_milli_c = power::temperature(&self.roots);
         let net = self.roots.proc.join("net");
-        let (v4, v6) = (
-            read_text(net.join("route")),
-            read_text(net.join("ipv6_route")),
-        );
+        let (v4, v6) = (read_text(net.join("route")), read_text(net.join("ipv6_route")));
         // A route says that there may be a way out, not that there is.
-        self.now.internet =
-            proc::default_route(v4.as_deref(), v6.as_deref()).filter(|route| !route);
+        self.now.internet = proc::default_route(v4.as_deref(), v6.as_deref()).filter(|route| !route);
     }
 }
 
@@ -206,28 +186,14 @@ mod tests {
         let fixture = Fixture::new(&[("proc/stat", "cpu  0 0 0 1000\n"), ("data/x", "")]);
         let mut sampler = Sampler::with_roots(fixture.roots(), fixture.path());
         let now = sampler.capabilities();
-        assert_eq!(
-            (now.cpu_usage_permille, now.load_1m_milli, now.internet),
-            (None, None, None)
-        );
-        assert_eq!(
-            (
-                now.memory_total_bytes,
-                now.memory_available_bytes,
-                now.battery
-            ),
-            (None, None, None)
-        );
+        assert_eq!((now.cpu_usage_permille, now.load_1m_milli, now.internet), (None, None, None));
+        assert_eq!((now.memory_total_bytes, now.memory_available_bytes, now.battery), (None, None, None));
 
         fixture.write("proc/stat", "cpu  50 0 0 1050\n");
         sampler.sample_fast();
         assert_eq!(sampler.capabilities().cpu_usage_permille, Some(500));
         sampler.sample_fast();
-        assert_eq!(
-            sampler.capabilities().cpu_usage_permille,
-            Some(500),
-            "too soon to say anything new"
-        );
+        assert_eq!(sampler.capabilities().cpu_usage_permille, Some(500), "too soon to say anything new");
         fixture.write("proc/stat", "permission denied");
         sampler.sample_fast();
         assert_eq!(sampler.capabilities().cpu_usage_permille, None);
@@ -246,12 +212,7 @@ mod tests {
             ("sys/fs/cgroup/memory.max", "512000\n"),
         ]);
         let mut sampler = Sampler::with_roots(fixture.roots(), fixture.path());
-        let memory = |s: &Sampler| {
-            (
-                s.now.memory_total_bytes.unwrap(),
-                s.now.memory_available_bytes.unwrap(),
-            )
-        };
+        let memory = |s: &Sampler| (s.now.memory_total_bytes.unwrap(), s.now.memory_available_bytes.unwrap());
         assert_eq!(memory(&sampler), (512_000, 512_000));
         fixture.write("sys/fs/cgroup/memory.current", "500000\n");
         sampler.sample_fast();

@@ -47,26 +47,16 @@ pub struct Outcome {
 impl Outcome {
     /// Of an attempt that never began.
     pub(super) fn failed(error: TaskError) -> Self {
-        Self {
-            error: Some(error),
-            ..Self::default()
-        }
+        Self { error: Some(error), ..Self::default() }
     }
 
     /// Of an attempt whose handler returned.
     pub(super) fn of(returned: Result<Value, TaskError>) -> Self {
         match returned {
-            Ok(value) => Self {
-                result: Some(value),
-                ..Self::default()
-            },
+            Ok(value) => Self { result: Some(value), ..Self::default() },
             Err(mut error) => {
                 let result = error.result.take().map(|boxed| *boxed);
-                Self {
-                    result,
-                    timed_out: error.class == ErrorClass::TimeoutError,
-                    ..Self::failed(error)
-                }
+                Self { result, timed_out: error.class == ErrorClass::TimeoutError, ..Self::failed(error) }
             }
         }
     }
@@ -75,11 +65,7 @@ impl Outcome {
     pub(super) fn timed_out(self, limit: Duration) -> Self {
         let message = format!("not done within its limit of {limit:?}");
         let error = Some(TaskError::new(ErrorClass::TimeoutError, message));
-        Self {
-            error,
-            timed_out: true,
-            ..self
-        }
+        Self { error, timed_out: true, ..self }
     }
 
     /// The same, of an attempt that was told to stop. Being cancelled is no error.
@@ -91,12 +77,7 @@ impl Outcome {
             StopReason::LeaseLost => preempted("another device has the task now"),
             StopReason::Shutdown => preempted("the device is shutting down"),
         };
-        Self {
-            error,
-            stopped: Some(why),
-            timed_out: false,
-            ..self
-        }
+        Self { error, stopped: Some(why), timed_out: false, ..self }
     }
 
     /// Adds what the context has collected.

@@ -49,41 +49,15 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(inner: &Arc<Inner>, assignment: &Assignment) -> Self {
-        let limits = TaskLimits {
-            timeout: assignment.timeout,
-            ..inner.limits.task.clone()
-        };
+        let limits = TaskLimits { timeout: assignment.timeout, ..inner.limits.task.clone() };
         let started = Instant::now();
         let deadline = started.checked_add(limits.timeout);
         let cancel = CancellationToken::new();
         let (task, epoch) = (assignment.task.clone(), assignment.epoch);
-        let sink = Sink {
-            executor: Arc::downgrade(inner),
-            task: task.clone(),
-            epoch,
-        };
-        let ctx = TaskContext::new(
-            task_info(assignment),
-            limits,
-            cancel.clone(),
-            Some(Arc::new(sink)),
-        );
-        let (end, closed, let_go) = (
-            Mutex::new(None),
-            AtomicBool::new(false),
-            inner.limits.let_go,
-        );
-        Self {
-            task,
-            epoch,
-            ctx,
-            cancel,
-            started,
-            deadline,
-            let_go,
-            end,
-            closed,
-        }
+        let sink = Sink { executor: Arc::downgrade(inner), task: task.clone(), epoch };
+        let ctx = TaskContext::new(task_info(assignment), limits, cancel.clone(), Some(Arc::new(sink)));
+        let (end, closed, let_go) = (Mutex::new(None), AtomicBool::new(false), inner.limits.let_go);
+        Self { task, epoch, ctx, cancel, started, deadline, let_go, end, closed }
     }
 
     pub(super) fn key(&self) -> (String, u64) {
@@ -106,9 +80,7 @@ impl Run {
 
     fn begin_end(&self, why: Why, grace: Duration) {
         let now = Instant::now();
-        let abandon_at = now
-            .checked_add(grace.saturating_add(self.let_go))
-            .unwrap_or(now + self.let_go);
+        let abandon_at = now.checked_add(grace.saturating_add(self.let_go)).unwrap_or(now + self.let_go);
         let mut end = self.end();
         match end.as_mut() {
             Some(end) => end.abandon_at = end.abandon_at.min(abandon_at),
@@ -126,14 +98,10 @@ impl Run {
     /// Whether the handler had its time to end and then some, which only one that blocks its thread can have. Also
     /// starts the end of one whose deadline nobody noticed for that reason.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        if self
-            .deadline
-            .is_some_and(|deadline| now > deadline + self.let_go)
-        {
+        if self.deadline.is_some_and(|deadline| now > deadline + self.let_go) {
             self.time_up();
         }
-        self.end()
-            .is_some_and(|end| now > end.abandon_at + self.let_go)
+        self.end().is_some_and(|end| now > end.abandon_at + self.let_go)
     }
 
     fn time_up(&self) {
@@ -151,25 +119,13 @@ impl Run {
             Some(Why::TimeUp) => outcome.timed_out(self.ctx.limits().timeout),
             Some(Why::Stopped(why)) => outcome.stopped(why),
         };
-        Outcome {
-            abandoned,
-            duration: self.started.elapsed(),
-            ..outcome.with_context(&self.ctx)
-        }
+        Outcome { abandoned, duration: self.started.elapsed(), ..outcome.with_context(&self.ctx) }
     }
 }
 
 /// Runs an attempt from `Started` to `Finished`.
-pub(super) async fn drive(
-    inner: Arc<Inner>,
-    run: Arc<Run>,
-    handler: Arc<dyn TaskHandler>,
-    payload: Vec<u8>,
-) {
-    let started = ExecutorEvent::Started {
-        task: run.task.clone(),
-        epoch: run.epoch,
-    };
+pub(super) async fn drive(inner: Arc<Inner>, run: Arc<Run>, handler: Arc<dyn TaskHandler>, payload: Vec<u8>) {
+    let started = ExecutorEvent::Started { task: run.task.clone(), epoch: run.epoch };
     // An error means that nobody listens any more; the attempt is then as good as stopped.
     let _ = inner.events.send(started).await;
     if run.is_closed() {
@@ -215,9 +171,7 @@ async fn attend(
 }
 
 /// A panic becomes the failure of the task that panicked.
-async fn guard_panics(
-    handler: impl Future<Output = Result<Value, TaskError>>,
-) -> Result<Value, TaskError> {
+async fn guard_panics(handler: impl Future<Output = Result<Value, TaskError>>) -> Result<Value, TaskError> {
     let mut handler = pin!(handler);
     std::future::poll_fn(move |cx| {
         let poll = || Pin::as_mut(&mut handler).poll(cx);
@@ -237,15 +191,11 @@ async fn guard_panics(
 
 fn parse(payload: &[u8], bytes_max: usize) -> Result<Value, TaskError> {
     if payload.len() > bytes_max {
-        let message = format!(
-            "the payload has {} bytes, at most {bytes_max} are taken",
-            payload.len()
-        );
+        let message = format!("the payload has {} bytes, at most {bytes_max} are taken", payload.len());
         return Err(TaskError::invalid(message));
     }
     // serde_json refuses more than 128 levels, so depth is bounded too.
-    serde_json::from_slice(payload)
-        .map_err(|e| TaskError::invalid(format!("the payload is not JSON: {e}")))
+    serde_json::from_slice(payload).map_err(|e| TaskError::invalid(format!("the payload is not JSON: {e}")))
 }
 
 /// Hands progress and output on, as long as there is room for them.
@@ -275,20 +225,10 @@ impl Sink {
 impl TaskSink for Sink {
     fn progress(&self, percent: u8, text: &str) {
         let text = text[..text.floor_char_boundary(PROGRESS_TEXT_BYTES_MAX)].to_owned();
-        self.offer(|task, epoch| ExecutorEvent::Progress {
-            task,
-            epoch,
-            percent,
-            text,
-        });
+        self.offer(|task, epoch| ExecutorEvent::Progress { task, epoch, percent, text });
     }
 
     fn output(&self, stream: Stream, chunk: &[u8]) {
-        self.offer(|task, epoch| ExecutorEvent::Output {
-            task,
-            epoch,
-            stream,
-            chunk: chunk.to_vec(),
-        });
+        self.offer(|task, epoch| ExecutorEvent::Output { task, epoch, stream, chunk: chunk.to_vec() });
     }
 }

@@ -28,15 +28,11 @@ where
     }
 }
 
-fn executor(
-    limits: ExecutorLimits,
-    more: Vec<Arc<dyn TaskHandler>>,
-) -> (Executor, mpsc::Receiver<ExecutorEvent>) {
+fn executor(limits: ExecutorLimits, more: Vec<Arc<dyn TaskHandler>>) -> (Executor, mpsc::Receiver<ExecutorEvent>) {
     let mut registry = Registry::new();
     registry.register(Arc::new(Echo)).unwrap();
     registry.register(Arc::new(Sleep)).unwrap();
-    more.into_iter()
-        .for_each(|handler| registry.register(handler).unwrap());
+    more.into_iter().for_each(|handler| registry.register(handler).unwrap());
     let (events, receiver) = mpsc::channel(1024);
     (Executor::new(registry, limits, events), receiver)
 }
@@ -70,74 +66,33 @@ fn class(outcome: &Outcome) -> Option<ErrorClass> {
 async fn an_echo_starts_and_finishes() {
     let (executor, mut events) = executor(ExecutorLimits::default(), vec![]);
     assert!(executor.start(assignment("t", "echo", json!({"a": 1}))));
-    let started = ExecutorEvent::Started {
-        task: "t".to_owned(),
-        epoch: 3,
-    };
+    let started = ExecutorEvent::Started { task: "t".to_owned(), epoch: 3 };
     assert_eq!(events.recv().await, Some(started));
-    let Some(ExecutorEvent::Finished {
-        task,
-        epoch,
-        outcome,
-    }) = events.recv().await
-    else {
-        panic!()
-    };
+    let Some(ExecutorEvent::Finished { task, epoch, outcome }) = events.recv().await else { panic!() };
     assert_eq!((task.as_str(), epoch), ("t", 3));
     let duration = outcome.duration;
-    assert_eq!(
-        outcome,
-        Outcome {
-            result: Some(json!({"a": 1})),
-            duration,
-            ..Outcome::default()
-        }
-    );
+    assert_eq!(outcome, Outcome { result: Some(json!({"a": 1})), duration, ..Outcome::default() });
     assert_eq!(executor.running(), 0);
 }
 
 #[tokio::test]
 async fn what_cannot_run_finishes_with_the_reason() {
-    let limits = ExecutorLimits {
-        payload_bytes_max: 8,
-        ..ExecutorLimits::default()
-    };
+    let limits = ExecutorLimits { payload_bytes_max: 8, ..ExecutorLimits::default() };
     let (executor, mut events) = executor(limits, vec![]);
     executor.start(assignment("t", "frobnicate", json!(1)));
-    assert_eq!(
-        class(&outcome(&mut events).await),
-        Some(ErrorClass::UnsupportedOperation)
-    );
+    assert_eq!(class(&outcome(&mut events).await), Some(ErrorClass::UnsupportedOperation));
     executor.start(assignment("t", "echo", json!("123456789")));
-    assert_eq!(
-        class(&outcome(&mut events).await),
-        Some(ErrorClass::InvalidPayload)
-    );
-    executor.start(Assignment {
-        payload: b"{".to_vec(),
-        ..assignment("t", "echo", json!(1))
-    });
-    assert_eq!(
-        class(&outcome(&mut events).await),
-        Some(ErrorClass::InvalidPayload)
-    );
-    let deep = Assignment {
-        payload: b"[".repeat(8),
-        ..assignment("t", "echo", json!(1))
-    };
+    assert_eq!(class(&outcome(&mut events).await), Some(ErrorClass::InvalidPayload));
+    executor.start(Assignment { payload: b"{".to_vec(), ..assignment("t", "echo", json!(1)) });
+    assert_eq!(class(&outcome(&mut events).await), Some(ErrorClass::InvalidPayload));
+    let deep = Assignment { payload: b"[".repeat(8), ..assignment("t", "echo", json!(1)) };
     executor.start(deep);
-    assert_eq!(
-        class(&outcome(&mut events).await),
-        Some(ErrorClass::InvalidPayload)
-    );
+    assert_eq!(class(&outcome(&mut events).await), Some(ErrorClass::InvalidPayload));
 }
 
 #[tokio::test]
 async fn no_more_run_than_may_and_none_twice() {
-    let limits = ExecutorLimits {
-        running_max: 1,
-        ..ExecutorLimits::default()
-    };
+    let limits = ExecutorLimits { running_max: 1, ..ExecutorLimits::default() };
     let (executor, mut events) = executor(limits, vec![]);
     let first = assignment("first", "sleep", json!({"duration": 1000}));
     assert!(executor.start(first.clone()));
@@ -147,10 +102,7 @@ async fn no_more_run_than_may_and_none_twice() {
     assert_eq!(class(&refused), Some(ErrorClass::ResourceExhausted));
     assert_eq!(executor.running(), 1);
     executor.stop("first", 3, StopReason::Cancelled, Duration::ZERO);
-    assert_eq!(
-        outcome(&mut events).await.stopped,
-        Some(StopReason::Cancelled)
-    );
+    assert_eq!(outcome(&mut events).await.stopped, Some(StopReason::Cancelled));
 }
 
 #[tokio::test]
@@ -164,10 +116,7 @@ async fn a_panic_is_the_tasks_failure_and_nobody_elses() {
         executor.start(assignment("t", "panics", json!(null)));
         let ended = outcome(&mut events).await;
         let error = ended.error.as_ref().unwrap();
-        assert_eq!(
-            (error.class, error.message.as_str()),
-            (ErrorClass::TaskError, "the handler panicked: ouch 3")
-        );
+        assert_eq!((error.class, error.message.as_str()), (ErrorClass::TaskError, "the handler panicked: ouch 3"));
         assert_eq!(ended.stderr, "before");
         executor.start(assignment("u", "echo", json!(1)));
         assert_eq!(outcome(&mut events).await.result, Some(json!(1)));
@@ -181,10 +130,8 @@ async fn time_limits_hold_for_handlers_that_listen_and_for_those_that_do_not() {
         std::future::pending().await
     });
     let (executor, mut events) = executor(ExecutorLimits::default(), vec![Arc::new(deaf)]);
-    let limited = |task_type, payload| Assignment {
-        timeout: Duration::from_secs(10),
-        ..assignment("t", task_type, payload)
-    };
+    let limited =
+        |task_type, payload| Assignment { timeout: Duration::from_secs(10), ..assignment("t", task_type, payload) };
     executor.start(limited("sleep", json!({"duration": 60})));
     let ended = outcome(&mut events).await;
     assert!(ended.timed_out && !ended.abandoned && ended.stopped.is_none());
@@ -194,11 +141,7 @@ async fn time_limits_hold_for_handlers_that_listen_and_for_those_that_do_not() {
     executor.start(limited("deaf", json!(null)));
     let ended = outcome(&mut events).await;
     assert!(ended.timed_out && ended.abandoned);
-    assert_eq!(
-        (ended.stdout.as_str(), ended.duration.as_secs()),
-        ("so far", 13),
-        "limit + grace + 1.5 s"
-    );
+    assert_eq!((ended.stdout.as_str(), ended.duration.as_secs()), ("so far", 13), "limit + grace + 1.5 s");
     assert_eq!(executor.running(), 0);
 }
 
@@ -211,10 +154,7 @@ async fn a_handler_that_blocks_its_thread_is_left_behind() {
         ctx.progress(100, "must not be heard after the end");
         async { Ok(json!("too late")) }
     });
-    let limits = ExecutorLimits {
-        let_go: Duration::from_millis(10),
-        ..ExecutorLimits::default()
-    };
+    let limits = ExecutorLimits { let_go: Duration::from_millis(10), ..ExecutorLimits::default() };
     let (executor, mut events) = executor(limits, vec![Arc::new(blocks)]);
     executor.start(assignment("t", "blocks", json!(null)));
     assert!(executor.stop("t", 3, StopReason::Cancelled, Duration::from_millis(10)));
@@ -224,21 +164,14 @@ async fn a_handler_that_blocks_its_thread_is_left_behind() {
     assert_eq!(executor.running(), 0);
     unblock.send(()).unwrap();
     executor.start(assignment("u", "echo", json!(2)));
-    assert_eq!(
-        outcome(&mut events).await.result,
-        Some(json!(2)),
-        "no second end of the first"
-    );
+    assert_eq!(outcome(&mut events).await.result, Some(json!(2)), "no second end of the first");
 }
 
 #[tokio::test]
 async fn the_first_reason_to_stop_counts_and_being_cancelled_is_no_error() {
     let (executor, mut events) = executor(ExecutorLimits::default(), vec![]);
     assert!(!executor.stop("t", 3, StopReason::Cancelled, Duration::ZERO));
-    for (why, expected) in [
-        (StopReason::Cancelled, None),
-        (StopReason::LeaseLost, Some(ErrorClass::Preempted)),
-    ] {
+    for (why, expected) in [(StopReason::Cancelled, None), (StopReason::LeaseLost, Some(ErrorClass::Preempted))] {
         executor.start(assignment("t", "sleep", json!({"duration": 1000})));
         assert!(!executor.stop("t", 4, why, Duration::ZERO), "another epoch");
         assert!(executor.stop("t", 3, why, Duration::ZERO));
@@ -263,38 +196,21 @@ async fn every_start_ends_exactly_once_whatever_races() {
             }
         }
     });
-    let limits = ExecutorLimits {
-        running_max: usize::MAX,
-        let_go: Duration::ZERO,
-        ..ExecutorLimits::default()
-    };
+    let limits = ExecutorLimits { running_max: usize::MAX, let_go: Duration::ZERO, ..ExecutorLimits::default() };
     let (executor, mut events) = executor(limits, vec![Arc::new(racy)]);
     let executor = Arc::new(executor);
     let starter = Arc::clone(&executor);
     let all = tokio::spawn(async move {
         for epoch in 0..TASKS {
             let timeout = Duration::from_micros(epoch * 7 % 1000);
-            starter.start(Assignment {
-                epoch,
-                timeout,
-                ..assignment("t", "racy", json!(null))
-            });
-            starter.stop(
-                "t",
-                epoch.saturating_sub(epoch % 13),
-                StopReason::Cancelled,
-                Duration::ZERO,
-            );
+            starter.start(Assignment { epoch, timeout, ..assignment("t", "racy", json!(null)) });
+            starter.stop("t", epoch.saturating_sub(epoch % 13), StopReason::Cancelled, Duration::ZERO);
         }
         starter.stop_all(StopReason::Shutdown, Duration::ZERO);
     });
     let mut ended = vec![0; TASKS as usize];
     while ended.contains(&0) {
-        match tokio::time::timeout(Duration::from_secs(20), events.recv())
-            .await
-            .unwrap()
-            .unwrap()
-        {
+        match tokio::time::timeout(Duration::from_secs(20), events.recv()).await.unwrap().unwrap() {
             ExecutorEvent::Finished { epoch, .. } => ended[epoch as usize] += 1,
             ExecutorEvent::Started { epoch, .. } => assert_eq!(ended[epoch as usize], 0),
             _ => {}
@@ -314,10 +230,7 @@ async fn progress_and_output_are_told_and_a_full_channel_holds_nobody_up() {
             ctx.progress(percent, "ü".repeat(1000).as_str());
             ctx.output(Stream::Stdout, b"line\n");
         }
-        ctx.add_usage(ResourceUsage {
-            cpu_micros: Some(5),
-            memory_bytes_max: None,
-        });
+        ctx.add_usage(ResourceUsage { cpu_micros: Some(5), memory_bytes_max: None });
         Ok(json!(ctx.env()))
     });
     let mut registry = Registry::new();
@@ -333,16 +246,9 @@ async fn progress_and_output_are_told_and_a_full_channel_holds_nobody_up() {
         }
     };
     assert_eq!(heard.len(), 4, "{heard:?}");
-    assert!(
-        matches!(&heard[1], ExecutorEvent::Progress { percent: 0, text, .. } if text.len() == 256)
-    );
-    assert!(
-        matches!(&heard[2], ExecutorEvent::Output { stream: Stream::Stdout, chunk, .. } if chunk == b"line\n")
-    );
-    assert_eq!(
-        (ended.stdout.len(), ended.usage.cpu_micros),
-        (1000, Some(5))
-    );
+    assert!(matches!(&heard[1], ExecutorEvent::Progress { percent: 0, text, .. } if text.len() == 256));
+    assert!(matches!(&heard[2], ExecutorEvent::Output { stream: Stream::Stdout, chunk, .. } if chunk == b"line\n"));
+    assert_eq!((ended.stdout.len(), ended.usage.cpu_micros), (1000, Some(5)));
     let expected = json!([
         ["RC_TASK_ID", "t"],
         ["RC_TASK_EPOCH", "3"],
@@ -362,19 +268,10 @@ async fn a_command_that_runs_out_of_time_keeps_what_it_had_to_show() {
     let (executor, mut events) = executor(ExecutorLimits::default(), vec![Arc::new(command)]);
     let payload = json!({"command": "echo $RC_TASK_ID $RC_TASK_EPOCH $RC_TRACEPARENT; exec sleep 1000", "shell": true});
     let timeout = Duration::from_millis(300);
-    executor.start(Assignment {
-        timeout,
-        ..assignment("t", "command", payload)
-    });
+    executor.start(Assignment { timeout, ..assignment("t", "command", payload) });
     let ended = outcome(&mut events).await;
-    assert!(
-        ended.timed_out && !ended.abandoned && ended.stopped.is_none(),
-        "{ended:?}"
-    );
-    assert_eq!(
-        ended.result,
-        Some(json!({"return_code": 143, "stdout": "t 3 00-trace\n", "stderr": ""}))
-    );
+    assert!(ended.timed_out && !ended.abandoned && ended.stopped.is_none(), "{ended:?}");
+    assert_eq!(ended.result, Some(json!({"return_code": 143, "stdout": "t 3 00-trace\n", "stderr": ""})));
     assert_eq!(ended.stdout, "t 3 00-trace\n");
     assert!(ended.usage.cpu_micros.is_some());
     let _ = std::fs::remove_dir_all(root);

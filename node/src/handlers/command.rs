@@ -45,21 +45,13 @@ impl Command {
     /// A handler that starts programs with `launcher`, in work directories below `work_root` (created when needed).
     pub fn new(launcher: Arc<dyn Launcher>, work_root: PathBuf) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_else(|| PATH_DEFAULT.into());
-        Self {
-            launcher,
-            work_root,
-            path,
-        }
+        Self { launcher, work_root, path }
     }
 
     fn program(&self, ctx: &TaskContext, payload: &CommandPayload, dir: &Path) -> Program {
         let limits = ctx.limits();
         let mut argv = payload.argv.iter().map(OsString::from);
-        let mut env: Vec<(OsString, OsString)> = ctx
-            .env()
-            .iter()
-            .map(|(k, v)| (k.into(), v.into()))
-            .collect();
+        let mut env: Vec<(OsString, OsString)> = ctx.env().iter().map(|(k, v)| (k.into(), v.into())).collect();
         env.push(("PATH".into(), self.path.clone()));
         env.push(("LANG".into(), "C.UTF-8".into()));
         env.push(("HOME".into(), dir.into()));
@@ -70,10 +62,7 @@ impl Command {
             program: argv.next().unwrap_or_default(),
             args: argv.collect(),
             env,
-            cwd: payload
-                .cwd
-                .as_ref()
-                .map_or_else(|| dir.to_owned(), |cwd| dir.join(cwd)),
+            cwd: payload.cwd.as_ref().map_or_else(|| dir.to_owned(), |cwd| dir.join(cwd)),
             stdin: payload.stdin.is_some(),
             limits: ProcessLimits {
                 memory_bytes: limits.memory_bytes_max,
@@ -109,18 +98,10 @@ impl TaskHandler for Command {
 }
 
 impl Command {
-    async fn run(
-        &self,
-        ctx: &TaskContext,
-        payload: CommandPayload,
-        dir: &Path,
-    ) -> Result<Value, TaskError> {
+    async fn run(&self, ctx: &TaskContext, payload: CommandPayload, dir: &Path) -> Result<Value, TaskError> {
         let program = self.program(ctx, &payload, dir);
         if !program.cwd.is_dir() {
-            return Err(TaskError::invalid(format!(
-                "`cwd` is no directory: {}",
-                program.cwd.display()
-            )));
+            return Err(TaskError::invalid(format!("`cwd` is no directory: {}", program.cwd.display())));
         }
         let process = self.launcher.launch(program).await.map_err(not_started)?;
         let marks = marks(ctx);
@@ -128,14 +109,11 @@ impl Command {
         let ended = supervise(ctx, process, stdin, payload.timeout, marks).await?;
         let code = ended.exit.code();
         let (stdout, stderr) = ctx.captured();
-        let result =
-            json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
+        let result = json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
         let error = match ended.why {
             Why::Itself if code == 0 => return Ok(result),
             Why::Itself => match ended.exit.signal() {
-                Some(signal) => {
-                    TaskError::task(format!("the command was ended by signal {signal}"))
-                }
+                Some(signal) => TaskError::task(format!("the command was ended by signal {signal}")),
                 None => TaskError::task(format!("the command exited with code {code}")),
             },
             Why::Stopped => TaskError::stopped(),
@@ -202,18 +180,11 @@ async fn supervise(
 /// What tells the processes of this attempt from all others.
 fn marks(ctx: &TaskContext) -> Vec<String> {
     let own = |(name, _): &&(String, String)| name == "RC_TASK_ID" || name == "RC_TASK_EPOCH";
-    ctx.env()
-        .iter()
-        .filter(own)
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect()
+    ctx.env().iter().filter(own).map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 fn lost(error: std::io::Error) -> TaskError {
-    TaskError::new(
-        ErrorClass::ResourceExhausted,
-        format!("lost sight of the command: {error}"),
-    )
+    TaskError::new(ErrorClass::ResourceExhausted, format!("lost sight of the command: {error}"))
 }
 
 /// A program that is not there will not be there next time; a device without room for one more process may.
@@ -229,9 +200,7 @@ fn not_started(error: LaunchError) -> TaskError {
     match source.kind() {
         ErrorKind::NotFound => failed(127),
         ErrorKind::PermissionDenied => failed(126),
-        ErrorKind::ArgumentListTooLong => {
-            TaskError::invalid("the arguments and the environment are too long")
-        }
+        ErrorKind::ArgumentListTooLong => TaskError::invalid("the arguments and the environment are too long"),
         ErrorKind::WouldBlock | ErrorKind::OutOfMemory => {
             TaskError::new(ErrorClass::ResourceExhausted, error.to_string())
         }

@@ -65,9 +65,7 @@ impl Serialize for ResourceUsage {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("ResourceUsage", 2)?;
         out.serialize_field("cpu_seconds", &self.cpu_micros.map(|us| us as f64 / 1e6))?;
-        let mb = self
-            .memory_bytes_max
-            .map(|bytes| (bytes / 10_000) as f64 / 100.0);
+        let mb = self.memory_bytes_max.map(|bytes| (bytes / 10_000) as f64 / 100.0);
         out.serialize_field("max_memory_mb", &mb)?;
         out.end()
     }
@@ -150,38 +148,17 @@ pub struct TaskContext {
 
 impl TaskContext {
     /// A context for an attempt. `sink` hears of progress and output as they come.
-    pub fn new(
-        info: TaskInfo,
-        limits: TaskLimits,
-        cancel: CancellationToken,
-        sink: Option<Arc<dyn TaskSink>>,
-    ) -> Self {
+    pub fn new(info: TaskInfo, limits: TaskLimits, cancel: CancellationToken, sink: Option<Arc<dyn TaskSink>>) -> Self {
         let unknown = || AtomicU64::new(UNKNOWN);
         let stop_grace_ms = AtomicU64::new(millis(limits.stop_grace));
         let (output, cpu_micros, memory_bytes) = (Mutex::default(), unknown(), unknown());
-        let shared = Shared {
-            info,
-            limits,
-            cancel,
-            sink,
-            output,
-            cpu_micros,
-            memory_bytes,
-            stop_grace_ms,
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { info, limits, cancel, sink, output, cpu_micros, memory_bytes, stop_grace_ms };
+        Self { shared: Arc::new(shared) }
     }
 
     /// A context that belongs to no executor, to try a handler with: first attempt, default limits, nobody listens.
     pub fn detached(task: &str) -> Self {
-        let info = TaskInfo {
-            task: task.to_owned(),
-            attempt: 1,
-            epoch: 1,
-            ..TaskInfo::default()
-        };
+        let info = TaskInfo { task: task.to_owned(), attempt: 1, epoch: 1, ..TaskInfo::default() };
         Self::new(info, TaskLimits::default(), CancellationToken::new(), None)
     }
 
@@ -237,9 +214,7 @@ impl TaskContext {
 
     /// To be called before the token is cancelled.
     pub(crate) fn set_stop_grace(&self, grace: Duration) {
-        self.shared
-            .stop_grace_ms
-            .store(millis(grace), Ordering::Relaxed);
+        self.shared.stop_grace_ms.store(millis(grace), Ordering::Relaxed);
     }
 
     /// Tells how far the task is, 0 to 100.
@@ -275,44 +250,25 @@ impl TaskContext {
     pub fn add_usage(&self, usage: ResourceUsage) {
         let order = Ordering::Relaxed;
         if let Some(more) = usage.cpu_micros {
-            let add = |now: u64| {
-                Some(if now == UNKNOWN {
-                    more
-                } else {
-                    now.saturating_add(more)
-                })
-            };
+            let add = |now: u64| Some(if now == UNKNOWN { more } else { now.saturating_add(more) });
             // The closure never refuses, so the update cannot fail.
             let _ = self.shared.cpu_micros.fetch_update(order, order, add);
         }
         if let Some(bytes) = usage.memory_bytes_max {
-            let max = |now: u64| {
-                Some(if now == UNKNOWN {
-                    bytes
-                } else {
-                    now.max(bytes)
-                })
-            };
+            let max = |now: u64| Some(if now == UNKNOWN { bytes } else { now.max(bytes) });
             let _ = self.shared.memory_bytes.fetch_update(order, order, max);
         }
     }
 
     /// What the task used so far.
     pub fn usage(&self) -> ResourceUsage {
-        let known =
-            |value: &AtomicU64| Some(value.load(Ordering::Relaxed)).filter(|v| *v != UNKNOWN);
-        ResourceUsage {
-            cpu_micros: known(&self.shared.cpu_micros),
-            memory_bytes_max: known(&self.shared.memory_bytes),
-        }
+        let known = |value: &AtomicU64| Some(value.load(Ordering::Relaxed)).filter(|v| *v != UNKNOWN);
+        ResourceUsage { cpu_micros: known(&self.shared.cpu_micros), memory_bytes_max: known(&self.shared.memory_bytes) }
     }
 
     /// A panic elsewhere leaves the bytes whole, so a poisoned lock is still good.
     fn lock_output(&self) -> MutexGuard<'_, (Captured, Captured)> {
-        self.shared
-            .output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -322,40 +278,22 @@ mod tests {
 
     #[test]
     fn output_is_capped_and_never_cut_inside_a_character() {
-        let limits = TaskLimits {
-            output_bytes_max: 4,
-            ..TaskLimits::default()
-        };
+        let limits = TaskLimits { output_bytes_max: 4, ..TaskLimits::default() };
         let ctx = TaskContext::new(TaskInfo::default(), limits, CancellationToken::new(), None);
         ctx.output(Stream::Stdout, "abc".as_bytes());
         ctx.output(Stream::Stdout, "ü".as_bytes());
         ctx.output(Stream::Stderr, b"\xffab");
         let (stdout, stderr) = ctx.captured();
         assert_eq!((stdout.text().as_str(), stdout.truncated), ("abc", true));
-        assert_eq!(
-            (stderr.text().as_str(), stderr.truncated),
-            ("\u{fffd}ab", false)
-        );
+        assert_eq!((stderr.text().as_str(), stderr.truncated), ("\u{fffd}ab", false));
     }
 
     #[test]
     fn usage_is_unknown_until_someone_reports_it() {
         let ctx = TaskContext::detached("t");
-        assert_eq!(
-            serde_json::to_string(&ctx.usage()).unwrap(),
-            r#"{"cpu_seconds":null,"max_memory_mb":null}"#
-        );
-        ctx.add_usage(ResourceUsage {
-            cpu_micros: Some(1_500_000),
-            memory_bytes_max: Some(9_000_000),
-        });
-        ctx.add_usage(ResourceUsage {
-            cpu_micros: Some(500_000),
-            memory_bytes_max: Some(1),
-        });
-        assert_eq!(
-            serde_json::to_string(&ctx.usage()).unwrap(),
-            r#"{"cpu_seconds":2.0,"max_memory_mb":9.0}"#
-        );
+        assert_eq!(serde_json::to_string(&ctx.usage()).unwrap(), r#"{"cpu_seconds":null,"max_memory_mb":null}"#);
+        ctx.add_usage(ResourceUsage { cpu_micros: Some(1_500_000), memory_bytes_max: Some(9_000_000) });
+        ctx.add_usage(ResourceUsage { cpu_micros: Some(500_000), memory_bytes_max: Some(1) });
+        assert_eq!(serde_json::to_string(&ctx.usage()).unwrap(), r#"{"cpu_seconds":2.0,"max_memory_mb":9.0}"#);
     }
 }

@@ -35,17 +35,8 @@ mod tests {
 
     #[tokio::test]
     async fn any_json_comes_back_as_it_is() {
-        for payload in [
-            json!(null),
-            json!(1),
-            json!("x"),
-            json!([{"deep": [1, 2.5, "ü"]}]),
-        ] {
-            assert_eq!(
-                Echo.execute(TaskContext::detached("t"), payload.clone())
-                    .await,
-                Ok(payload)
-            );
+        for payload in [json!(null), json!(1), json!("x"), json!([{"deep": [1, 2.5, "ü"]}])] {
+            assert_eq!(Echo.execute(TaskContext::detached("t"), payload.clone()).await, Ok(payload));
         }
     }
 }

@@ -50,11 +50,7 @@ impl ErrorClass {
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
-            Self::NetworkError
-                | Self::TimeoutError
-                | Self::ResourceExhausted
-                | Self::DeviceLost
-                | Self::Preempted
+            Self::NetworkError | Self::TimeoutError | Self::ResourceExhausted | Self::DeviceLost | Self::Preempted
         )
     }
 }
@@ -81,11 +77,7 @@ pub struct TaskError {
 impl TaskError {
     /// An error with nothing to show.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self {
-            class,
-            message: message.into(),
-            result: None,
-        }
+        Self { class, message: message.into(), result: None }
     }
 
     /// The same error with a partial result.

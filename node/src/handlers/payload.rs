@@ -21,10 +21,7 @@ impl<'a> Fields<'a> {
             Value::Null => return Ok(Self { map: None }),
             Value::Object(map) => map,
             other => {
-                return Err(TaskError::invalid(format!(
-                    "payload must be an object, not {}",
-                    kind(other)
-                )));
+                return Err(TaskError::invalid(format!("payload must be an object, not {}", kind(other))));
             }
         };
         if let Some(name) = map.keys().find(|name| !known.contains(&name.as_str())) {
@@ -33,9 +30,7 @@ impl<'a> Fields<'a> {
                 [] => "this task type takes none".to_owned(),
                 known => format!("known are {}", known.join(", ")),
             };
-            return Err(TaskError::invalid(format!(
-                "unknown payload field `{short}`; {hint}"
-            )));
+            return Err(TaskError::invalid(format!("unknown payload field `{short}`; {hint}")));
         }
         Ok(Self { map: Some(map) })
     }
@@ -70,9 +65,7 @@ impl<'a> Fields<'a> {
             return Ok(None);
         };
         if !(0.0..=max).contains(&seconds) {
-            return Err(TaskError::invalid(format!(
-                "`{name}` must be between 0 and {max} seconds, not {seconds}"
-            )));
+            return Err(TaskError::invalid(format!("`{name}` must be between 0 and {max} seconds, not {seconds}")));
         }
         Ok(Some(seconds))
     }
@@ -86,15 +79,9 @@ impl<'a> Fields<'a> {
             return Ok(None);
         };
         let element = |(i, v): (usize, &'a Value)| {
-            v.as_str().ok_or_else(|| {
-                TaskError::invalid(format!("`{name}[{i}]` must be a string, not {}", kind(v)))
-            })
+            v.as_str().ok_or_else(|| TaskError::invalid(format!("`{name}[{i}]` must be a string, not {}", kind(v))))
         };
-        list.iter()
-            .enumerate()
-            .map(element)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        list.iter().enumerate().map(element).collect::<Result<_, _>>().map(Some)
     }
 
     /// An object whose values are strings.
@@ -108,10 +95,7 @@ impl<'a> Fields<'a> {
         let entry = |(k, v): (&'a String, &'a Value)| {
             let v = v.as_str().ok_or_else(|| {
                 let short: String = k.chars().take(64).collect();
-                TaskError::invalid(format!(
-                    "`{name}.{short}` must be a string, not {}",
-                    kind(v)
-                ))
+                TaskError::invalid(format!("`{name}.{short}` must be a string, not {}", kind(v)))
             })?;
             Ok((k.as_str(), v))
         };
@@ -127,8 +111,7 @@ impl<'a> Fields<'a> {
         let Some(value) = self.value(name) else {
             return Ok(None);
         };
-        let wrong =
-            || TaskError::invalid(format!("`{name}` must be {wanted}, not {}", kind(value)));
+        let wrong = || TaskError::invalid(format!("`{name}` must be {wanted}, not {}", kind(value)));
         read(value).ok_or_else(wrong).map(Some)
     }
 }
@@ -158,37 +141,16 @@ mod tests {
     fn errors_name_the_field_and_what_is_wrong() {
         let message = |e: TaskError| e.message;
         let err = Fields::new(&json!({"durration": 1}), &["duration"]).unwrap_err();
-        assert_eq!(
-            message(err),
-            "unknown payload field `durration`; known are duration"
-        );
-        assert_eq!(
-            message(Fields::new(&json!([1]), &[]).unwrap_err()),
-            "payload must be an object, not a list"
-        );
+        assert_eq!(message(err), "unknown payload field `durration`; known are duration");
+        assert_eq!(message(Fields::new(&json!([1]), &[]).unwrap_err()), "payload must be an object, not a list");
 
         let payload = json!({"s": 1, "n": "1", "l": ["a", 2], "m": {"k": []}, "b": 0});
         let fields = Fields::new(&payload, &["s", "n", "l", "m", "b"]).unwrap();
-        assert_eq!(
-            message(fields.string("s").unwrap_err()),
-            "`s` must be a string, not a number"
-        );
-        assert_eq!(
-            message(fields.seconds("n", 1.0).unwrap_err()),
-            "`n` must be a number of seconds, not a string"
-        );
-        assert_eq!(
-            message(fields.strings("l").unwrap_err()),
-            "`l[1]` must be a string, not a number"
-        );
-        assert_eq!(
-            message(fields.string_map("m").unwrap_err()),
-            "`m.k` must be a string, not a list"
-        );
-        assert_eq!(
-            message(fields.boolean("b").unwrap_err()),
-            "`b` must be true or false, not a number"
-        );
+        assert_eq!(message(fields.string("s").unwrap_err()), "`s` must be a string, not a number");
+        assert_eq!(message(fields.seconds("n", 1.0).unwrap_err()), "`n` must be a number of seconds, not a string");
+        assert_eq!(message(fields.strings("l").unwrap_err()), "`l[1]` must be a string, not a number");
+        assert_eq!(message(fields.string_map("m").unwrap_err()), "`m.k` must be a string, not a list");
+        assert_eq!(message(fields.boolean("b").unwrap_err()), "`b` must be true or false, not a number");
         assert_eq!(fields.string("absent").unwrap(), None);
     }
 }

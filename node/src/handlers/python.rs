@@ -63,9 +63,7 @@ impl TaskHandler for PythonEval {
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
         let fields = Fields::new(&payload, &["expression"])?;
-        let expression = fields
-            .string("expression")?
-            .ok_or_else(|| missing("expression"))?;
+        let expression = fields.string("expression")?.ok_or_else(|| missing("expression"))?;
         if expression.len() > EXPRESSION_BYTES_MAX {
             let message = format!("`expression` is longer than {EXPRESSION_BYTES_MAX} bytes");
             return Err(TaskError::invalid(message));
@@ -85,12 +83,10 @@ impl TaskHandler for PythonEval {
         };
         report(&ctx, &reply);
         match reply.value {
-            Ok(frame::Evaluated { result, repr: None }) => {
-                Ok(json!({"result": result, "expression": expression}))
+            Ok(frame::Evaluated { result, repr: None }) => Ok(json!({"result": result, "expression": expression})),
+            Ok(frame::Evaluated { repr: Some(repr), .. }) => {
+                Ok(json!({"result": null, "repr": repr, "expression": expression}))
             }
-            Ok(frame::Evaluated {
-                repr: Some(repr), ..
-            }) => Ok(json!({"result": null, "repr": repr, "expression": expression})),
             Err((failure, text)) => Err(TaskError::new(failure.class(), text)),
         }
     }
@@ -102,10 +98,7 @@ fn report(ctx: &TaskContext, reply: &Reply) {
         // The worker kept as much as is kept here, so one byte beyond it marks the output as truncated.
         ctx.output(Stream::Stdout, b"\n");
     }
-    ctx.add_usage(ResourceUsage {
-        cpu_micros: reply.cpu_micros,
-        memory_bytes_max: reply.memory_bytes,
-    });
+    ctx.add_usage(ResourceUsage { cpu_micros: reply.cpu_micros, memory_bytes_max: reply.memory_bytes });
 }
 
 impl Failure {

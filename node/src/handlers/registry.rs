@@ -82,22 +82,11 @@ mod tests {
     fn a_type_has_one_handler_and_a_proper_name() {
         let mut registry = Registry::new();
         registry.register(Arc::new(Echo)).unwrap();
-        assert_eq!(
-            registry.register(Arc::new(Echo)),
-            Err(RegistryError::Duplicate("echo".into()))
-        );
+        assert_eq!(registry.register(Arc::new(Echo)), Err(RegistryError::Duplicate("echo".into())));
         for bad in ["", "two words", "ümlaut", "a/b"] {
-            assert_eq!(
-                registry.register(Arc::new(Named(bad))),
-                Err(RegistryError::Name(bad.into()))
-            );
+            assert_eq!(registry.register(Arc::new(Named(bad))), Err(RegistryError::Name(bad.into())));
         }
-        registry
-            .register(Arc::new(Named("acme.fibonacci:2")))
-            .unwrap();
-        assert_eq!(
-            registry.task_types().collect::<Vec<_>>(),
-            ["acme.fibonacci:2", "echo"]
-        );
+        registry.register(Arc::new(Named("acme.fibonacci:2"))).unwrap();
+        assert_eq!(registry.task_types().collect::<Vec<_>>(), ["acme.fibonacci:2", "echo"]);
     }
 }

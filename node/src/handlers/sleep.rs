@@ -31,9 +31,7 @@ impl TaskHandler for Sleep {
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
         let fields = Fields::new(&payload, &["duration"])?;
-        let seconds = fields
-            .seconds("duration", SLEEP_SECONDS_MAX)?
-            .ok_or_else(|| missing("duration"))?;
+        let seconds = fields.seconds("duration", SLEEP_SECONDS_MAX)?.ok_or_else(|| missing("duration"))?;
         tokio::select! {
             biased;
             () = ctx.cancelled() => Err(TaskError::stopped()),
@@ -53,18 +51,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn sleeps_as_long_as_it_says() {
         let before = tokio::time::Instant::now();
-        let result = Sleep
-            .execute(TaskContext::detached("t"), json!({"duration": 2.5}))
-            .await;
+        let result = Sleep.execute(TaskContext::detached("t"), json!({"duration": 2.5})).await;
         assert_eq!(result, Ok(json!({"slept_for": 2.5})));
         let slept = before.elapsed();
-        assert!(
-            (Duration::from_millis(2500)..Duration::from_millis(2600)).contains(&slept),
-            "{slept:?}"
-        );
-        let result = Sleep
-            .execute(TaskContext::detached("t"), json!({"duration": 0}))
-            .await;
+        assert!((Duration::from_millis(2500)..Duration::from_millis(2600)).contains(&slept), "{slept:?}");
+        let result = Sleep.execute(TaskContext::detached("t"), json!({"duration": 0})).await;
         assert_eq!(result, Ok(json!({"slept_for": 0})));
     }
 
@@ -84,28 +75,15 @@ mod tests {
             (json!({"duration": -0.1}), "between 0 and"),
             (json!({"duration": 31_536_001}), "between 0 and"),
             (json!({"duration": 1e300}), "between 0 and"),
-            (
-                json!({"duration": "1"}),
-                "`duration` must be a number of seconds, not a string",
-            ),
+            (json!({"duration": "1"}), "`duration` must be a number of seconds, not a string"),
             (json!({"duration": true}), "not a boolean"),
-            (
-                json!({"duration": 1, "durations": 1}),
-                "unknown payload field `durations`",
-            ),
+            (json!({"duration": 1, "durations": 1}), "unknown payload field `durations`"),
             (json!(3), "payload must be an object, not a number"),
         ];
         for (payload, expected) in cases {
-            let error = Sleep
-                .execute(TaskContext::detached("t"), payload.clone())
-                .await
-                .unwrap_err();
+            let error = Sleep.execute(TaskContext::detached("t"), payload.clone()).await.unwrap_err();
             assert_eq!(error.class, ErrorClass::InvalidPayload, "{payload}");
-            assert!(
-                error.message.contains(expected),
-                "{payload}: {}",
-                error.message
-            );
+            assert!(error.message.contains(expected), "{payload}: {}", error.message);
         }
     }
 }

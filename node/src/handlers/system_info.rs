@@ -52,20 +52,9 @@ mod tests {
         let count = std::sync::atomic::AtomicU32::new(0);
         let source = move || json!({"n": count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)});
         let handler = SystemInfo::new(Arc::new(source));
-        assert_eq!(
-            handler.execute(TaskContext::detached("t"), json!({})).await,
-            Ok(json!({"n": 0}))
-        );
-        assert_eq!(
-            handler
-                .execute(TaskContext::detached("t"), json!(null))
-                .await,
-            Ok(json!({"n": 1}))
-        );
-        let error = handler
-            .execute(TaskContext::detached("t"), json!({"verbose": true}))
-            .await
-            .unwrap_err();
+        assert_eq!(handler.execute(TaskContext::detached("t"), json!({})).await, Ok(json!({"n": 0})));
+        assert_eq!(handler.execute(TaskContext::detached("t"), json!(null)).await, Ok(json!({"n": 1})));
+        let error = handler.execute(TaskContext::detached("t"), json!({"verbose": true})).await.unwrap_err();
         assert!(error.message.contains("`verbose`"), "{}", error.message);
     }
 }

@@ -28,13 +28,7 @@ pub(super) fn confine(limits: &ProcessLimits, parent: libc::pid_t) -> io::Result
 fn die_with(parent: libc::pid_t) -> io::Result<()> {
     // SAFETY: these prctl options take plain integers.
     let failed = unsafe {
-        libc::prctl(
-            libc::PR_SET_PDEATHSIG,
-            libc::SIGKILL as libc::c_ulong,
-            0,
-            0,
-            0,
-        ) != 0
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0) != 0
             || libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as libc::c_ulong, 0, 0, 0) != 0
     };
     if failed {
@@ -56,19 +50,13 @@ fn die_with(_: libc::pid_t) -> io::Result<()> {
 /// Lowers a limit, never beyond what the owner's own limit allows.
 fn set(resource: Resource, wanted: Option<u64>) -> io::Result<()> {
     let Some(wanted) = wanted else { return Ok(()) };
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid rlimit for the call to fill in.
     if unsafe { libc::getrlimit(resource as _, &mut limit) } != 0 {
         return Err(io::Error::last_os_error());
     }
     let value = (wanted as libc::rlim_t).min(limit.rlim_max);
-    let limit = libc::rlimit {
-        rlim_cur: value,
-        rlim_max: value,
-    };
+    let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
     // SAFETY: `limit` is a valid rlimit that the call only reads.
     if unsafe { libc::setrlimit(resource as _, &limit) } != 0 {
         return Err(io::Error::last_os_error());

@@ -27,10 +27,7 @@ pub struct Exit {
 impl Exit {
     /// The code as a shell gives it: the exit code, or 128 plus the number of the signal that ended it.
     pub fn code(&self) -> i32 {
-        self.status
-            .code()
-            .or_else(|| self.status.signal().map(|n| 128 + n))
-            .unwrap_or(-1)
+        self.status.code().or_else(|| self.status.signal().map(|n| 128 + n)).unwrap_or(-1)
     }
 
     /// The signal that ended it.
@@ -55,23 +52,12 @@ pub struct Process {
 
 impl Process {
     /// Takes charge of a child that leads a group. Must be called on a runtime.
-    pub(super) fn new(
-        mut child: std::process::Child,
-        reaper: mpsc::Sender<Request>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(mut child: std::process::Child, reaper: mpsc::Sender<Request>) -> io::Result<Self> {
         let raw = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = raw.ok_or_else(|| io::Error::other("a child without a process id"))?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on the group dies if a pipe cannot be registered with the runtime.
-        let mut process = Self {
-            pid,
-            exit: None,
-            reaper,
-            stdin: None,
-            stdout: None,
-            stderr: None,
-        };
+        let mut process = Self { pid, exit: None, reaper, stdin: None, stdout: None, stderr: None };
         process.stdin = stdin.map(ChildStdin::from_std).transpose()?;
         process.stdout = stdout.map(ChildStdout::from_std).transpose()?;
         process.stderr = stderr.map(ChildStderr::from_std).transpose()?;
@@ -119,9 +105,7 @@ impl Process {
     pub async fn kill_tree(&self, marks: Vec<String>) {
         let leader = self.id();
         // Walking /proc takes a millisecond or more, too long for a runtime thread.
-        let walk = tokio::task::spawn_blocking(move || {
-            (survivors::descendants(Path::new("/proc"), leader), marks)
-        });
+        let walk = tokio::task::spawn_blocking(move || (survivors::descendants(Path::new("/proc"), leader), marks));
         let walked = walk.await;
         self.signal_group(Signal::KILL);
         if let Ok((descendants, marks)) = walked {
@@ -157,20 +141,12 @@ pub(super) fn wait4(pid: Pid) -> io::Result<Option<Exit>> {
     // collected nowhere else: its `Child` was taken apart in `Process::new`, which does not wait.
     let (pid, usage) = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        let pid = libc::wait4(
-            pid.as_raw_nonzero().get(),
-            &mut status,
-            libc::WNOHANG,
-            &mut usage,
-        );
+        let pid = libc::wait4(pid.as_raw_nonzero().get(), &mut status, libc::WNOHANG, &mut usage);
         (pid, usage)
     };
     match pid {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(None),
-        _ => Ok(Some(Exit {
-            status: ExitStatus::from_raw(status),
-            usage: convert(&usage),
-        })),
+        _ => Ok(Some(Exit { status: ExitStatus::from_raw(status), usage: convert(&usage) })),
     }
 }

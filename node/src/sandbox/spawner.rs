@@ -51,9 +51,7 @@ impl PlainLauncher {
     /// The system gives no thread.
     pub fn new() -> io::Result<Self> {
         let (requests, queue) = mpsc::channel();
-        std::thread::Builder::new()
-            .name("spawner".to_owned())
-            .spawn(move || serve(&queue))?;
+        std::thread::Builder::new().name("spawner".to_owned()).spawn(move || serve(&queue))?;
         Ok(Self { requests })
     }
 }
@@ -64,19 +62,11 @@ impl Launcher for PlainLauncher {
         let name = program.program.to_string_lossy().into_owned();
         let (reply, answer) = oneshot::channel();
         let (requests, runtime) = (self.requests.clone(), tokio::runtime::Handle::current());
-        let launch = Launch {
-            program,
-            reply,
-            requests,
-            runtime,
-        };
+        let launch = Launch { program, reply, requests, runtime };
         let request = Request::Launch(Box::new(launch));
         self.requests.send(request).map_err(|_| LaunchError::Gone)?;
         let spawned = answer.await.map_err(|_| LaunchError::Gone)?;
-        spawned.map_err(|source| LaunchError::Spawn {
-            program: name,
-            source,
-        })
+        spawned.map_err(|source| LaunchError::Spawn { program: name, source })
     }
 }
 
@@ -86,20 +76,13 @@ fn serve(queue: &mpsc::Receiver<Request>) {
     loop {
         orphans.retain(|pid| matches!(wait4(*pid), Ok(None)));
         let request = if orphans.is_empty() {
-            queue
-                .recv()
-                .map_err(|_| mpsc::RecvTimeoutError::Disconnected)
+            queue.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected)
         } else {
             queue.recv_timeout(REAP_INTERVAL)
         };
         match request {
             Ok(Request::Launch(launch)) => {
-                let Launch {
-                    program,
-                    reply,
-                    requests,
-                    runtime,
-                } = *launch;
+                let Launch { program, reply, requests, runtime } = *launch;
                 let _entered = runtime.enter();
                 let process = spawn(program).and_then(|child| Process::new(child, requests));
                 // A caller that gave up drops the process, which kills it.
@@ -122,11 +105,7 @@ fn spawn(program: Program) -> io::Result<std::process::Child> {
         .env_clear()
         .envs(program.env)
         .current_dir(&program.cwd)
-        .stdin(if program.stdin {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        })
+        .stdin(if program.stdin { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);

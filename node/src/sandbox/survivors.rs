@@ -44,18 +44,10 @@ pub(super) fn marked(proc: &Path, marks: &[String]) -> BTreeSet<i32> {
         let Ok(file) = fs::File::open(proc.join(pid.to_string()).join("environ")) else {
             return false;
         };
-        if file
-            .take(ENVIRON_BYTES_MAX)
-            .read_to_end(&mut environ)
-            .is_err()
-        {
+        if file.take(ENVIRON_BYTES_MAX).read_to_end(&mut environ).is_err() {
             return false;
         }
-        let has = |mark: &String| {
-            environ
-                .split(|b| *b == 0)
-                .any(|entry| entry == mark.as_bytes())
-        };
+        let has = |mark: &String| environ.split(|b| *b == 0).any(|entry| entry == mark.as_bytes());
         marks.iter().all(has)
     };
     pids(proc).filter(carries).collect()
@@ -73,9 +65,7 @@ pub(super) fn kill(proc: &Path, marks: &[String], more: &BTreeSet<i32>) {
             return;
         }
         for pid in std::mem::take(&mut targets) {
-            if let Some(pid) =
-                Pid::from_raw(pid).filter(|pid| u32::try_from(pid.as_raw_nonzero().get()) != Ok(me))
-            {
+            if let Some(pid) = Pid::from_raw(pid).filter(|pid| u32::try_from(pid.as_raw_nonzero().get()) != Ok(me)) {
                 // It may be gone already, which is as good.
                 let _ = kill_process(pid, Signal::KILL);
             }

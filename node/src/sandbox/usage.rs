@@ -18,16 +18,9 @@ pub fn own_usage() -> ResourceUsage {
 /// `ru_maxrss` counts kibibytes on Linux and bytes on macOS.
 pub(super) fn convert(usage: &libc::rusage) -> ResourceUsage {
     let micros = |t: libc::timeval| {
-        u64::try_from(t.tv_sec)
-            .unwrap_or(0)
-            .saturating_mul(1_000_000)
-            + u64::try_from(t.tv_usec).unwrap_or(0)
+        u64::try_from(t.tv_sec).unwrap_or(0).saturating_mul(1_000_000) + u64::try_from(t.tv_usec).unwrap_or(0)
     };
-    let unit = if cfg!(any(target_os = "macos", target_os = "ios")) {
-        1
-    } else {
-        1024
-    };
+    let unit = if cfg!(any(target_os = "macos", target_os = "ios")) { 1 } else { 1024 };
     ResourceUsage {
         cpu_micros: Some(micros(usage.ru_utime) + micros(usage.ru_stime)),
         memory_bytes_max: u64::try_from(usage.ru_maxrss).ok().map(|rss| rss * unit),

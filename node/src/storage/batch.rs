@@ -38,12 +38,7 @@ struct Op {
 
 impl Op {
     fn content(&self) -> Content<'_> {
-        Content {
-            kind: self.kind,
-            task: self.task,
-            key: &self.key,
-            value: &self.value,
-        }
+        Content { kind: self.kind, task: self.task, key: &self.key, value: &self.value }
     }
 }
 
@@ -107,35 +102,21 @@ impl Batch {
 
     /// True if the batch only takes away. Such a batch may use the reserve of a full disk.
     pub(super) fn only_removes(&self) -> bool {
-        !self
-            .ops
-            .iter()
-            .any(|op| matches!(op.kind, Kind::Put | Kind::CellPut))
+        !self.ops.iter().any(|op| matches!(op.kind, Kind::Put | Kind::CellPut))
     }
 
     pub(super) fn contents(&self) -> impl Iterator<Item = Content<'_>> {
         self.ops.iter().map(Op::content)
     }
 
-    fn push(
-        &mut self,
-        kind: Kind,
-        task: TaskKey,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<(), LimitError> {
+    fn push(&mut self, kind: Kind, task: TaskKey, key: &[u8], value: &[u8]) -> Result<(), LimitError> {
         if key.len() > KEY_BYTES_MAX {
             return Err(LimitError::Key(key.len()));
         }
         if value.len() > VALUE_BYTES_MAX {
             return Err(LimitError::Value(value.len()));
         }
-        let op = Op {
-            kind,
-            task,
-            key: key.into(),
-            value: value.into(),
-        };
+        let op = Op { kind, task, key: key.into(), value: value.into() };
         let bytes = self.bytes + op.content().frame_len();
         if bytes > BATCH_BYTES_MAX {
             return Err(LimitError::Batch(bytes));

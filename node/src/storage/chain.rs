@@ -59,12 +59,7 @@ impl Reader<'_> {
             oldest = pos.segment;
             let frame = self.frame(pos)?.filter(|(head, _)| head.task == task);
             let Some((head, value)) = frame else {
-                damage.push(Damage {
-                    segment: pos.segment,
-                    offset: pos.offset,
-                    bytes: 0,
-                    what: Damaged::Unknown,
-                });
+                damage.push(Damage { segment: pos.segment, offset: pos.offset, bytes: 0, what: Damaged::Unknown });
                 broken = true;
                 break;
             };
@@ -75,10 +70,7 @@ impl Reader<'_> {
                         segment: pos.segment,
                         offset: pos.offset,
                         bytes: head.frame_len() as u64,
-                        what: Damaged::Entry {
-                            task,
-                            key: head.key.clone(),
-                        },
+                        what: Damaged::Entry { task, key: head.key.clone() },
                     });
                 }
                 // An intact older value would be a silent step back, so a damaged one hides it.
@@ -91,19 +83,8 @@ impl Reader<'_> {
             }
             pos = prev;
         }
-        let entries = newest
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect();
-        Ok(Read {
-            record: TaskRecord {
-                task,
-                entries,
-                damage,
-            },
-            oldest,
-            broken,
-        })
+        let entries = newest.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        Ok(Read { record: TaskRecord { task, entries, damage }, oldest, broken })
     }
 
     /// The frame at `pos`; `None` if its head is not intact.
@@ -111,15 +92,9 @@ impl Reader<'_> {
         let Some(segment) = self.segments.get(&pos.segment) else {
             return Ok(None);
         };
-        let io = |source| ReadError::Io {
-            segment: pos.segment,
-            source,
-        };
+        let io = |source| ReadError::Io { segment: pos.segment, source };
         let mut buffer = [0; READ_BYTES];
-        let filled = self
-            .files
-            .read(pos.segment, &mut buffer, u64::from(pos.offset))
-            .map_err(io)?;
+        let filled = self.files.read(pos.segment, &mut buffer, u64::from(pos.offset)).map_err(io)?;
         let bytes = &buffer[..filled];
         const { assert!(READ_BYTES >= HEAD_LEN + KEY_BYTES_MAX) };
         let Some(head) = decode_head(bytes, segment.salt, pos.offset) else {

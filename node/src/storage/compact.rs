@@ -60,11 +60,8 @@ impl Storage {
         let (oldest, _) = self.segments.first_key_value()?;
         let usage = self.usage();
         let dead = usage.bytes.saturating_sub(usage.live_bytes);
-        let enough = if self.pressed {
-            RESERVE_BYTES
-        } else {
-            usage.live_bytes + 2 * u64::from(self.options.segment_bytes)
-        };
+        let enough =
+            if self.pressed { RESERVE_BYTES } else { usage.live_bytes + 2 * u64::from(self.options.segment_bytes) };
         let possible = *oldest != self.active.number && !self.compaction.stuck;
         (possible && dead > enough).then_some(*oldest)
     }
@@ -83,15 +80,10 @@ impl Storage {
             match scan.next() {
                 Ok(Some(Found::Frame { offset, head, .. })) => {
                     read += head.frame_len();
-                    let pos = Pos {
-                        segment: oldest,
-                        offset,
-                    };
+                    let pos = Pos { segment: oldest, offset };
                     match head.kind {
                         Kind::Put | Kind::Delete => self.copy_task(head.task, oldest, &mut copies),
-                        Kind::CellPut => {
-                            self.copy_cell(&String::from_utf8_lossy(&head.key), pos, &mut copies)
-                        }
+                        Kind::CellPut => self.copy_cell(&String::from_utf8_lossy(&head.key), pos, &mut copies),
                         Kind::Remove | Kind::CellDelete => {}
                     }
                 }
@@ -119,8 +111,7 @@ impl Storage {
 
     fn scan(&mut self, segment: u32) -> Option<Scan> {
         let salt = self.segments.get(&segment)?.salt;
-        let scan =
-            File::open(segment::path(&self.dir, segment)).and_then(|file| Scan::new(file, salt));
+        let scan = File::open(segment::path(&self.dir, segment)).and_then(|file| Scan::new(file, salt));
         self.compaction.stuck = scan.is_err();
         scan.ok()
     }
@@ -130,8 +121,7 @@ impl Storage {
         let Some(chain) = self.index.chain(&task) else {
             return;
         };
-        if copies.tasks.last().is_some_and(|copied| *copied == task) || copies.tasks.contains(&task)
-        {
+        if copies.tasks.last().is_some_and(|copied| *copied == task) || copies.tasks.contains(&task) {
             return;
         }
         match self.reader().read(task, chain.head) {
@@ -207,40 +197,18 @@ impl Copies {
     fn add_task(&mut self, task: TaskKey, entries: Vec<(Vec<u8>, Vec<u8>)>) {
         self.tasks.push(task);
         if entries.is_empty() {
-            self.items.push(Item {
-                kind: Kind::Remove,
-                task,
-                key: Vec::new(),
-                value: Vec::new(),
-            });
+            self.items.push(Item { kind: Kind::Remove, task, key: Vec::new(), value: Vec::new() });
         }
         for (key, value) in entries {
             self.bytes += key.len() + value.len();
-            self.items.push(Item {
-                kind: Kind::Put,
-                task,
-                key,
-                value,
-            });
+            self.items.push(Item { kind: Kind::Put, task, key, value });
         }
     }
 
     fn contents(&self) -> Vec<Content<'_>> {
         self.items
             .iter()
-            .map(
-                |Item {
-                     kind,
-                     task,
-                     key,
-                     value,
-                 }| Content {
-                    kind: *kind,
-                    task: *task,
-                    key,
-                    value,
-                },
-            )
+            .map(|Item { kind, task, key, value }| Content { kind: *kind, task: *task, key, value })
             .collect()
     }
 }

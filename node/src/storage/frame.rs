@@ -34,10 +34,7 @@ pub(super) struct Pos {
 
 impl Pos {
     /// The `prev` of a frame that starts a task's chain: whatever older segments say of the task is dead.
-    pub(super) const NONE: Pos = Pos {
-        segment: 0,
-        offset: 0,
-    };
+    pub(super) const NONE: Pos = Pos { segment: 0, offset: 0 };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,10 +153,7 @@ pub(super) fn decode_head(bytes: &[u8], salt: u32, offset: u32) -> Option<Head> 
         kind,
         last: fixed[4] & LAST != 0,
         task,
-        prev: Pos {
-            segment: u32_at(fixed, 14),
-            offset: u32_at(fixed, 18),
-        },
+        prev: Pos { segment: u32_at(fixed, 14), offset: u32_at(fixed, 18) },
         key: head[HEAD_LEN..].to_vec(),
         value_len,
         value_crc: u32_at(fixed, 10),
@@ -211,16 +205,8 @@ pub(super) fn decode_header(bytes: &[u8]) -> Header {
         if version != VERSION {
             return Header::Version(version);
         }
-        let copies = if matches!(found, Header::Intact { .. }) {
-            2
-        } else {
-            1
-        };
-        found = Header::Intact {
-            number: u32_at(copy, 12),
-            salt: u32_at(copy, 16),
-            copies,
-        };
+        let copies = if matches!(found, Header::Intact { .. }) { 2 } else { 1 };
+        found = Header::Intact { number: u32_at(copy, 12), salt: u32_at(copy, 16), copies };
     }
     found
 }

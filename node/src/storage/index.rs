@@ -96,30 +96,15 @@ impl Index {
         if prev == Pos::NONE {
             self.forget(&task);
             self.live_bytes += u64::from(bytes);
-            self.tasks.insert(
-                task,
-                Chain {
-                    head: pos,
-                    bytes,
-                    frames: 1,
-                },
-            );
+            self.tasks.insert(task, Chain { head: pos, bytes, frames: 1 });
             return;
         }
-        let mut chain = old.unwrap_or(Chain {
-            head: Pos::NONE,
-            bytes: 0,
-            frames: 0,
-        });
+        let mut chain = old.unwrap_or(Chain { head: Pos::NONE, bytes: 0, frames: 0 });
         if chain.head != prev {
             self.bridges.insert(pos, chain.head);
         }
         self.live_bytes -= u64::from(chain.bytes);
-        chain = Chain {
-            head: pos,
-            bytes: chain.bytes.saturating_add(bytes),
-            frames: chain.frames.saturating_add(1),
-        };
+        chain = Chain { head: pos, bytes: chain.bytes.saturating_add(bytes), frames: chain.frames.saturating_add(1) };
         self.live_bytes += u64::from(chain.bytes);
         if chain.frames >= CHAIN_CHECKED_FROM && chain.frames.is_power_of_two() {
             self.long.push(task);

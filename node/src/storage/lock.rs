@@ -19,18 +19,9 @@ pub(super) struct Lock {
 impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Lock, OpenError> {
         let path = dir.join("lock");
-        let io = |source| OpenError::Io {
-            what: "lock",
-            path: path.clone(),
-            source,
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io)?;
+        let io = |source| OpenError::Io { what: "lock", path: path.clone(), source };
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -41,17 +32,12 @@ impl Lock {
                     }
                     _ => "another process".to_owned(),
                 };
-                return Err(OpenError::InUse {
-                    dir: dir.to_owned(),
-                    holder,
-                });
+                return Err(OpenError::InUse { dir: dir.to_owned(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
         // A full disk must not keep the old data from being served, so the pid may be missing.
-        let _ = file
-            .set_len(0)
-            .and_then(|()| writeln!(file, "{}", std::process::id()));
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Lock { file })
     }
 }

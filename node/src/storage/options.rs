@@ -14,10 +14,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            segment_bytes: 16 << 20,
-            bytes_max: u64::MAX,
-        }
+        Options { segment_bytes: 16 << 20, bytes_max: u64::MAX }
     }
 }
 

@@ -29,11 +29,7 @@ pub(super) struct Recovered {
 }
 
 fn io_error<'a>(what: &'static str, path: &'a Path) -> impl Fn(io::Error) -> OpenError + 'a {
-    move |source| OpenError::Io {
-        what,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| OpenError::Io { what, path: path.to_owned(), source }
 }
 
 /// Reads the store in `dir`, whose lock the caller holds.
@@ -55,12 +51,8 @@ pub(super) fn recover(dir: &Path) -> Result<Recovered, OpenError> {
         let path = segment::path(dir, *number);
         let file = File::open(&path).map_err(io_error("open", &path))?;
         let is_last = at + 1 == headers.len();
-        let end = recovery
-            .read(*number, file, salt, is_last)
-            .map_err(io_error("read", &path))?;
-        recovery
-            .segments
-            .insert(*number, Segment { salt, bytes: end });
+        let end = recovery.read(*number, file, salt, is_last).map_err(io_error("read", &path))?;
+        recovery.segments.insert(*number, Segment { salt, bytes: end });
         last = is_last.then_some((*number, salt, end));
     }
     let active = match last {
@@ -73,28 +65,12 @@ pub(super) fn recover(dir: &Path) -> Result<Recovered, OpenError> {
     .map_err(io_error("write to", dir))?;
     // What the last process wrote but never synced was read from memory above and must not be lost later.
     segment::sync_dir(dir).map_err(io_error("sync", dir))?;
-    recovery.segments.insert(
-        active.number,
-        Segment {
-            salt: active.salt,
-            bytes: active.end,
-        },
-    );
-    let Recovery {
-        index,
-        segments,
-        mut report,
-        ..
-    } = recovery;
+    recovery.segments.insert(active.number, Segment { salt: active.salt, bytes: active.end });
+    let Recovery { index, segments, mut report, .. } = recovery;
     report.tasks = index.task_count() as u64;
     report.segments = segments.len() as u32;
     report.bytes = segments.values().map(|segment| segment.bytes).sum();
-    Ok(Recovered {
-        index,
-        segments,
-        active,
-        report,
-    })
+    Ok(Recovered { index, segments, active, report })
 }
 
 fn list(dir: &Path) -> Result<Vec<u32>, OpenError> {
@@ -113,11 +89,7 @@ fn read_header(dir: &Path, number: u32) -> Result<Header, OpenError> {
     let mut bytes = [0; HEADER_LEN];
     let read = segment::read_at(&file, &mut bytes, 0).map_err(io_error("read", &path))?;
     match decode_header(&bytes[..read]) {
-        Header::Version(found) => Err(OpenError::Version {
-            path,
-            found,
-            supported: VERSION,
-        }),
+        Header::Version(found) => Err(OpenError::Version { path, found, supported: VERSION }),
         Header::Intact { number: inside, .. } if inside != number => Ok(Header::Damaged),
         header => Ok(header),
     }
@@ -148,48 +120,25 @@ impl Recovery {
     fn note_missing(&mut self, numbers: &[u32]) {
         for pair in numbers.windows(2) {
             for segment in (pair[0] + 1..pair[1]).take(DAMAGE_LISTED_MAX) {
-                self.report.add(Damage {
-                    segment,
-                    offset: 0,
-                    bytes: 0,
-                    what: Damaged::MissingSegment,
-                });
+                self.report.add(Damage { segment, offset: 0, bytes: 0, what: Damaged::MissingSegment });
             }
         }
     }
 
     /// The salt to read a segment with. An unreadable segment is set aside: it would block compaction for ever.
-    fn salt_of(
-        &mut self,
-        dir: &Path,
-        segment: u32,
-        header: Header,
-    ) -> Result<Option<u32>, OpenError> {
+    fn salt_of(&mut self, dir: &Path, segment: u32, header: Header) -> Result<Option<u32>, OpenError> {
         let bytes = HEADER_LEN as u64;
         match header {
-            Header::Intact {
-                salt, copies: 2, ..
-            } => Ok(Some(salt)),
+            Header::Intact { salt, copies: 2, .. } => Ok(Some(salt)),
             Header::Intact { salt, .. } => {
-                self.report.add(Damage {
-                    segment,
-                    offset: 0,
-                    bytes,
-                    what: Damaged::HeaderCopy,
-                });
+                self.report.add(Damage { segment, offset: 0, bytes, what: Damaged::HeaderCopy });
                 Ok(Some(salt))
             }
             Header::Version(_) | Header::Damaged => {
                 let path = segment::path(dir, segment);
                 let bytes = fs::metadata(&path).map_or(bytes, |metadata| metadata.len());
-                self.report.add(Damage {
-                    segment,
-                    offset: 0,
-                    bytes,
-                    what: Damaged::Segment,
-                });
-                fs::rename(&path, path.with_extension("damaged"))
-                    .map_err(io_error("rename", &path))?;
+                self.report.add(Damage { segment, offset: 0, bytes, what: Damaged::Segment });
+                fs::rename(&path, path.with_extension("damaged")).map_err(io_error("rename", &path))?;
                 Ok(None)
             }
         }
@@ -206,22 +155,13 @@ impl Recovery {
                     end = u64::from(offset) + bytes;
                     self.gaps.push((offset, bytes));
                 }
-                Found::Frame {
-                    offset,
-                    head,
-                    value,
-                } => {
+                Found::Frame { offset, head, value } => {
                     self.report.frames += 1;
                     end = u64::from(offset) + head.frame_len() as u64;
                     let intact = value.is_some();
                     let whole = intact && head.last;
                     let cell = value.filter(|_| head.kind == Kind::CellPut);
-                    self.frames.push(Pending {
-                        offset,
-                        head,
-                        intact,
-                        cell,
-                    });
+                    self.frames.push(Pending { offset, head, intact, cell });
                     if whole {
                         self.apply(segment);
                         commit_end = end;
@@ -240,35 +180,18 @@ impl Recovery {
     /// A whole commit: its frames count, and what is missing in it is damage.
     fn apply(&mut self, segment: u32) {
         for (offset, bytes) in self.gaps.drain(..) {
-            self.report.add(Damage {
-                segment,
-                offset,
-                bytes,
-                what: Damaged::Unknown,
-            });
+            self.report.add(Damage { segment, offset, bytes, what: Damaged::Unknown });
         }
-        for Pending {
-            offset,
-            head,
-            intact,
-            cell,
-        } in self.frames.drain(..)
-        {
+        for Pending { offset, head, intact, cell } in self.frames.drain(..) {
             let bytes = head.frame_len();
             if !intact {
-                self.report.add(Damage {
-                    segment,
-                    offset,
-                    bytes: bytes as u64,
-                    what: name(&head),
-                });
+                self.report.add(Damage { segment, offset, bytes: bytes as u64, what: name(&head) });
             }
             let pos = Pos { segment, offset };
             match head.kind {
                 Kind::Put | Kind::Delete | Kind::Remove => {
                     // The link of an entry with a damaged value stays, so that each read of the task names it again.
-                    self.index
-                        .apply(head.kind, head.task, pos, head.prev, bytes);
+                    self.index.apply(head.kind, head.task, pos, head.prev, bytes);
                 }
                 Kind::CellPut | Kind::CellDelete => {
                     let name = cell_name(&head);
@@ -283,18 +206,8 @@ impl Recovery {
 
     fn cut(&mut self, segment: u32, commit_end: u64, end: u64) {
         self.gaps.clear();
-        let entries = self
-            .frames
-            .drain(..)
-            .take(DAMAGE_LISTED_MAX)
-            .map(|frame| name(&frame.head))
-            .collect();
-        self.report.cut = Some(Cut {
-            segment,
-            offset: commit_end as u32,
-            bytes: end - commit_end,
-            entries,
-        });
+        let entries = self.frames.drain(..).take(DAMAGE_LISTED_MAX).map(|frame| name(&frame.head)).collect();
+        self.report.cut = Some(Cut { segment, offset: commit_end as u32, bytes: end - commit_end, entries });
     }
 }
 
@@ -304,12 +217,7 @@ fn cell_name(head: &Head) -> String {
 
 fn name(head: &Head) -> Damaged {
     match head.kind {
-        Kind::Put | Kind::Delete | Kind::Remove => Damaged::Entry {
-            task: head.task,
-            key: head.key.clone(),
-        },
-        Kind::CellPut | Kind::CellDelete => Damaged::Cell {
-            name: cell_name(head),
-        },
+        Kind::Put | Kind::Delete | Kind::Remove => Damaged::Entry { task: head.task, key: head.key.clone() },
+        Kind::CellPut | Kind::CellDelete => Damaged::Cell { name: cell_name(head) },
     }
 }

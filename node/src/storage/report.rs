@@ -50,11 +50,7 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "segment {} at byte {} ({} bytes): ",
-            self.segment, self.offset, self.bytes
-        )?;
+        write!(f, "segment {} at byte {} ({} bytes): ", self.segment, self.offset, self.bytes)?;
         match &self.what {
             Damaged::Entry { task, key } => {
                 f.write_str("task ")?;

@@ -21,11 +21,7 @@ const ZEROS: [u8; 64] = [0; 64];
 #[derive(Debug)]
 pub(super) enum Found {
     /// An intact head; `value` is `None` if the value is not intact.
-    Frame {
-        offset: u32,
-        head: Head,
-        value: Option<Vec<u8>>,
-    },
+    Frame { offset: u32, head: Head, value: Option<Vec<u8>> },
     /// Bytes that are no frame, up to the next one or to the end (trailing zeros aside).
     Gap { offset: u32, bytes: u64 },
 }
@@ -45,14 +41,7 @@ impl Scan {
     /// `salt` comes from the segment's header.
     pub(super) fn new(file: File, salt: u32) -> io::Result<Scan> {
         let len = file.metadata()?.len();
-        Ok(Scan {
-            file,
-            salt,
-            at: HEADER_LEN as u64,
-            len,
-            window: Vec::new(),
-            window_at: 0,
-        })
+        Ok(Scan { file, salt, at: HEADER_LEN as u64, len, window: Vec::new(), window_at: 0 })
     }
 
     /// The next frame or gap; `None` at the end of the log in this file.
@@ -64,11 +53,7 @@ impl Scan {
         if let Some(head) = self.head_at(offset)? {
             self.at += head.frame_len() as u64;
             let value = self.value_of(&head, offset)?;
-            return Ok(Some(Found::Frame {
-                offset: offset as u32,
-                head,
-                value,
-            }));
+            return Ok(Some(Found::Frame { offset: offset as u32, head, value }));
         }
         let mut used = offset;
         let mut candidate = offset;
@@ -81,10 +66,7 @@ impl Scan {
             }
             if candidate > offset && self.head_at(candidate)?.is_some() {
                 self.at = candidate;
-                return Ok(Some(Found::Gap {
-                    offset: offset as u32,
-                    bytes: candidate - offset,
-                }));
+                return Ok(Some(Found::Gap { offset: offset as u32, bytes: candidate - offset }));
             }
             candidate += 1;
             if zeros == 0 {
@@ -92,10 +74,7 @@ impl Scan {
             }
         }
         self.at = self.len;
-        Ok((used > offset).then_some(Found::Gap {
-            offset: offset as u32,
-            bytes: used - offset,
-        }))
+        Ok((used > offset).then_some(Found::Gap { offset: offset as u32, bytes: used - offset }))
     }
 
     /// How many zeros follow, as far as they are in memory.
@@ -104,10 +83,7 @@ impl Scan {
         let from = ((offset - self.window_at) as usize).min(self.window.len());
         let rest = &self.window[from..];
         // Whole blocks first: most of what is passed here is a preallocated megabyte.
-        let blocks = rest
-            .chunks_exact(ZEROS.len())
-            .take_while(|block| *block == ZEROS)
-            .count();
+        let blocks = rest.chunks_exact(ZEROS.len()).take_while(|block| *block == ZEROS).count();
         let from = blocks * ZEROS.len();
         let more = rest[from..].iter().position(|byte| *byte != 0);
         Ok(more.map_or(rest.len(), |at| from + at) as u64)
@@ -116,11 +92,7 @@ impl Scan {
     fn head_at(&mut self, offset: u64) -> io::Result<Option<Head>> {
         let salt = self.salt;
         let longest = HEAD_LEN + super::batch::KEY_BYTES_MAX;
-        Ok(decode_head(
-            self.bytes(offset, longest)?,
-            salt,
-            offset as u32,
-        ))
+        Ok(decode_head(self.bytes(offset, longest)?, salt, offset as u32))
     }
 
     fn value_of(&mut self, head: &Head, offset: u64) -> io::Result<Option<Vec<u8>>> {

@@ -32,11 +32,7 @@ pub(super) fn number_of(name: &str) -> Option<u32> {
 
 /// Makes a created, renamed or removed name durable. Only Unix has directories that can be synced.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(dir)?.sync_all()
-    } else {
-        Ok(())
-    }
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 /// The segment that commits go to.
@@ -71,12 +67,7 @@ impl Active {
     }
 
     fn create_as(path: &Path, number: u32, salt: u32) -> io::Result<Active> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         let mut active = Active {
             number,
             salt,
@@ -95,17 +86,8 @@ impl Active {
 
     /// Continues a segment after its last whole commit. With `cut` whatever is behind `end` goes; without it there are
     /// only preallocated zeros, which stay: on a full disk they are the reserve.
-    pub(super) fn resume(
-        dir: &Path,
-        number: u32,
-        salt: u32,
-        end: u64,
-        cut: bool,
-    ) -> io::Result<Active> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(path(dir, number))?;
+    pub(super) fn resume(dir: &Path, number: u32, salt: u32, end: u64, cut: bool) -> io::Result<Active> {
+        let file = OpenOptions::new().read(true).write(true).open(path(dir, number))?;
         if cut {
             file.set_len(end)?;
         }
@@ -235,26 +217,17 @@ pub(super) struct Files {
 
 impl Files {
     pub(super) fn new(dir: &Path) -> Files {
-        Files {
-            dir: dir.to_owned(),
-            open: Vec::new(),
-        }
+        Files { dir: dir.to_owned(), open: Vec::new() }
     }
 
-    pub(super) fn read(
-        &mut self,
-        number: u32,
-        buffer: &mut [u8],
-        offset: u64,
-    ) -> io::Result<usize> {
+    pub(super) fn read(&mut self, number: u32, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         match self.open.iter().position(|(open, _)| *open == number) {
             Some(at) => self.open[at..].rotate_left(1),
             None => {
                 if self.open.len() == OPEN_FILES_MAX {
                     self.open.remove(0);
                 }
-                self.open
-                    .push((number, File::open(path(&self.dir, number))?));
+                self.open.push((number, File::open(path(&self.dir, number))?));
             }
         }
         match self.open.last() {

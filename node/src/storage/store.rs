@@ -76,24 +76,12 @@ impl Storage {
     /// What was found goes into the report. After damage, treat cells with care: an unreadable place may have held a
     /// newer value of any of them.
     pub fn open(dir: &Path, options: Options) -> Result<(Storage, Report), OpenError> {
-        fs::create_dir_all(dir).map_err(|source| OpenError::Io {
-            what: "create",
-            path: dir.to_owned(),
-            source,
-        })?;
+        fs::create_dir_all(dir).map_err(|source| OpenError::Io { what: "create", path: dir.to_owned(), source })?;
         let lock = Lock::take(dir)?;
-        let Recovered {
-            index,
-            segments,
-            active,
-            report,
-        } = recover(dir)?;
+        let Recovered { index, segments, active, report } = recover(dir)?;
         let storage = Storage {
             dir: dir.to_owned(),
-            options: Options {
-                segment_bytes: options.segment_bytes.clamp(4 << 10, 256 << 20),
-                ..options
-            },
+            options: Options { segment_bytes: options.segment_bytes.clamp(4 << 10, 256 << 20), ..options },
             index,
             segments,
             files: Files::new(dir),
@@ -113,10 +101,7 @@ impl Storage {
     }
 
     /// As [`commit`](Self::commit), for several batches in their order: all or none, one sync.
-    pub fn commit_all<'a>(
-        &mut self,
-        batches: impl IntoIterator<Item = &'a Batch>,
-    ) -> Result<(), CommitError> {
+    pub fn commit_all<'a>(&mut self, batches: impl IntoIterator<Item = &'a Batch>) -> Result<(), CommitError> {
         let mut contents: Vec<Content<'_>> = Vec::new();
         let mut room = Room::Reserve;
         for batch in batches {
@@ -126,8 +111,7 @@ impl Storage {
             }
         }
         let result = self.write(&contents, room, Chained::Onto);
-        self.pressed =
-            matches!(result, Err(CommitError::Full)) || (self.pressed && room == Room::Reserve);
+        self.pressed = matches!(result, Err(CommitError::Full)) || (self.pressed && room == Room::Reserve);
         result
     }
 
@@ -142,11 +126,7 @@ impl Storage {
 
     /// Every task with its entries, in the order of the disk.
     pub fn for_each_task(&mut self, mut each: impl FnMut(TaskRecord)) -> Result<(), ReadError> {
-        let mut heads: Vec<(Pos, TaskKey)> = self
-            .index
-            .tasks()
-            .map(|(task, chain)| (chain.head, *task))
-            .collect();
+        let mut heads: Vec<(Pos, TaskKey)> = self.index.tasks().map(|(task, chain)| (chain.head, *task)).collect();
         heads.sort_unstable();
         for (head, task) in heads {
             let record = self.reader().read(task, head)?.record;
@@ -164,9 +144,7 @@ impl Storage {
 
     /// All cells by name.
     pub fn cells(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.index
-            .cells()
-            .map(|(name, cell)| (name, cell.value.as_slice()))
+        self.index.cells().map(|(name, cell)| (name, cell.value.as_slice()))
     }
 
     /// One cell.
@@ -185,11 +163,7 @@ impl Storage {
     }
 
     pub(super) fn reader(&mut self) -> Reader<'_> {
-        Reader {
-            files: &mut self.files,
-            segments: &self.segments,
-            index: &self.index,
-        }
+        Reader { files: &mut self.files, segments: &self.segments, index: &self.index }
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -197,12 +171,7 @@ impl Storage {
     }
 
     /// One durable write. The index follows only after the disk.
-    pub(super) fn write(
-        &mut self,
-        contents: &[Content<'_>],
-        room: Room,
-        chained: Chained,
-    ) -> Result<(), CommitError> {
+    pub(super) fn write(&mut self, contents: &[Content<'_>], room: Room, chained: Chained) -> Result<(), CommitError> {
         if let Some(why) = &self.failed {
             return Err(CommitError::Failed(why.clone()));
         }
@@ -233,12 +202,7 @@ impl Storage {
 
     /// Fills the buffer. For each content its place and what is before it, or `None` if there is nothing to write.
     fn encode(&mut self, contents: &[Content<'_>], chained: Chained) -> Vec<Option<(Pos, Pos)>> {
-        let Active {
-            number: segment,
-            salt,
-            end,
-            ..
-        } = self.active;
+        let Active { number: segment, salt, end, .. } = self.active;
         let mut heads: HashMap<TaskKey, Option<Pos>> = HashMap::new();
         let mut last = 0;
         self.buffer.clear();
@@ -259,10 +223,7 @@ impl Storage {
                 continue;
             }
             last = self.buffer.len();
-            let pos = Pos {
-                segment,
-                offset: (end + last as u64) as u32,
-            };
+            let pos = Pos { segment, offset: (end + last as u64) as u32 };
             let prev = head.unwrap_or(Pos::NONE);
             encode(&mut self.buffer, salt, pos.offset, content, prev);
             if !is_cell {
@@ -279,14 +240,12 @@ impl Storage {
     fn follow(&mut self, content: &Content<'_>, pos: Pos, prev: Pos) {
         match content.kind {
             Kind::Put | Kind::Delete | Kind::Remove => {
-                self.index
-                    .apply(content.kind, content.task, pos, prev, content.frame_len());
+                self.index.apply(content.kind, content.task, pos, prev, content.frame_len());
             }
             Kind::CellPut | Kind::CellDelete => {
                 let name = String::from_utf8_lossy(content.key).into_owned();
                 if content.kind == Kind::CellPut {
-                    self.index
-                        .put_cell(name, content.value.to_vec(), pos, content.frame_len());
+                    self.index.put_cell(name, content.value.to_vec(), pos, content.frame_len());
                 } else {
                     self.index.delete_cell(&name);
                 }
@@ -296,11 +255,7 @@ impl Storage {
 
     /// Finds space for `bytes` in the active segment, or in a new one.
     fn make_room(&mut self, bytes: u64, room: Room) -> Result<(), CommitError> {
-        let kept = if room == Room::Ordinary {
-            0
-        } else {
-            RESERVE_BYTES
-        };
+        let kept = if room == Room::Ordinary { 0 } else { RESERVE_BYTES };
         if self.usage().bytes.saturating_add(bytes) > self.options.bytes_max.saturating_add(kept) {
             return Err(CommitError::Full);
         }
@@ -314,11 +269,7 @@ impl Storage {
                 Err(error) => return Err(self.fail(&error)),
             }
         }
-        let reserve = if room == Room::Ordinary {
-            RESERVE_BYTES
-        } else {
-            0
-        };
+        let reserve = if room == Room::Ordinary { RESERVE_BYTES } else { 0 };
         match self.active.allocate(self.active.end + bytes + reserve) {
             Ok(()) => Ok(()),
             // The write itself will tell.
@@ -329,19 +280,9 @@ impl Storage {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let number = self
-            .active
-            .number
-            .checked_add(1)
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let number = self.active.number.checked_add(1).ok_or(io::ErrorKind::FileTooLarge)?;
         let new = Active::create(&self.dir, number)?;
-        self.segments.insert(
-            number,
-            Segment {
-                salt: new.salt,
-                bytes: new.end,
-            },
-        );
+        self.segments.insert(number, Segment { salt: new.salt, bytes: new.end });
         // The commits of the old one are on disk; a failure leaves zeros at its end, which the next open skips.
         let _ = std::mem::replace(&mut self.active, new).seal();
         Ok(())

@@ -16,9 +16,7 @@ type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// In memory where possible: thousands of rounds need no real disk.
 fn ram_dir() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm")
-        .or_else(|_| tempfile::tempdir())
-        .expect("dir")
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("dir")
 }
 
 fn task(n: u64) -> TaskKey {
@@ -47,9 +45,7 @@ fn put(storage: &mut Storage, n: u64, key: &str, value: &[u8]) {
 
 fn put_batch(n: u64, key: &str, value: &[u8]) -> Batch {
     let mut batch = Batch::new();
-    batch
-        .put(task(n), key.as_bytes(), value)
-        .expect("within limits");
+    batch.put(task(n), key.as_bytes(), value).expect("within limits");
     batch
 }
 
@@ -67,27 +63,18 @@ fn all(storage: &mut Storage) -> BTreeMap<TaskKey, Entries> {
     let mut all = BTreeMap::new();
     storage
         .for_each_task(|record| {
-            assert!(
-                all.insert(record.task, record.entries).is_none(),
-                "a task comes once"
-            );
+            assert!(all.insert(record.task, record.entries).is_none(), "a task comes once");
         })
         .expect("readable");
     all
 }
 
 fn get(storage: &mut Storage, n: u64) -> Option<Entries> {
-    storage
-        .get_task(&task(n))
-        .expect("readable")
-        .map(|record| record.entries)
+    storage.get_task(&task(n)).expect("readable").map(|record| record.entries)
 }
 
 fn cells(storage: &Storage) -> BTreeMap<String, Vec<u8>> {
-    storage
-        .cells()
-        .map(|(name, value)| (name.to_owned(), value.to_vec()))
-        .collect()
+    storage.cells().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
 }
 
 fn maintain_fully(storage: &mut Storage) {

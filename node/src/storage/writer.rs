@@ -71,36 +71,22 @@ pub struct Writer {
 impl Writer {
     /// Starts the thread. `queue` bounds the jobs that wait (each at most
     /// [`BATCH_BYTES_MAX`](super::BATCH_BYTES_MAX)); `tell` must not block for long, the disk waits for it.
-    pub fn start(
-        storage: Storage,
-        queue: usize,
-        tell: impl FnMut(Event) + Send + 'static,
-    ) -> io::Result<Writer> {
+    pub fn start(storage: Storage, queue: usize, tell: impl FnMut(Event) + Send + 'static) -> io::Result<Writer> {
         let (jobs, received) = sync_channel(queue);
-        let worker = Worker {
-            storage,
-            received,
-            tell,
-        };
-        let thread = Builder::new()
-            .name("storage".to_owned())
-            .spawn(move || worker.run())?;
-        Ok(Writer {
-            jobs: Some(jobs),
-            thread: Some(thread),
-        })
+        let worker = Worker { storage, received, tell };
+        let thread = Builder::new().name("storage".to_owned()).spawn(move || worker.run())?;
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
     }
 
     /// Queues a batch. Numbers must rise.
     pub fn submit(&self, upto: u64, batch: Batch) -> Result<(), SubmitError<Batch>> {
-        self.send(Job::Commit(upto, batch))
-            .map_err(|error| match error {
-                TrySendError::Full(Job::Commit(_, batch)) => SubmitError::Busy(batch),
-                TrySendError::Disconnected(Job::Commit(_, batch)) => SubmitError::Stopped(batch),
-                TrySendError::Full(Job::Load(_)) | TrySendError::Disconnected(Job::Load(_)) => {
-                    SubmitError::Stopped(Batch::new())
-                }
-            })
+        self.send(Job::Commit(upto, batch)).map_err(|error| match error {
+            TrySendError::Full(Job::Commit(_, batch)) => SubmitError::Busy(batch),
+            TrySendError::Disconnected(Job::Commit(_, batch)) => SubmitError::Stopped(batch),
+            TrySendError::Full(Job::Load(_)) | TrySendError::Disconnected(Job::Load(_)) => {
+                SubmitError::Stopped(Batch::new())
+            }
+        })
     }
 
     /// Asks for a task's record; the answer is an [`Event::Loaded`] and sees every batch submitted before.
@@ -199,10 +185,7 @@ impl<F: FnMut(Event)> Worker<F> {
         let Some(upto) = group.batches.last().map(|(upto, _)| *upto) else {
             return;
         };
-        match self
-            .storage
-            .commit_all(group.batches.iter().map(|(_, batch)| batch))
-        {
+        match self.storage.commit_all(group.batches.iter().map(|(_, batch)| batch)) {
             Ok(()) => (self.tell)(Event::Durable { upto }),
             // Together they do not fit, or some may not: each gets its own answer. Slow, and rare.
             Err(_) => {

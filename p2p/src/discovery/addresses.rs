@@ -32,11 +32,8 @@ pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
 pub(crate) fn usable(address: &Multiaddr, same_host: bool) -> Option<Multiaddr> {
     let (ip, port) = tcp(address)?;
     let link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    let useless = port == 0
-        || ip.is_unspecified()
-        || ip.is_multicast()
-        || link_local
-        || (ip.is_loopback() && !same_host);
+    let useless =
+        port == 0 || ip.is_unspecified() || ip.is_multicast() || link_local || (ip.is_loopback() && !same_host);
     let plain = crate::reachability::bootstrap::without_peer(address);
     (!useless && plain.iter().count() == 2).then_some(plain)
 }
@@ -62,16 +59,8 @@ mod tests {
         ];
         for (text, elsewhere, here) in table {
             let address: Multiaddr = text.parse().unwrap();
-            assert_eq!(
-                usable(&address, false).is_some(),
-                elsewhere,
-                "{text} from elsewhere"
-            );
-            assert_eq!(
-                usable(&address, true).is_some(),
-                here,
-                "{text} from the same host"
-            );
+            assert_eq!(usable(&address, false).is_some(), elsewhere, "{text} from elsewhere");
+            assert_eq!(usable(&address, true).is_some(), here, "{text} from the same host");
         }
     }
 
@@ -79,9 +68,6 @@ mod tests {
     fn drops_the_peer_id() {
         let peer = libp2p::PeerId::random();
         let plain: Multiaddr = "/ip4/10.0.0.1/tcp/1".parse().unwrap();
-        assert_eq!(
-            usable(&plain.clone().with(Protocol::P2p(peer)), false),
-            Some(plain)
-        );
+        assert_eq!(usable(&plain.clone().with(Protocol::P2p(peer)), false), Some(plain));
     }
 }

@@ -20,30 +20,17 @@ pub(crate) struct Started {
 
 pub(crate) fn build(me: PeerId, enabled: bool, limits: &Limits) -> Started {
     if !enabled {
-        return Started {
-            ipv4: None.into(),
-            ipv6: None.into(),
-            problem: None,
-        };
+        return Started { ipv4: None.into(), ipv6: None.into(), problem: None };
     }
     let start = |enable_ipv6: bool, slower: u32| {
-        let config = mdns::Config {
-            ttl: limits.mdns_ttl * slower,
-            query_interval: limits.mdns_interval * slower,
-            enable_ipv6,
-        };
+        let config =
+            mdns::Config { ttl: limits.mdns_ttl * slower, query_interval: limits.mdns_interval * slower, enable_ipv6 };
         mdns::tokio::Behaviour::new(config, me)
     };
     let (ipv4, problem) = match start(false, 1) {
         Ok(behaviour) => (Some(behaviour), None),
         Err(error) => (None, Some(error)),
     };
-    let ipv6 = start(true, IPV6_SLOWER)
-        .inspect_err(|error| tracing::debug!(%error, "no multicast DNS over IPv6"))
-        .ok();
-    Started {
-        ipv4: ipv4.into(),
-        ipv6: ipv6.into(),
-        problem,
-    }
+    let ipv6 = start(true, IPV6_SLOWER).inspect_err(|error| tracing::debug!(%error, "no multicast DNS over IPv6")).ok();
+    Started { ipv4: ipv4.into(), ipv6: ipv6.into(), problem }
 }

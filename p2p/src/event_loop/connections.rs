@@ -16,12 +16,7 @@ impl EventLoop {
     pub(super) fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>, now: Instant) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event, now),
-            SwarmEvent::ConnectionEstablished {
-                peer_id: peer,
-                connection_id,
-                endpoint,
-                ..
-            } => {
+            SwarmEvent::ConnectionEstablished { peer_id: peer, connection_id, endpoint, .. } => {
                 let address = endpoint.get_remote_address().clone();
                 let dialled = endpoint.is_dialer().then(|| without_peer(&address));
                 if let Some(Dial::Address(_)) = self.dials.remove(&connection_id) {
@@ -34,22 +29,10 @@ impl EventLoop {
                 }
                 self.reachability.connected(peer, dialled, now);
                 let inbound = endpoint.is_listener();
-                let actions = self.links.established(
-                    now,
-                    peer,
-                    connection_id,
-                    inbound,
-                    without_peer(&address),
-                );
+                let actions = self.links.established(now, peer, connection_id, inbound, without_peer(&address));
                 self.carry_out(actions, now);
             }
-            SwarmEvent::ConnectionClosed {
-                peer_id: peer,
-                connection_id,
-                num_established,
-                cause,
-                ..
-            } => {
+            SwarmEvent::ConnectionClosed { peer_id: peer, connection_id, num_established, cause, .. } => {
                 tracing::debug!(%peer, ?cause, "connection closed");
                 if num_established == 0 {
                     self.gossip.deaf(&peer);
@@ -57,18 +40,10 @@ impl EventLoop {
                 let actions = self.links.closed(peer, connection_id);
                 self.carry_out(actions, now);
             }
-            SwarmEvent::OutgoingConnectionError {
-                connection_id,
-                peer_id,
-                error,
-            } => {
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
                 self.on_dial_failed(connection_id, peer_id, &error, now);
             }
-            SwarmEvent::IncomingConnectionError {
-                send_back_addr,
-                error,
-                ..
-            } => {
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 self.on_incoming_failed(&send_back_addr, &error, now);
             }
             SwarmEvent::NewListenAddr { address, .. } => {
@@ -77,23 +52,11 @@ impl EventLoop {
                 self.reachability.retry_all(now);
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
-                self.announce([Event::NotListening {
-                    address,
-                    reason: "the interface is gone".to_owned(),
-                }]);
+                self.announce([Event::NotListening { address, reason: "the interface is gone".to_owned() }]);
             }
-            SwarmEvent::ListenerClosed {
-                listener_id,
-                addresses,
-                reason,
-            } => {
-                let reason = reason
-                    .err()
-                    .map_or_else(|| "closed".to_owned(), |error| error.to_string());
-                let gone = |address| Event::NotListening {
-                    address,
-                    reason: reason.clone(),
-                };
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                let reason = reason.err().map_or_else(|| "closed".to_owned(), |error| error.to_string());
+                let gone = |address| Event::NotListening { address, reason: reason.clone() };
                 self.announce(addresses.into_iter().map(gone));
                 self.listeners.closed(listener_id, now);
             }
@@ -106,9 +69,7 @@ impl EventLoop {
 
     fn on_incoming_failed(&mut self, from: &libp2p::Multiaddr, error: &ListenError, now: Instant) {
         let outsider = match error {
-            ListenError::Transport(libp2p::TransportError::Other(error)) => {
-                outcome::outsider(error)
-            }
+            ListenError::Transport(libp2p::TransportError::Other(error)) => outcome::outsider(error),
             _ => None,
         };
         let counters = &self.shared.counters;

@@ -28,10 +28,7 @@ impl EventLoop {
             && let Some(Attempt { peer, addresses }) = self.reachability.poll(now)
         {
             // Our own table knows better than the swarm whether a connection is needed: a dying one still counts there.
-            let opts = DialOpts::peer_id(peer)
-                .addresses(addresses)
-                .condition(PeerCondition::Always)
-                .build();
+            let opts = DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::Always).build();
             self.start(Dial::Peer(peer), opts, now);
         }
         while self.may_dial()
@@ -50,13 +47,7 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn on_dial_failed(
-        &mut self,
-        id: ConnectionId,
-        peer: Option<PeerId>,
-        error: &DialError,
-        now: Instant,
-    ) {
+    pub(super) fn on_dial_failed(&mut self, id: ConnectionId, peer: Option<PeerId>, error: &DialError, now: Instant) {
         let outcome = Outcome::from(error);
         tracing::debug!(?peer, ?outcome, %error, "could not connect");
         if outcome == Outcome::NotAMember {
@@ -81,13 +72,7 @@ impl EventLoop {
         }
     }
 
-    fn on_address_failed(
-        &mut self,
-        address: Multiaddr,
-        outcome: &Outcome,
-        error: &DialError,
-        now: Instant,
-    ) {
+    fn on_address_failed(&mut self, address: Multiaddr, outcome: &Outcome, error: &DialError, now: Instant) {
         let alone = self.links.len() == 0;
         if matches!(error, DialError::LocalPeerId { .. }) {
             self.bootstrap.is_ours(&address);
@@ -95,10 +80,7 @@ impl EventLoop {
         }
         self.bootstrap.failed(&address, alone, now);
         if *outcome == Outcome::NotAMember {
-            self.announce([Event::Rejected {
-                address,
-                reason: RejectReason::NotAMember,
-            }]);
+            self.announce([Event::Rejected { address, reason: RejectReason::NotAMember }]);
         }
     }
 }

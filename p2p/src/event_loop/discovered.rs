@@ -24,36 +24,24 @@ impl EventLoop {
         match event {
             BehaviourEvent::Links(event) => self.on_stream(event, now),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
-            BehaviourEvent::Identify(identify::Event::Received {
-                connection_id,
-                peer_id,
-                info,
-            }) => {
+            BehaviourEvent::Identify(identify::Event::Received { connection_id, peer_id, info }) => {
                 let Some(from) = self.links.address(&peer_id, connection_id).cloned() else {
                     return;
                 };
                 self.on_claimed(peer_id, &from, &info.listen_addrs, now);
             }
-            BehaviourEvent::Kademlia(kad::Event::OutboundQueryProgressed {
-                id,
-                result,
-                step,
-                ..
-            }) => {
+            BehaviourEvent::Kademlia(kad::Event::OutboundQueryProgressed { id, result, step, .. }) => {
                 if step.last {
                     self.lookups.finished(&id);
                 }
                 if let QueryResult::GetClosestPeers(
-                    Ok(GetClosestPeersOk { peers, .. })
-                    | Err(GetClosestPeersError::Timeout { peers, .. }),
+                    Ok(GetClosestPeersOk { peers, .. }) | Err(GetClosestPeersError::Timeout { peers, .. }),
                 ) = result
                 {
                     self.on_found(&peers, now);
                 }
             }
-            BehaviourEvent::MdnsIpv4(event) | BehaviourEvent::MdnsIpv6(event) => {
-                self.on_mdns(event, now)
-            }
+            BehaviourEvent::MdnsIpv4(event) | BehaviourEvent::MdnsIpv6(event) => self.on_mdns(event, now),
             _ => {}
         }
     }
@@ -61,25 +49,14 @@ impl EventLoop {
     /// A member says where it listens.
     fn on_claimed(&mut self, peer: PeerId, from: &Multiaddr, claimed: &[Multiaddr], now: Instant) {
         let same_host = addresses::is_loopback(from);
-        for address in claimed
-            .iter()
-            .take(CLAIMED_MAX)
-            .filter_map(|address| addresses::usable(address, same_host))
-        {
+        for address in claimed.iter().take(CLAIMED_MAX).filter_map(|address| addresses::usable(address, same_host)) {
             // It listens on the very host it calls from: if that port is closed one day, the process is gone.
             let proven = addresses::ip(&address) == addresses::ip(from);
-            let source = if proven {
-                Source::Proven
-            } else {
-                Source::Hearsay
-            };
+            let source = if proven { Source::Proven } else { Source::Hearsay };
             self.reachability.learn(peer, address, source, now);
         }
         for address in self.reachability.addresses(&peer) {
-            self.swarm
-                .behaviour_mut()
-                .kademlia
-                .add_address(&peer, address);
+            self.swarm.behaviour_mut().kademlia.add_address(&peer, address);
         }
         if let Some(addresses) = self.reachability.news(&peer) {
             self.announce([Event::Addresses { peer, addresses }]);
@@ -91,14 +68,10 @@ impl EventLoop {
     fn on_found(&mut self, found: &[kad::PeerInfo], now: Instant) {
         let same_host = self.links.addresses().any(addresses::is_loopback);
         for info in found.iter().take(self.limits.peers_max) {
-            for address in info
-                .addrs
-                .iter()
-                .take(CLAIMED_MAX)
-                .filter_map(|address| addresses::usable(address, same_host))
+            for address in
+                info.addrs.iter().take(CLAIMED_MAX).filter_map(|address| addresses::usable(address, same_host))
             {
-                self.reachability
-                    .learn(info.peer_id, address, Source::Hearsay, now);
+                self.reachability.learn(info.peer_id, address, Source::Hearsay, now);
             }
         }
     }
@@ -110,8 +83,7 @@ impl EventLoop {
         };
         for (peer, address) in seen {
             if let Some(address) = addresses::usable(&address, false) {
-                self.reachability
-                    .learn(peer, address, Source::Sighting, now);
+                self.reachability.learn(peer, address, Source::Sighting, now);
             }
         }
     }

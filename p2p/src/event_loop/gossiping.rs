@@ -13,17 +13,10 @@ const UNREAD_MAX: usize = 256;
 impl EventLoop {
     pub(super) fn on_gossip(&mut self, event: GossipEvent) {
         match event {
-            GossipEvent::Message {
-                propagation_source,
-                message,
-                ..
-            } => {
+            GossipEvent::Message { propagation_source, message, .. } => {
                 count(&self.shared.counters.gossip_in);
                 if self.news.len() < UNREAD_MAX {
-                    self.announce([Event::Gossip {
-                        via: propagation_source,
-                        bytes: message.data,
-                    }]);
+                    self.announce([Event::Gossip { via: propagation_source, bytes: message.data }]);
                 } else {
                     count(&self.shared.counters.gossip_dropped);
                 }
@@ -41,12 +34,7 @@ impl EventLoop {
     pub(super) fn publish(&mut self, now: Instant) {
         while let Some(message) = self.gossip.poll(now) {
             let counters = &self.shared.counters;
-            match self
-                .swarm
-                .behaviour_mut()
-                .gossip
-                .publish(gossip::topic(), message)
-            {
+            match self.swarm.behaviour_mut().gossip.publish(gossip::topic(), message) {
                 Ok(_) => count(&counters.gossip_out),
                 // On its way already.
                 Err(PublishError::Duplicate) => {}

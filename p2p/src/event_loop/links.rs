@@ -18,11 +18,7 @@ use crate::{
 
 impl EventLoop {
     pub(super) fn on_stream(&mut self, event: StreamEvent, now: Instant) {
-        let StreamEvent {
-            peer,
-            connection,
-            what,
-        } = event;
+        let StreamEvent { peer, connection, what } = event;
         let actions = match what {
             What::Accepted(stream) => self.links.stream(now, peer, connection, true, stream),
             What::Opened(stream) => self.links.stream(now, peer, connection, false, stream),
@@ -45,18 +41,13 @@ impl EventLoop {
     pub(super) fn carry_out(&mut self, actions: Vec<Action<Stream>>, now: Instant) {
         for action in actions {
             match action {
-                Action::Open { peer, connection } => {
-                    self.swarm.behaviour_mut().links.open(peer, connection)
-                }
+                Action::Open { peer, connection } => self.swarm.behaviour_mut().links.open(peer, connection),
                 Action::Close { connection } => {
                     self.swarm.close_connection(connection);
                 }
-                Action::Start {
-                    peer,
-                    connection,
-                    address,
-                    stream,
-                } => self.start_link(peer, connection, address, stream, now),
+                Action::Start { peer, connection, address, stream } => {
+                    self.start_link(peer, connection, address, stream, now)
+                }
                 Action::Stop { peer } => self.stop_link(&peer, Stop::Now),
                 Action::Lost { peer, had_link } => {
                     self.reachability.lost(peer, had_link, now);
@@ -74,22 +65,12 @@ impl EventLoop {
         }
     }
 
-    fn start_link(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        address: Multiaddr,
-        stream: Stream,
-        now: Instant,
-    ) {
+    fn start_link(&mut self, peer: PeerId, connection: ConnectionId, address: Multiaddr, stream: Stream, now: Instant) {
         // A verdict that the caller has not taken yet is out of date, and must not arrive after the `Up`.
         self.news.retain(|event| {
             !matches!(event, Event::Refused { peer: about } | Event::Unreachable { peer: about } if *about == peer)
         });
-        let bytes_max = self
-            .limits
-            .send_queue_bytes_max
-            .max(self.limits.frame_bytes_max);
+        let bytes_max = self.limits.send_queue_bytes_max.max(self.limits.frame_bytes_max);
         let (queue, frames) = Queue::new(self.limits.send_queue_frames_max, bytes_max);
         let (stop_sender, stop) = oneshot::channel();
         let link = Link {

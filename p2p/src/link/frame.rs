@@ -24,10 +24,7 @@ pub(super) async fn read_length<R: AsyncRead + Unpin>(reader: &mut R) -> io::Res
 }
 
 /// The frame's bytes.
-pub(super) async fn read_body<R: AsyncRead + Unpin>(
-    reader: &mut R,
-    length: usize,
-) -> io::Result<Vec<u8>> {
+pub(super) async fn read_body<R: AsyncRead + Unpin>(reader: &mut R, length: usize) -> io::Result<Vec<u8>> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).await?;
     Ok(body)

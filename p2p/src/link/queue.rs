@@ -32,14 +32,7 @@ pub(crate) struct LinkCounters {
 impl Queue {
     pub(crate) fn new(frames_max: usize, bytes_max: usize) -> (Self, mpsc::Receiver<Bytes>) {
         let (frames, receiver) = mpsc::channel(frames_max.max(1));
-        (
-            Self {
-                frames,
-                bytes_max,
-                counters: Default::default(),
-            },
-            receiver,
-        )
+        (Self { frames, bytes_max, counters: Default::default() }, receiver)
     }
 
     /// Queues the frame or leaves everything as it was.
@@ -90,18 +83,10 @@ mod tests {
     async fn bounded_by_frames_and_by_bytes() {
         let (queue, mut receiver) = Queue::new(2, 10);
         assert_eq!(queue.push(Bytes::from_static(b"123456")), Ok(()));
-        assert_eq!(
-            queue.push(Bytes::from_static(b"12345")),
-            Err(SendError::Full),
-            "bytes"
-        );
+        assert_eq!(queue.push(Bytes::from_static(b"12345")), Err(SendError::Full), "bytes");
         assert_eq!(queue.push(Bytes::from_static(b"1234")), Ok(()));
         assert_eq!(queue.push(Bytes::new()), Err(SendError::Full), "frames");
-        assert_eq!(
-            queue.stats().queued_bytes,
-            10,
-            "a refused frame takes no room"
-        );
+        assert_eq!(queue.stats().queued_bytes, 10, "a refused frame takes no room");
         receiver.close();
         while receiver.try_recv().is_ok() {}
         assert_eq!(queue.push(Bytes::new()), Err(SendError::NotConnected));

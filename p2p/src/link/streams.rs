@@ -12,12 +12,9 @@ use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol,
     core::{Endpoint, transport::PortUse, upgrade::ReadyUpgrade},
     swarm::{
-        ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
-        NetworkBehaviour, NotifyHandler, SubstreamProtocol, THandler, THandlerInEvent,
-        THandlerOutEvent, ToSwarm,
-        handler::{
-            ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
-        },
+        ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm, NetworkBehaviour,
+        NotifyHandler, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+        handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound},
     },
 };
 
@@ -53,10 +50,7 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     pub(crate) fn new(protocol: StreamProtocol) -> Self {
-        Self {
-            protocol,
-            queue: VecDeque::new(),
-        }
+        Self { protocol, queue: VecDeque::new() }
     }
 
     /// Opens a substream on this very connection; a [`StreamEvent`] follows unless the connection closes first.
@@ -69,11 +63,7 @@ impl Behaviour {
     }
 
     fn handler(&self) -> Handler {
-        Handler {
-            protocol: self.protocol.clone(),
-            wanted: 0,
-            news: VecDeque::new(),
-        }
+        Handler { protocol: self.protocol.clone(), wanted: 0, news: VecDeque::new() }
     }
 }
 
@@ -104,17 +94,8 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, _: FromSwarm) {}
 
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        what: THandlerOutEvent<Self>,
-    ) {
-        self.queue.push_back(ToSwarm::GenerateEvent(StreamEvent {
-            peer,
-            connection,
-            what,
-        }));
+    fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, what: THandlerOutEvent<Self>) {
+        self.queue.push_back(ToSwarm::GenerateEvent(StreamEvent { peer, connection, what }));
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<StreamEvent, THandlerInEvent<Self>>> {
@@ -148,10 +129,7 @@ impl ConnectionHandler for Handler {
         SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
     }
 
-    fn poll(
-        &mut self,
-        _: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), What>> {
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), What>> {
         if let Some(what) = self.news.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(what));
         }
@@ -167,19 +145,12 @@ impl ConnectionHandler for Handler {
         self.wanted += 1;
     }
 
-    fn on_connection_event(
-        &mut self,
-        event: ConnectionEvent<Self::InboundProtocol, Self::OutboundProtocol>,
-    ) {
+    fn on_connection_event(&mut self, event: ConnectionEvent<Self::InboundProtocol, Self::OutboundProtocol>) {
         match event {
-            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
-                protocol, ..
-            }) => {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. }) => {
                 self.tell(What::Accepted(protocol));
             }
-            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
-                protocol, ..
-            }) => {
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, .. }) => {
                 self.tell(What::Opened(protocol));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {

@@ -21,19 +21,11 @@ const SIMULTANEOUS: Duration = Duration::from_secs(3);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action<S> {
     /// Ask for a link stream.
-    Open {
-        peer: PeerId,
-        connection: ConnectionId,
-    },
+    Open { peer: PeerId, connection: ConnectionId },
     /// Close one connection.
     Close { connection: ConnectionId },
     /// This stream is the link now.
-    Start {
-        peer: PeerId,
-        connection: ConnectionId,
-        address: Multiaddr,
-        stream: S,
-    },
+    Start { peer: PeerId, connection: ConnectionId, address: Multiaddr, stream: S },
     /// End the running link; [`Table::ended`] is to follow.
     Stop { peer: PeerId },
     /// Nothing connects us to the peer any more.
@@ -62,13 +54,7 @@ struct Entry<S> {
 
 impl<S> Default for Entry<S> {
     fn default() -> Self {
-        Self {
-            connections: Vec::new(),
-            opening: None,
-            link: None,
-            next: None,
-            had_link: false,
-        }
+        Self { connections: Vec::new(), opening: None, link: None, next: None, had_link: false }
     }
 }
 
@@ -80,10 +66,7 @@ pub(crate) struct Table<S> {
 
 impl<S> Table<S> {
     pub(crate) fn new(me: PeerId) -> Self {
-        Self {
-            me,
-            peers: BTreeMap::new(),
-        }
+        Self { me, peers: BTreeMap::new() }
     }
 
     fn opens(&self, peer: &PeerId) -> bool {
@@ -98,17 +81,12 @@ impl<S> Table<S> {
     /// Where the peer's end of this connection is.
     pub(crate) fn address(&self, peer: &PeerId, connection: ConnectionId) -> Option<&Multiaddr> {
         let connections = &self.peers.get(peer)?.connections;
-        connections
-            .iter()
-            .find(|c| c.id == connection)
-            .map(|c| &c.address)
+        connections.iter().find(|c| c.id == connection).map(|c| &c.address)
     }
 
     /// The peers' ends of all connections.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
-        self.peers
-            .values()
-            .flat_map(|entry| entry.connections.iter().map(|c| &c.address))
+        self.peers.values().flat_map(|entry| entry.connections.iter().map(|c| &c.address))
     }
 
     pub(crate) fn established(
@@ -121,20 +99,14 @@ impl<S> Table<S> {
     ) -> Vec<Action<S>> {
         let opens = self.opens(&peer);
         let entry = self.peers.entry(peer).or_default();
-        entry.connections.push(Connection {
-            id,
-            inbound,
-            address,
-        });
+        entry.connections.push(Connection { id, inbound, address });
         if !opens {
             return Vec::new();
         }
         match &entry.link {
             _ if entry.opening.is_some() => Vec::new(),
             None => entry.open(peer, id),
-            Some(link) if inbound && now.duration_since(link.since) > SIMULTANEOUS => {
-                entry.open(peer, id)
-            }
+            Some(link) if inbound && now.duration_since(link.since) > SIMULTANEOUS => entry.open(peer, id),
             Some(_) => entry.close(id),
         }
     }
@@ -150,11 +122,7 @@ impl<S> Table<S> {
             entry.opening = None;
         }
         // A running link notices by itself, after it has delivered what had arrived.
-        let mut actions = if opens {
-            entry.reopen(peer)
-        } else {
-            Vec::new()
-        };
+        let mut actions = if opens { entry.reopen(peer) } else { Vec::new() };
         actions.extend(self.forget_if_empty(peer));
         actions
     }
@@ -184,12 +152,7 @@ impl<S> Table<S> {
         entry.next = Some((id, stream));
         let mut actions = Vec::new();
         if !accepted {
-            let surplus: Vec<_> = entry
-                .connections
-                .iter()
-                .map(|c| c.id)
-                .filter(|&other| other != id)
-                .collect();
+            let surplus: Vec<_> = entry.connections.iter().map(|c| c.id).filter(|&other| other != id).collect();
             // The replaced link is stopped first, so that its end is ours and not an error.
             if entry.link.is_some() {
                 actions.push(Action::Stop { peer });
@@ -279,12 +242,7 @@ impl<S> Entry<S> {
             return Vec::new();
         }
         // One that we dialled is preferred: its address is known to work.
-        let newest = self
-            .connections
-            .iter()
-            .rev()
-            .min_by_key(|c| c.inbound)
-            .map(|c| c.id);
+        let newest = self.connections.iter().rev().min_by_key(|c| c.inbound).map(|c| c.id);
         newest.map_or_else(Vec::new, |id| self.open(peer, id))
     }
 
@@ -292,35 +250,18 @@ impl<S> Entry<S> {
     fn close(&mut self, id: ConnectionId) -> Vec<Action<S>> {
         let before = self.connections.len();
         self.connections.retain(|c| c.id != id);
-        if self.connections.len() == before {
-            Vec::new()
-        } else {
-            vec![Action::Close { connection: id }]
-        }
+        if self.connections.len() == before { Vec::new() } else { vec![Action::Close { connection: id }] }
     }
 
     fn start(&mut self, now: Instant, peer: PeerId) -> Vec<Action<S>> {
         let Some((connection, stream)) = self.next.take() else {
             return Vec::new();
         };
-        let Some(address) = self
-            .connections
-            .iter()
-            .find(|c| c.id == connection)
-            .map(|c| c.address.clone())
-        else {
+        let Some(address) = self.connections.iter().find(|c| c.id == connection).map(|c| c.address.clone()) else {
             return Vec::new();
         };
-        self.link = Some(Running {
-            connection,
-            since: now,
-        });
+        self.link = Some(Running { connection, since: now });
         self.had_link = true;
-        vec![Action::Start {
-            peer,
-            connection,
-            address,
-            stream,
-        }]
+        vec![Action::Start { peer, connection, address, stream }]
     }
 }

@@ -71,22 +71,9 @@ enum End {
 
 impl Link {
     pub(crate) async fn run(self) {
-        let Self {
-            peer,
-            address,
-            connection,
-            stream,
-            mut frames,
-            counters,
-            inbox,
-            frame_bytes_max,
-            mut stop,
-            ended,
-        } = self;
-        let up = Event::Up {
-            peer,
-            address: address.clone(),
-        };
+        let Self { peer, address, connection, stream, mut frames, counters, inbox, frame_bytes_max, mut stop, ended } =
+            self;
+        let up = Event::Up { peer, address: address.clone() };
         if inbox.event(up).await.is_ok() {
             let (reader, mut writer) = stream.split();
             let reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
@@ -113,12 +100,7 @@ impl Link {
             frames.close();
             drop(writer);
             if matches!(end, End::TooLarge) {
-                let _ = inbox
-                    .event(Event::Rejected {
-                        address,
-                        reason: RejectReason::FrameTooLarge,
-                    })
-                    .await;
+                let _ = inbox.event(Event::Rejected { address, reason: RejectReason::FrameTooLarge }).await;
             }
             if !matches!(end, End::Gone) {
                 let _ = inbox.event(Event::Down { peer }).await;
@@ -128,13 +110,7 @@ impl Link {
     }
 }
 
-async fn read<R>(
-    mut reader: R,
-    peer: PeerId,
-    frame_bytes_max: usize,
-    counters: &LinkCounters,
-    inbox: &Inbox,
-) -> End
+async fn read<R>(mut reader: R, peer: PeerId, frame_bytes_max: usize, counters: &LinkCounters, inbox: &Inbox) -> End
 where
     R: futures::AsyncRead + Unpin,
 {
@@ -170,11 +146,7 @@ where
 }
 
 /// Writes until the senders are gone or the stream breaks. While one write is in flight the queue grows; the next takes it all.
-async fn write<W>(
-    writer: &mut W,
-    frames: &mut mpsc::Receiver<Bytes>,
-    counters: &LinkCounters,
-) -> io::Result<()>
+async fn write<W>(writer: &mut W, frames: &mut mpsc::Receiver<Bytes>, counters: &LinkCounters) -> io::Result<()>
 where
     W: futures::AsyncWrite + Unpin,
 {

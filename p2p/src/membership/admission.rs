@@ -64,8 +64,7 @@ where
 
     fn upgrade_inbound(self, socket: T, info: Self::Info) -> Self::Future {
         Box::pin(async move {
-            let (peer, mut stream) =
-                InboundConnectionUpgrade::upgrade_inbound(self.noise, socket, info).await?;
+            let (peer, mut stream) = InboundConnectionUpgrade::upgrade_inbound(self.noise, socket, info).await?;
             proof::respond(&mut stream, &self.membership, &peer).await?;
             Ok((peer, stream))
         })
@@ -82,8 +81,7 @@ where
 
     fn upgrade_outbound(self, socket: T, info: Self::Info) -> Self::Future {
         Box::pin(async move {
-            let (peer, mut stream) =
-                OutboundConnectionUpgrade::upgrade_outbound(self.noise, socket, info).await?;
+            let (peer, mut stream) = OutboundConnectionUpgrade::upgrade_outbound(self.noise, socket, info).await?;
             proof::initiate(&mut stream, &self.membership, &peer).await?;
             Ok((peer, stream))
         })

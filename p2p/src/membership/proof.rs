@@ -33,18 +33,11 @@ enum Role {
 
 fn nonce() -> Result<Nonce, AdmissionError> {
     let mut nonce = [0; NONCE_BYTES];
-    getrandom::fill(&mut nonce)
-        .map_err(|error| AdmissionError::Io(std::io::Error::other(error)))?;
+    getrandom::fill(&mut nonce).map_err(|error| AdmissionError::Io(std::io::Error::other(error)))?;
     Ok(nonce)
 }
 
-fn proof(
-    key: &[u8; 32],
-    role: Role,
-    prover: &PeerId,
-    verifier: &PeerId,
-    nonces: (&Nonce, &Nonce),
-) -> blake3::Hash {
+fn proof(key: &[u8; 32], role: Role, prover: &PeerId, verifier: &PeerId, nonces: (&Nonce, &Nonce)) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(DOMAIN).update(&[VERSION, role as u8]);
     for id in [prover, verifier] {
@@ -62,10 +55,7 @@ async fn say<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> Result<(), 
     Ok(())
 }
 
-async fn say_hello<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    nonce: &Nonce,
-) -> Result<(), AdmissionError> {
+async fn say_hello<S: AsyncWrite + Unpin>(stream: &mut S, nonce: &Nonce) -> Result<(), AdmissionError> {
     let mut hello = [VERSION; HELLO_BYTES];
     hello[1..].copy_from_slice(nonce);
     say(stream, &hello).await
@@ -89,11 +79,7 @@ async fn hear_proof<S: AsyncRead + Unpin>(stream: &mut S) -> Result<blake3::Hash
 }
 
 /// The side that dialled.
-pub(super) async fn initiate<S>(
-    stream: &mut S,
-    membership: &Membership,
-    peer: &PeerId,
-) -> Result<(), AdmissionError>
+pub(super) async fn initiate<S>(stream: &mut S, membership: &Membership, peer: &PeerId) -> Result<(), AdmissionError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -105,11 +91,7 @@ where
     say_hello(stream, &mine).await?;
     let theirs = hear_hello(stream).await?;
     let nonces = (&mine, &theirs);
-    say(
-        stream,
-        proof(key, Role::Initiator, me, peer, nonces).as_bytes(),
-    )
-    .await?;
+    say(stream, proof(key, Role::Initiator, me, peer, nonces).as_bytes()).await?;
     // Comparing two `blake3::Hash` takes the same time wherever they differ.
     if hear_proof(stream).await? != proof(key, Role::Responder, peer, me, nonces) {
         return Err(AdmissionError::NotAMember(*peer));
@@ -118,11 +100,7 @@ where
 }
 
 /// The side that was dialled.
-pub(super) async fn respond<S>(
-    stream: &mut S,
-    membership: &Membership,
-    peer: &PeerId,
-) -> Result<(), AdmissionError>
+pub(super) async fn respond<S>(stream: &mut S, membership: &Membership, peer: &PeerId) -> Result<(), AdmissionError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -137,11 +115,7 @@ where
         stream.close().await?;
         return Err(AdmissionError::NotAMember(*peer));
     }
-    say(
-        stream,
-        proof(key, Role::Responder, me, peer, nonces).as_bytes(),
-    )
-    .await
+    say(stream, proof(key, Role::Responder, me, peer, nonces).as_bytes()).await
 }
 
 #[cfg(test)]
@@ -153,10 +127,7 @@ mod tests {
         Membership::new(&Secret::from([secret; 32]), PeerId::random(), [], 8)
     }
 
-    async fn meet(
-        a: &Membership,
-        b: &Membership,
-    ) -> (Result<(), AdmissionError>, Result<(), AdmissionError>) {
+    async fn meet(a: &Membership, b: &Membership) -> (Result<(), AdmissionError>, Result<(), AdmissionError>) {
         let (left, right) = tokio::io::duplex(256);
         let (mut left, mut right) = (Compat(left), Compat(right));
         tokio::join!(initiate(&mut left, a, &b.me), respond(&mut right, b, &a.me))
@@ -176,11 +147,7 @@ mod tests {
         pub(super) struct Compat(pub(super) DuplexStream);
 
         impl futures::AsyncRead for Compat {
-            fn poll_read(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &mut [u8],
-            ) -> Poll<io::Result<usize>> {
+            fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
                 let mut buf = ReadBuf::new(buf);
                 ready!(Pin::new(&mut self.0).poll_read(cx, &mut buf))?;
                 Poll::Ready(Ok(buf.filled().len()))
@@ -188,11 +155,7 @@ mod tests {
         }
 
         impl futures::AsyncWrite for Compat {
-            fn poll_write(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buf: &[u8],
-            ) -> Poll<io::Result<usize>> {
+            fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
                 Pin::new(&mut self.0).poll_write(cx, buf)
             }
             fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -222,13 +185,7 @@ mod tests {
         let (a, b) = (member(1), member(1));
         assert!(b.revoke(a.me));
         let (a, b) = meet(&a, &b).await;
-        assert!(matches!(
-            (a, b),
-            (
-                Err(AdmissionError::NotAMember(_)),
-                Err(AdmissionError::NotAMember(_))
-            )
-        ));
+        assert!(matches!((a, b), (Err(AdmissionError::NotAMember(_)), Err(AdmissionError::NotAMember(_)))));
     }
 
     #[test]

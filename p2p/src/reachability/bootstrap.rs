@@ -38,10 +38,7 @@ pub(crate) struct Bootstrap {
 
 /// The address alone: who answers there is found out on the connection.
 pub(crate) fn without_peer(address: &Multiaddr) -> Multiaddr {
-    address
-        .iter()
-        .filter(|part| !matches!(part, Protocol::P2p(_)))
-        .collect()
+    address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
 }
 
 impl Bootstrap {
@@ -49,11 +46,7 @@ impl Bootstrap {
     pub(crate) fn add(&mut self, address: &Multiaddr, now: Instant) -> bool {
         let address = without_peer(address);
         let state = State::Waiting { until: now };
-        if let Some(entry) = self
-            .entries
-            .iter_mut()
-            .find(|entry| entry.address == address)
-        {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.address == address) {
             if matches!(entry.state, State::Waiting { .. }) {
                 entry.state = state;
             }
@@ -61,19 +54,14 @@ impl Bootstrap {
         }
         let room = self.entries.len() < ADDRESSES_MAX;
         if room {
-            self.entries.push(Entry {
-                address,
-                state,
-                failures: 0,
-            });
+            self.entries.push(Entry { address, state, failures: 0 });
         }
         room
     }
 
     /// The next address to dial.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Multiaddr> {
-        let due =
-            |entry: &&mut Entry| matches!(entry.state, State::Waiting { until } if until <= now);
+        let due = |entry: &&mut Entry| matches!(entry.state, State::Waiting { until } if until <= now);
         let entry = self.entries.iter_mut().find(due)?;
         entry.state = State::Dialing;
         Some(entry.address.clone())
@@ -90,11 +78,7 @@ impl Bootstrap {
     /// The address is a way to this connected member.
     pub(crate) fn leads_to(&mut self, address: &Multiaddr, peer: PeerId) {
         let address = without_peer(address);
-        for entry in self
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.address == address)
-        {
+        for entry in self.entries.iter_mut().filter(|entry| entry.address == address) {
             entry.state = State::Leads(peer);
             entry.failures = 0;
         }
@@ -102,30 +86,19 @@ impl Bootstrap {
 
     pub(crate) fn is_ours(&mut self, address: &Multiaddr) {
         let address = without_peer(address);
-        self.entries
-            .iter_mut()
-            .filter(|entry| entry.address == address)
-            .for_each(|entry| entry.state = State::Ours);
+        self.entries.iter_mut().filter(|entry| entry.address == address).for_each(|entry| entry.state = State::Ours);
     }
 
     /// The attempt failed.
     pub(crate) fn failed(&mut self, address: &Multiaddr, alone: bool, now: Instant) {
         let address = without_peer(address);
-        for entry in self
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.address == address)
-        {
+        for entry in self.entries.iter_mut().filter(|entry| entry.address == address) {
             if !matches!(entry.state, State::Dialing) {
                 continue;
             }
             entry.failures = entry.failures.saturating_add(1);
             let doubled = FIRST.saturating_mul(1 << (entry.failures - 1).min(16));
-            let pause = if alone {
-                doubled.min(ALONE_MAX)
-            } else {
-                IN_COMPANY
-            };
+            let pause = if alone { doubled.min(ALONE_MAX) } else { IN_COMPANY };
             entry.state = State::Waiting { until: now + pause };
         }
     }
@@ -135,9 +108,7 @@ impl Bootstrap {
         for entry in &mut self.entries {
             match &mut entry.state {
                 State::Leads(leads_to) if *leads_to == peer => {
-                    entry.state = State::Waiting {
-                        until: now + if alone { FIRST } else { IN_COMPANY },
-                    };
+                    entry.state = State::Waiting { until: now + if alone { FIRST } else { IN_COMPANY } };
                 }
                 State::Waiting { until } if alone => *until = (*until).min(now + FIRST),
                 _ => {}

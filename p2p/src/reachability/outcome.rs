@@ -5,9 +5,7 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use libp2p::{
-    Multiaddr, PeerId, TransportError, core::upgrade::NegotiationError, swarm::DialError,
-};
+use libp2p::{Multiaddr, PeerId, TransportError, core::upgrade::NegotiationError, swarm::DialError};
 
 use crate::membership::AdmissionError;
 
@@ -84,27 +82,18 @@ fn is_hung_up(error: &io::Error) -> bool {
         matches!(cause.downcast_ref(), Some(NegotiationError::Failed)).then_some(())
     };
     has_kind(error, |kind| {
-        matches!(
-            kind,
-            BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof
-        )
+        matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
     }) || find_cause(error, negotiation_cut_short).is_some()
 }
 
 fn has_kind(error: &io::Error, wanted: impl Fn(ErrorKind) -> bool) -> bool {
     let matching = |cause: &(dyn Error + 'static)| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| wanted(error.kind()))
-            .then_some(())
+        cause.downcast_ref::<io::Error>().is_some_and(|error| wanted(error.kind())).then_some(())
     };
     find_cause(error, matching).is_some()
 }
 
-fn find_cause<T>(
-    error: &(dyn Error + 'static),
-    found: impl Fn(&(dyn Error + 'static)) -> Option<T>,
-) -> Option<T> {
+fn find_cause<T>(error: &(dyn Error + 'static), found: impl Fn(&(dyn Error + 'static)) -> Option<T>) -> Option<T> {
     let mut next = Some(error);
     for _ in 0..DEPTH_MAX {
         let error = next?;
@@ -112,9 +101,7 @@ fn find_cause<T>(
             return Some(found);
         }
         // An io::Error's source is its content's source: the content itself has to be asked for.
-        let content = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
+        let content = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match content {
             Some(content) => Some(content),
             None => error.source(),

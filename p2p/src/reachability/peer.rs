@@ -54,10 +54,7 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) fn new(first_try: Instant) -> Self {
-        let state = State::Waiting {
-            until: first_try,
-            round: Round::First,
-        };
+        let state = State::Waiting { until: first_try, round: Round::First };
         Self {
             addresses: Vec::new(),
             expected: false,
@@ -86,11 +83,7 @@ impl Peer {
             }
             None => {}
         }
-        let at = if proven {
-            0
-        } else {
-            self.addresses.iter().take_while(|a| a.proven).count()
-        };
+        let at = if proven { 0 } else { self.addresses.iter().take_while(|a| a.proven).count() };
         self.addresses.insert(at, Address { address, proven });
         known.is_none()
     }
@@ -123,11 +116,7 @@ impl Peer {
             Round::First => a.proven || !any_proven,
             Round::Rest { .. } => !a.proven,
         };
-        self.addresses
-            .iter()
-            .filter(wanted)
-            .map(|a| a.address.clone())
-            .collect()
+        self.addresses.iter().filter(wanted).map(|a| a.address.clone()).collect()
     }
 
     /// Whether the first round left something to try.

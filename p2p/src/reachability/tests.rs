@@ -7,11 +7,7 @@ fn address(n: u8) -> Multiaddr {
 }
 
 fn table() -> (Reachability, PeerId, Instant) {
-    (
-        Reachability::new(PeerId::random(), Limits::default()),
-        PeerId::random(),
-        Instant::now(),
-    )
+    (Reachability::new(PeerId::random(), Limits::default()), PeerId::random(), Instant::now())
 }
 
 fn tried(reach: &mut Reachability, now: Instant) -> Option<Vec<Multiaddr>> {
@@ -31,25 +27,10 @@ fn lost_peer() -> (Reachability, PeerId, Instant) {
 #[test]
 fn a_refusal_at_the_proven_address_is_a_verdict_at_once() {
     let (mut reach, peer, now) = lost_peer();
-    assert_eq!(
-        tried(&mut reach, now),
-        Some(vec![address(1)]),
-        "the proven one alone"
-    );
-    assert_eq!(
-        reach.failed(peer, &Outcome::Refused, now),
-        Some(Verdict::Refused)
-    );
-    assert_eq!(
-        tried(&mut reach, now),
-        Some(vec![address(2)]),
-        "the rest follows without a pause"
-    );
-    assert_eq!(
-        reach.failed(peer, &Outcome::Unreachable, now),
-        None,
-        "and cannot take the verdict back"
-    );
+    assert_eq!(tried(&mut reach, now), Some(vec![address(1)]), "the proven one alone");
+    assert_eq!(reach.failed(peer, &Outcome::Refused, now), Some(Verdict::Refused));
+    assert_eq!(tried(&mut reach, now), Some(vec![address(2)]), "the rest follows without a pause");
+    assert_eq!(reach.failed(peer, &Outcome::Unreachable, now), None, "and cannot take the verdict back");
     assert_eq!(tried(&mut reach, now), None);
 }
 
@@ -57,11 +38,7 @@ fn a_refusal_at_the_proven_address_is_a_verdict_at_once() {
 fn a_timeout_never_proves_death() {
     let (mut reach, peer, now) = lost_peer();
     tried(&mut reach, now);
-    assert_eq!(
-        reach.failed(peer, &Outcome::Unreachable, now),
-        None,
-        "the rest may still answer"
-    );
+    assert_eq!(reach.failed(peer, &Outcome::Unreachable, now), None, "the rest may still answer");
     tried(&mut reach, now);
     assert_eq!(
         reach.failed(peer, &Outcome::Refused, now),
@@ -76,25 +53,12 @@ fn a_verdict_is_told_once_until_it_changes() {
     reach.expect(peer, now);
     reach.learn(peer, address(1), Source::Saved, now);
     let mut told = Vec::new();
-    for outcome in [
-        Outcome::Refused,
-        Outcome::Refused,
-        Outcome::Unreachable,
-        Outcome::Refused,
-    ] {
+    for outcome in [Outcome::Refused, Outcome::Refused, Outcome::Unreachable, Outcome::Refused] {
         now += Duration::from_secs(60);
         assert!(reach.poll(now).is_some());
         told.push(reach.failed(peer, &outcome, now));
     }
-    assert_eq!(
-        told,
-        [
-            Some(Verdict::Refused),
-            None,
-            Some(Verdict::Unreachable),
-            Some(Verdict::Refused)
-        ]
-    );
+    assert_eq!(told, [Some(Verdict::Refused), None, Some(Verdict::Unreachable), Some(Verdict::Refused)]);
 }
 
 #[test]
@@ -136,10 +100,7 @@ fn an_outsider_is_left_alone_for_minutes() {
     let now = now + STAGGER;
     assert!(reach.poll(now).is_some());
     assert_eq!(reach.failed(peer, &Outcome::NotAMember, now), None);
-    assert_eq!(
-        reach.deadline(),
-        Some(now + Limits::default().foreign_pause)
-    );
+    assert_eq!(reach.deadline(), Some(now + Limits::default().foreign_pause));
 }
 
 #[test]
@@ -158,17 +119,9 @@ fn tables_are_bounded() {
     for n in 0..20 {
         reach.learn(peer, address(n), Source::Hearsay, now);
     }
-    assert_eq!(
-        reach.addresses(&peer).len(),
-        Limits::default().addresses_per_peer_max
-    );
+    assert_eq!(reach.addresses(&peer).len(), Limits::default().addresses_per_peer_max);
     for n in 0..2000u32 {
-        reach.learn(
-            PeerId::random(),
-            address((n % 200) as u8),
-            Source::Sighting,
-            now,
-        );
+        reach.learn(PeerId::random(), address((n % 200) as u8), Source::Sighting, now);
     }
     assert_eq!(reach.peers.len(), Limits::default().peers_max);
 }
@@ -178,11 +131,7 @@ fn a_connection_ends_the_attempts() {
     let (mut reach, peer, now) = lost_peer();
     assert!(reach.poll(now).is_some());
     reach.connected(peer, None, now);
-    assert_eq!(
-        reach.failed(peer, &Outcome::Refused, now),
-        None,
-        "the attempt was overtaken"
-    );
+    assert_eq!(reach.failed(peer, &Outcome::Refused, now), None, "the attempt was overtaken");
     assert_eq!(reach.deadline(), None);
 }
 
@@ -196,10 +145,7 @@ fn a_process_that_is_just_dying_gets_a_moment_to_do_so() {
         now += Duration::from_millis(10);
     }
     assert_eq!(tried(&mut reach, now), Some(vec![address(1)]));
-    assert_eq!(
-        reach.failed(peer, &Outcome::Refused, now),
-        Some(Verdict::Refused)
-    );
+    assert_eq!(reach.failed(peer, &Outcome::Refused, now), Some(Verdict::Refused));
 }
 
 #[test]

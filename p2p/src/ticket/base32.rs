@@ -33,10 +33,7 @@ pub(super) fn decode(text: &str) -> Result<Decoded, usize> {
     let (mut buffer, mut bits) = (0u32, 0u32);
     for (index, character) in text.chars().enumerate() {
         let lower = character.to_ascii_lowercase();
-        let value = ALPHABET
-            .iter()
-            .position(|&letter| char::from(letter) == lower)
-            .ok_or(index)?;
+        let value = ALPHABET.iter().position(|&letter| char::from(letter) == lower).ok_or(index)?;
         buffer = (buffer << 5) | value as u32;
         bits += 5;
         if bits >= 8 {
@@ -45,8 +42,5 @@ pub(super) fn decode(text: &str) -> Result<Decoded, usize> {
             buffer &= (1 << bits) - 1;
         }
     }
-    Ok(Decoded {
-        bytes,
-        canonical: bits < 5 && buffer == 0,
-    })
+    Ok(Decoded { bytes, canonical: bits < 5 && buffer == 0 })
 }

@@ -4,10 +4,7 @@ use super::*;
 
 fn ticket(addresses: &[&str]) -> Ticket {
     let secret = Secret::from(std::array::from_fn(|i| i as u8));
-    Ticket::new(
-        secret,
-        addresses.iter().map(|address| address.parse().unwrap()),
-    )
+    Ticket::new(secret, addresses.iter().map(|address| address.parse().unwrap()))
 }
 
 const TWO: &[&str] = &["/ip4/192.168.1.20/tcp/4001", "/ip6/fd00::7/tcp/4001"];
@@ -27,16 +24,10 @@ fn reads_what_it_writes() {
         let original = ticket(addresses);
         let text = original.to_string();
         assert!(text.starts_with("rc1"));
-        assert!(
-            text.bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()),
-            "{text}"
-        );
+        assert!(text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{text}");
         assert_eq!(text.parse::<Ticket>().unwrap(), original);
         assert_eq!(
-            format!(" {}\n", text.to_uppercase())
-                .parse::<Ticket>()
-                .unwrap(),
+            format!(" {}\n", text.to_uppercase()).parse::<Ticket>().unwrap(),
             original,
             "QR codes are upper case"
         );
@@ -60,14 +51,8 @@ fn names_what_is_wrong() {
         (format!("rc1{}", "a".repeat(5000)), TicketError::NotATicket),
         ("rc".into(), TicketError::Truncated),
         ("rc1".into(), TicketError::Truncated),
-        (
-            good.replacen("rc1", "rc2", 1),
-            TicketError::OtherVersion('2'),
-        ),
-        (
-            format!("{}!{}", &good[..9], &good[10..]),
-            TicketError::Character { position: 10 },
-        ),
+        (good.replacen("rc1", "rc2", 1), TicketError::OtherVersion('2')),
+        (format!("{}!{}", &good[..9], &good[10..]), TicketError::Character { position: 10 }),
         (format!("{good}a"), TicketError::Checksum),
         (format!("{good}aaaaaaaa"), TicketError::Checksum),
     ];
@@ -80,11 +65,7 @@ fn names_what_is_wrong() {
 fn every_cut_is_noticed() {
     let good = ticket(TWO).to_string();
     for end in 3..good.len() {
-        assert_eq!(
-            good[..end].parse::<Ticket>().unwrap_err(),
-            TicketError::Truncated,
-            "cut at {end}"
-        );
+        assert_eq!(good[..end].parse::<Ticket>().unwrap_err(), TicketError::Truncated, "cut at {end}");
     }
 }
 
@@ -95,18 +76,12 @@ fn every_typing_error_is_noticed() {
         let wrong = if &good[at..=at] == "q" { "r" } else { "q" };
         let text = format!("{}{wrong}{}", &good[..at], &good[at + 1..]);
         let error = text.parse::<Ticket>().unwrap_err();
-        assert!(
-            matches!(error, TicketError::Checksum | TicketError::Truncated),
-            "{error:?} at {at}"
-        );
+        assert!(matches!(error, TicketError::Checksum | TicketError::Truncated), "{error:?} at {at}");
     }
 }
 
 #[test]
 fn debug_hides_the_secret() {
     let shown = format!("{:?} {:?}", ticket(TWO), ticket(TWO).secret());
-    assert!(
-        !shown.contains("1, 2, 3") && !shown.contains("010203"),
-        "{shown}"
-    );
+    assert!(!shown.contains("1, 2, 3") && !shown.contains("010203"), "{shown}");
 }

@@ -43,33 +43,17 @@ where
     type ListenerUpgrade = BoxFuture<'static, Result<T::Output, ConnectError>>;
     type Dial = BoxFuture<'static, Result<T::Output, ConnectError>>;
 
-    fn listen_on(
-        &mut self,
-        id: ListenerId,
-        address: Multiaddr,
-    ) -> Result<(), TransportError<ConnectError>> {
-        self.inner
-            .listen_on(id, address)
-            .map_err(|error| error.map(ConnectError))
+    fn listen_on(&mut self, id: ListenerId, address: Multiaddr) -> Result<(), TransportError<ConnectError>> {
+        self.inner.listen_on(id, address).map_err(|error| error.map(ConnectError))
     }
 
     fn remove_listener(&mut self, id: ListenerId) -> bool {
         self.inner.remove_listener(id)
     }
 
-    fn dial(
-        &mut self,
-        address: Multiaddr,
-        opts: DialOpts,
-    ) -> Result<Self::Dial, TransportError<ConnectError>> {
-        let opts = DialOpts {
-            port_use: PortUse::New,
-            ..opts
-        };
-        let dial = self
-            .inner
-            .dial(address, opts)
-            .map_err(|error| error.map(ConnectError))?;
+    fn dial(&mut self, address: Multiaddr, opts: DialOpts) -> Result<Self::Dial, TransportError<ConnectError>> {
+        let opts = DialOpts { port_use: PortUse::New, ..opts };
+        let dial = self.inner.dial(address, opts).map_err(|error| error.map(ConnectError))?;
         Ok(dial.map_err(ConnectError).boxed())
     }
 
@@ -77,10 +61,8 @@ where
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<TransportEvent<Self::ListenerUpgrade, ConnectError>> {
-        Pin::new(&mut self.inner).poll(cx).map(|event| {
-            event
-                .map_upgrade(|upgrade| upgrade.map_err(ConnectError).boxed())
-                .map_err(ConnectError)
-        })
+        Pin::new(&mut self.inner)
+            .poll(cx)
+            .map(|event| event.map_upgrade(|upgrade| upgrade.map_err(ConnectError).boxed()).map_err(ConnectError))
     }
 }

@@ -21,10 +21,7 @@ pub(super) struct Closing<M> {
 
 impl<M> Closing<M> {
     pub(super) fn new(inner: M) -> Self {
-        Self {
-            inner,
-            deadline: None,
-        }
+        Self { inner, deadline: None }
     }
 }
 
@@ -32,17 +29,11 @@ impl<M: StreamMuxer + Unpin> StreamMuxer for Closing<M> {
     type Substream = M::Substream;
     type Error = M::Error;
 
-    fn poll_inbound(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<M::Substream, M::Error>> {
+    fn poll_inbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<M::Substream, M::Error>> {
         Pin::new(&mut self.inner).poll_inbound(cx)
     }
 
-    fn poll_outbound(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<M::Substream, M::Error>> {
+    fn poll_outbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<M::Substream, M::Error>> {
         Pin::new(&mut self.inner).poll_outbound(cx)
     }
 
@@ -50,16 +41,11 @@ impl<M: StreamMuxer + Unpin> StreamMuxer for Closing<M> {
         if let Poll::Ready(result) = Pin::new(&mut self.inner).poll_close(cx) {
             return Poll::Ready(result);
         }
-        let deadline = self
-            .deadline
-            .get_or_insert_with(|| Box::pin(sleep(CLOSE_TIMEOUT)));
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(CLOSE_TIMEOUT)));
         deadline.as_mut().poll(cx).map(Ok)
     }
 
-    fn poll(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<StreamMuxerEvent, M::Error>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<StreamMuxerEvent, M::Error>> {
         Pin::new(&mut self.inner).poll(cx)
     }
 }

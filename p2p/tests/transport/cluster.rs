@@ -15,9 +15,7 @@ async fn one_address_finds_all_members() {
     }
     let all: BTreeSet<_> = nodes.iter().map(Node::id).collect();
     eventually("everybody is linked to everybody", || {
-        nodes
-            .iter()
-            .all(|node| node.client.stats().peers.len() == all.len() - 1)
+        nodes.iter().all(|node| node.client.stats().peers.len() == all.len() - 1)
     })
     .await;
 }
@@ -39,25 +37,16 @@ async fn gossip_right_after_up_reaches_everybody() {
         linked.insert(a.up().await);
     }
     a.client.gossip("record").unwrap();
-    assert_eq!(
-        tokio::join!(heard(&mut b), heard(&mut c)),
-        (b"record".to_vec(), b"record".to_vec())
-    );
+    assert_eq!(tokio::join!(heard(&mut b), heard(&mut c)), (b"record".to_vec(), b"record".to_vec()));
     b.client.gossip("answer").unwrap();
-    assert_eq!(
-        tokio::join!(heard(&mut a), heard(&mut c)),
-        (b"answer".to_vec(), b"answer".to_vec())
-    );
+    assert_eq!(tokio::join!(heard(&mut a), heard(&mut c)), (b"answer".to_vec(), b"answer".to_vec()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gossip_is_bounded() {
     let (a, mut b) = pair().await;
     let max = rc_p2p::Limits::default().gossip_bytes_max;
-    assert_eq!(
-        a.client.gossip(vec![0; max + 1]),
-        Err(GossipError::TooLarge)
-    );
+    assert_eq!(a.client.gossip(vec![0; max + 1]), Err(GossipError::TooLarge));
     a.client.gossip(vec![7; max]).unwrap();
     let length = until(&mut b.events, |event| match event {
         Event::Gossip { bytes, .. } => Some(bytes.len()),

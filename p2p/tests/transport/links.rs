@@ -22,24 +22,15 @@ async fn frames_arrive_whole_and_in_order_both_ways() {
     };
     tokio::join!(exchange(&mut a, idb), exchange(&mut b, ida));
     let stats = a.client.stats().peers[&idb];
-    assert_eq!(
-        (stats.frames_in, stats.frames_out, stats.full),
-        (200, 200, 0)
-    );
-    assert_eq!(
-        stats.bytes_in,
-        (0..200).map(|n| payload(n).len() as u64).sum::<u64>()
-    );
+    assert_eq!((stats.frames_in, stats.frames_out, stats.full), (200, 200, 0));
+    assert_eq!(stats.bytes_in, (0..200).map(|n| payload(n).len() as u64).sum::<u64>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_largest_frame_passes_and_a_larger_one_is_not_sent() {
     let (a, mut b) = pair().await;
     let max = rc_p2p::Limits::default().frame_bytes_max;
-    assert_eq!(
-        a.client.send(b.id(), vec![0; max + 1]),
-        Err(SendError::TooLarge)
-    );
+    assert_eq!(a.client.send(b.id(), vec![0; max + 1]), Err(SendError::TooLarge));
     a.client.send(b.id(), vec![7; max]).unwrap();
     a.client.send(b.id(), Vec::new()).unwrap();
     assert_eq!(b.frame().await.1.len(), max);
@@ -48,10 +39,7 @@ async fn the_largest_frame_passes_and_a_larger_one_is_not_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_announces_too_large_a_frame_loses_its_link() {
-    let mut a = node_with(&[], |config| {
-        config.limits = limits(|l| l.frame_bytes_max = 1000)
-    })
-    .await;
+    let mut a = node_with(&[], |config| config.limits = limits(|l| l.frame_bytes_max = 1000)).await;
     let mut b = node(&[&a]).await;
     tokio::join!(a.up(), b.up());
     b.client.send(a.id(), vec![0; 1000]).unwrap();
@@ -102,22 +90,14 @@ async fn a_peer_that_does_not_read_fills_its_own_queue_only() {
     a.client.send(quick.id(), "hello").unwrap();
     assert_eq!(quick.frame().await.1, b"hello", "others are not affected");
     for _ in 0..sent {
-        assert_eq!(
-            slow.frame().await.1.len(),
-            frame.len(),
-            "what was accepted arrives"
-        );
+        assert_eq!(slow.frame().await.1.len(), frame.len(), "what was accepted arrives");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_sent_to_who_is_not_connected() {
     let a = node(&[]).await;
-    assert_eq!(
-        a.client
-            .send(rc_p2p::identity::generate().public().to_peer_id(), "x"),
-        Err(SendError::NotConnected)
-    );
+    assert_eq!(a.client.send(rc_p2p::identity::generate().public().to_peer_id(), "x"), Err(SendError::NotConnected));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,11 +105,7 @@ async fn reset_takes_the_link_down_and_up_again() {
     let (mut a, mut b) = pair().await;
     let (ida, idb) = (a.id(), b.id());
     for round in 0..5u8 {
-        let (from, to) = if round % 2 == 0 {
-            (&mut a, &mut b)
-        } else {
-            (&mut b, &mut a)
-        };
+        let (from, to) = if round % 2 == 0 { (&mut a, &mut b) } else { (&mut b, &mut a) };
         let (from_id, to_id) = (from.id(), to.id());
         from.client.reset(to_id).unwrap();
         from.down(to_id).await;

@@ -15,18 +15,9 @@ struct Victim(Child);
 
 impl Victim {
     fn start(key: &rc_p2p::Keypair, port: u16, peer: &Multiaddr) -> Self {
-        let hex: String = identity::encode(key)
-            .unwrap()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = identity::encode(key).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
         let child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "loss::member_process",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["--exact", "loss::member_process", "--ignored", "--nocapture"])
             .env("RC_P2P_TEST_KEY", hex)
             .env("RC_P2P_TEST_PORT", port.to_string())
             .env("RC_P2P_TEST_PEER", peer.to_string())
@@ -55,20 +46,11 @@ async fn member_process() {
     let Ok(hex) = std::env::var("RC_P2P_TEST_KEY") else {
         return;
     };
-    let bytes: Vec<u8> = (0..hex.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
-        .collect();
+    let bytes: Vec<u8> =
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
     let mut config = config(secret(1));
     config.keypair = identity::decode(&bytes).unwrap();
-    config.listen = vec![
-        format!(
-            "/ip4/127.0.0.1/tcp/{}",
-            std::env::var("RC_P2P_TEST_PORT").unwrap()
-        )
-        .parse()
-        .unwrap(),
-    ];
+    config.listen = vec![format!("/ip4/127.0.0.1/tcp/{}", std::env::var("RC_P2P_TEST_PORT").unwrap()).parse().unwrap()];
     config.peers = vec![std::env::var("RC_P2P_TEST_PEER").unwrap().parse().unwrap()];
     let (client, mut events) = rc_p2p::start(config).await.unwrap();
     while let Some(event) = events.next().await {
@@ -80,11 +62,7 @@ async fn member_process() {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,27 +108,18 @@ async fn a_member_that_leaves_politely_is_down_and_refused_too() {
     a.up_with(id).await;
     b.client.shutdown().await;
     a.down(id).await;
-    until(&mut a.events, |event| {
-        matches!(event, Event::Refused { peer } if peer == id).then_some(())
-    })
-    .await;
+    until(&mut a.events, |event| matches!(event, Event::Refused { peer } if peer == id).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_answer_about_remembered_members_is_told() {
-    let gone: (PeerId, Multiaddr) = (
-        identity::generate().public().to_peer_id(),
-        format!("/ip4/127.0.0.1/tcp/{}", free_port())
-            .parse()
-            .unwrap(),
-    );
+    let gone: (PeerId, Multiaddr) =
+        (identity::generate().public().to_peer_id(), format!("/ip4/127.0.0.1/tcp/{}", free_port()).parse().unwrap());
     // A listener whose backlog is never accepted from: the connect succeeds, the handshake does not.
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let mute: (PeerId, Multiaddr, TcpListener) = (
         identity::generate().public().to_peer_id(),
-        format!("/ip4/127.0.0.1/tcp/{}", mute.local_addr().unwrap().port())
-            .parse()
-            .unwrap(),
+        format!("/ip4/127.0.0.1/tcp/{}", mute.local_addr().unwrap().port()).parse().unwrap(),
         mute,
     );
     let alive = node(&[]).await;
@@ -174,10 +143,7 @@ async fn the_first_answer_about_remembered_members_is_told() {
         (refused.len() + unreachable.len() + up.len() == 3).then_some(())
     })
     .await;
-    assert_eq!(
-        (refused, unreachable, up),
-        (vec![gone.0], vec![mute.0], vec![alive.id()])
-    );
+    assert_eq!((refused, unreachable, up), (vec![gone.0], vec![mute.0], vec![alive.id()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,14 +160,9 @@ async fn a_bootstrap_address_is_tried_until_somebody_is_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_an_error_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port())
-        .parse()
-        .unwrap();
+    let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port()).parse().unwrap();
     let mut config = config(secret(1));
     config.listen = vec![address.clone()];
     let error = rc_p2p::start(config).await.err();
-    assert!(
-        matches!(&error, Some(rc_p2p::StartError::AddressInUse(taken)) if *taken == address),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Some(rc_p2p::StartError::AddressInUse(taken)) if *taken == address), "{error:?}");
 }

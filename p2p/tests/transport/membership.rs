@@ -30,10 +30,7 @@ async fn another_cluster_never_gets_in_and_the_user_is_told() {
         Event::Up { .. } => panic!("an outsider got in"),
         _ => None,
     });
-    assert_eq!(
-        rejected.await,
-        (a.address.clone(), RejectReason::NotAMember)
-    );
+    assert_eq!(rejected.await, (a.address.clone(), RejectReason::NotAMember));
     eventually("the visit is counted", || a.client.stats().not_members == 1).await;
     // A frame between the members comes after whatever the outsider could have caused.
     b.client.send(a.id(), "marker").unwrap();
@@ -45,35 +42,20 @@ async fn another_cluster_never_gets_in_and_the_user_is_told() {
     assert_eq!(first.await, None, "nothing is shown of an outsider");
     assert!(outsider.client.stats().peers.is_empty());
     assert_eq!(b.client.stats().peers.len(), 1);
-    assert!(
-        b.events
-            .try_next()
-            .is_none_or(|event| !matches!(event, Event::Down { .. }))
-    );
+    assert!(b.events.try_next().is_none_or(|event| !matches!(event, Event::Down { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_on_the_port_is_survived() {
     let (mut a, b) = pair().await;
     let http = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec();
-    let noise: Vec<u8> = (0..100_000u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
-    for garbage in [
-        http,
-        noise,
-        vec![0; 100_000],
-        b"\x13/multistream/1.0.0\n\x07/noise\n".to_vec(),
-        Vec::new(),
-    ] {
+    let noise: Vec<u8> = (0..100_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for garbage in [http, noise, vec![0; 100_000], b"\x13/multistream/1.0.0\n\x07/noise\n".to_vec(), Vec::new()] {
         let mut stream = tcp(&a).await;
         // The node may hang up in the middle of it.
         let _ = stream.write_all(&garbage).await;
     }
-    eventually("all of it is turned away", || {
-        a.client.stats().handshakes_failed >= 5
-    })
-    .await;
+    eventually("all of it is turned away", || a.client.stats().handshakes_failed >= 5).await;
     b.client.send(a.id(), "still here").unwrap();
     assert_eq!(a.frame().await.1, b"still here");
 }
@@ -104,10 +86,7 @@ async fn a_revoked_member_is_out_until_it_is_allowed_again() {
     let (ida, idb) = (a.id(), b.id());
     a.client.revoke(idb).unwrap();
     tokio::join!(a.down(idb), b.down(ida));
-    eventually("its return is turned away", || {
-        a.client.stats().not_members > 0
-    })
-    .await;
+    eventually("its return is turned away", || a.client.stats().not_members > 0).await;
     assert!(a.client.stats().peers.is_empty());
     a.client.allow(idb).unwrap();
     tokio::join!(a.up_with(idb), b.up_with(ida));

@@ -32,11 +32,7 @@ pub(crate) async fn start(config: Config) -> Node {
         _ => None,
     })
     .await;
-    Node {
-        client,
-        events,
-        address,
-    }
+    Node { client, events, address }
 }
 
 pub(crate) async fn node(peers: &[&Node]) -> Node {
@@ -90,17 +86,11 @@ impl Node {
     }
 
     pub(crate) async fn up_with(&mut self, other: PeerId) {
-        until(&mut self.events, |event| {
-            matches!(event, Event::Up { peer, .. } if peer == other).then_some(())
-        })
-        .await;
+        until(&mut self.events, |event| matches!(event, Event::Up { peer, .. } if peer == other).then_some(())).await;
     }
 
     pub(crate) async fn down(&mut self, other: PeerId) {
-        until(&mut self.events, |event| {
-            matches!(event, Event::Down { peer } if peer == other).then_some(())
-        })
-        .await;
+        until(&mut self.events, |event| matches!(event, Event::Down { peer } if peer == other).then_some(())).await;
     }
 
     pub(crate) async fn frame(&mut self) -> (PeerId, Vec<u8>) {

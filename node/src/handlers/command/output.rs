@@ -21,18 +21,8 @@ impl Pumps {
     /// Takes the pipes of a process and moves their content until they close.
     pub(super) fn start(ctx: &TaskContext, process: &mut Process, input: Option<Vec<u8>>) -> Self {
         let mut readers = Vec::with_capacity(2);
-        readers.extend(
-            process
-                .stdout
-                .take()
-                .map(|pipe| tokio::spawn(read(ctx.clone(), Stream::Stdout, pipe))),
-        );
-        readers.extend(
-            process
-                .stderr
-                .take()
-                .map(|pipe| tokio::spawn(read(ctx.clone(), Stream::Stderr, pipe))),
-        );
+        readers.extend(process.stdout.take().map(|pipe| tokio::spawn(read(ctx.clone(), Stream::Stdout, pipe))));
+        readers.extend(process.stderr.take().map(|pipe| tokio::spawn(read(ctx.clone(), Stream::Stderr, pipe))));
         let writer = process.stdin.take().zip(input).map(|(mut pipe, input)| {
             tokio::spawn(async move {
                 // A process that does not want all of its input is free not to read it.
@@ -55,10 +45,7 @@ impl Pumps {
 
 impl Drop for Pumps {
     fn drop(&mut self) {
-        self.readers
-            .iter()
-            .chain(&self.writer)
-            .for_each(JoinHandle::abort);
+        self.readers.iter().chain(&self.writer).for_each(JoinHandle::abort);
     }
 }
 

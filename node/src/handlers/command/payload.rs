@@ -37,9 +37,7 @@ impl CommandPayload {
                 return Err(TaskError::invalid("give `command` or `argv`, not both"));
             }
             (None, None) => {
-                return Err(TaskError::invalid(
-                    "payload field `argv` (or `command`) is missing",
-                ));
+                return Err(TaskError::invalid("payload field `argv` (or `command`) is missing"));
             }
             (Some(_), None) if !shell => {
                 let hint = "`command` is run by a shell and needs `\"shell\": true`; without a shell give `argv`";
@@ -47,9 +45,7 @@ impl CommandPayload {
             }
             (Some(command), None) => vec!["/bin/sh", "-c", command],
             (None, Some(_)) if shell => {
-                return Err(TaskError::invalid(
-                    "`shell` goes with `command`, not with `argv`",
-                ));
+                return Err(TaskError::invalid("`shell` goes with `command`, not with `argv`"));
             }
             (None, Some(argv)) => argv,
         };
@@ -58,60 +54,43 @@ impl CommandPayload {
         }
         let env = fields.string_map("env")?;
         if argv.len() > ENTRIES_MAX || env.len() > ENTRIES_MAX {
-            return Err(TaskError::invalid(format!(
-                "more than {ENTRIES_MAX} entries in `argv` or `env`"
-            )));
+            return Err(TaskError::invalid(format!("more than {ENTRIES_MAX} entries in `argv` or `env`")));
         }
         if argv.iter().any(|arg| arg.contains('\0')) {
             return Err(TaskError::invalid("an argument contains a NUL character"));
         }
-        env.iter()
-            .try_for_each(|(name, value)| check_variable(name, value))?;
+        env.iter().try_for_each(|(name, value)| check_variable(name, value))?;
         let owned = |s: &str| s.to_owned();
         Ok(Self {
             argv: argv.into_iter().map(shell_path).collect(),
             cwd: fields.string("cwd")?.map(directory).transpose()?,
             env: env.into_iter().map(|(k, v)| (owned(k), owned(v))).collect(),
             stdin: fields.string("stdin")?.map(owned),
-            timeout: fields
-                .seconds("timeout", TIMEOUT_SECONDS_MAX)?
-                .map(Duration::from_secs_f64),
+            timeout: fields.seconds("timeout", TIMEOUT_SECONDS_MAX)?.map(Duration::from_secs_f64),
         })
     }
 }
 
 /// Android has its shell elsewhere.
 fn shell_path(arg: &str) -> String {
-    if cfg!(target_os = "android") && arg == "/bin/sh" {
-        "/system/bin/sh".to_owned()
-    } else {
-        arg.to_owned()
-    }
+    if cfg!(target_os = "android") && arg == "/bin/sh" { "/system/bin/sh".to_owned() } else { arg.to_owned() }
 }
 
 fn check_variable(name: &str, value: &str) -> Result<(), TaskError> {
     let shown: String = name.chars().take(64).collect();
     if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-        return Err(TaskError::invalid(format!(
-            "`env.{shown}` is not a variable that a process can have"
-        )));
+        return Err(TaskError::invalid(format!("`env.{shown}` is not a variable that a process can have")));
     }
     if name.starts_with("RC_") {
-        return Err(TaskError::invalid(format!(
-            "`env.{shown}`: names that begin with RC_ are the node's"
-        )));
+        return Err(TaskError::invalid(format!("`env.{shown}`: names that begin with RC_ are the node's")));
     }
     Ok(())
 }
 
 fn directory(path: &str) -> Result<PathBuf, TaskError> {
-    let climbs = Path::new(path)
-        .components()
-        .any(|part| part == Component::ParentDir);
+    let climbs = Path::new(path).components().any(|part| part == Component::ParentDir);
     if path.is_empty() || path.contains('\0') || climbs {
-        return Err(TaskError::invalid(format!(
-            "`cwd` must be a path without `..`, not {path:?}"
-        )));
+        return Err(TaskError::invalid(format!("`cwd` must be a path without `..`, not {path:?}")));
     }
     Ok(path.into())
 }
@@ -143,49 +122,24 @@ mod tests {
         let cases = [
             (json!({}), "`argv` (or `command`) is missing"),
             (json!({"command": "ls"}), "needs `\"shell\": true`"),
-            (
-                json!({"command": "ls", "shell": "yes"}),
-                "`shell` must be true or false",
-            ),
+            (json!({"command": "ls", "shell": "yes"}), "`shell` must be true or false"),
             (json!({"command": "ls", "argv": ["ls"]}), "not both"),
-            (
-                json!({"argv": ["ls"], "shell": true}),
-                "`shell` goes with `command`",
-            ),
+            (json!({"argv": ["ls"], "shell": true}), "`shell` goes with `command`"),
             (json!({"argv": []}), "must begin with a program"),
             (json!({"argv": [""]}), "must begin with a program"),
             (json!({"argv": ["ls", 1]}), "`argv[1]` must be a string"),
-            (
-                json!({"argv": "ls"}),
-                "`argv` must be a list of strings, not a string",
-            ),
+            (json!({"argv": "ls"}), "`argv` must be a list of strings, not a string"),
             (json!({"argv": ["a\u{0}b"]}), "NUL"),
             (json!({"argv": ["ls"], "env": {"A=B": "c"}}), "`env.A=B`"),
-            (
-                json!({"argv": ["ls"], "env": {"RC_TASK_ID": "x"}}),
-                "`env.RC_TASK_ID`",
-            ),
+            (json!({"argv": ["ls"], "env": {"RC_TASK_ID": "x"}}), "`env.RC_TASK_ID`"),
             (json!({"argv": ["ls"], "cwd": "a/../../b"}), "`cwd`"),
-            (
-                json!({"argv": ["ls"], "timeout": -1}),
-                "`timeout` must be between",
-            ),
-            (
-                json!({"argv": ["ls"], "timout": 1}),
-                "unknown payload field `timout`",
-            ),
-            (
-                json!({"argv": vec!["x"; ENTRIES_MAX + 1]}),
-                "more than 1024 entries",
-            ),
+            (json!({"argv": ["ls"], "timeout": -1}), "`timeout` must be between"),
+            (json!({"argv": ["ls"], "timout": 1}), "unknown payload field `timout`"),
+            (json!({"argv": vec!["x"; ENTRIES_MAX + 1]}), "more than 1024 entries"),
         ];
         for (payload, expected) in cases {
             let error = CommandPayload::read(&payload).unwrap_err();
-            assert!(
-                error.message.contains(expected),
-                "{expected}: {}",
-                error.message
-            );
+            assert!(error.message.contains(expected), "{expected}: {}", error.message);
         }
     }
 }

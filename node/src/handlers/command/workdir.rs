@@ -17,14 +17,9 @@ impl WorkDir {
     /// Creates a new directory below `root`.
     pub(super) async fn create(root: &Path) -> Result<Self, TaskError> {
         let root = root.to_owned();
-        let made = tokio::task::spawn_blocking(move || make(&root))
-            .await
-            .map_err(io::Error::other);
+        let made = tokio::task::spawn_blocking(move || make(&root)).await.map_err(io::Error::other);
         let path = made.flatten().map_err(|e| {
-            TaskError::new(
-                ErrorClass::ResourceExhausted,
-                format!("no work directory for the command: {e}"),
-            )
+            TaskError::new(ErrorClass::ResourceExhausted, format!("no work directory for the command: {e}"))
         })?;
         Ok(Self { path: Some(path) })
     }
@@ -60,10 +55,7 @@ pub fn sweep_work_root(root: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
-    entries
-        .flatten()
-        .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
-        .for_each(|e| clear(&e.path()));
+    entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).for_each(|e| clear(&e.path()));
     Ok(())
 }
 
@@ -75,11 +67,7 @@ fn make(root: &Path) -> io::Result<PathBuf> {
     builder.recursive(true).create(root)?;
     builder.recursive(false);
     loop {
-        let path = root.join(format!(
-            "{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        ));
+        let path = root.join(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         match builder.create(&path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             made => return made.map(|()| path),

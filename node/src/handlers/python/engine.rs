@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use monty::MontyRun;
 use monty_types::{
-    CompileOptions, ExcType, MontyException, MontyObject, PrintWriter, PrintWriterCallback,
-    ResourceLimits, ResourceTracker,
+    CompileOptions, ExcType, MontyException, MontyObject, PrintWriter, PrintWriterCallback, ResourceLimits,
+    ResourceTracker,
 };
 use serde_json::{Map, Number, Value};
 
@@ -65,17 +65,11 @@ pub(super) fn evaluate(
     printed: &mut Printed,
 ) -> Result<Evaluated, (Failure, String)> {
     // An expression is often written with space before it, in which a script would see an indent.
-    let code = if expression.contains('\n') {
-        expression.to_owned()
-    } else {
-        expression.trim().to_owned()
-    };
+    let code = if expression.contains('\n') { expression.to_owned() } else { expression.trim().to_owned() };
     let begin = Instant::now();
     // To count memory the engine wants an allocator of its own in the whole node; without one this limit still refuses
     // single values beyond it, before they are computed. What grows little by little runs into the process's limit.
-    let bounds = ResourceLimits::default()
-        .max_duration(limits.time)
-        .max_memory(limits.memory_bytes);
+    let bounds = ResourceLimits::default().max_duration(limits.time).max_memory(limits.memory_bytes);
     let tracker = ResourceTracker::new(bounds);
     let value = MontyRun::new(code, "<expression>", Vec::new(), CompileOptions::default())
         .and_then(|program| program.run(Vec::new(), tracker, PrintWriter::Callback(printed)))
@@ -93,19 +87,13 @@ pub(super) fn evaluate(
             if repr.len() > RESULT_BYTES_MAX {
                 return Err(too_large());
             }
-            Ok(Evaluated {
-                result: Value::Null,
-                repr: Some(repr),
-            })
+            Ok(Evaluated { result: Value::Null, repr: Some(repr) })
         }
     }
 }
 
 fn too_large() -> (Failure, String) {
-    (
-        Failure::TooLarge,
-        format!("the result is larger than {RESULT_BYTES_MAX} bytes"),
-    )
+    (Failure::TooLarge, format!("the result is larger than {RESULT_BYTES_MAX} bytes"))
 }
 
 fn failure(error: &MontyException, time_is_up: bool) -> (Failure, String) {
@@ -128,12 +116,7 @@ fn json(value: &MontyObject, depth: usize) -> Option<Value> {
     if depth > RESULT_DEPTH_MAX {
         return None;
     }
-    let list = |items: &[MontyObject]| {
-        items
-            .iter()
-            .map(|item| json(item, depth + 1))
-            .collect::<Option<Vec<_>>>()
-    };
+    let list = |items: &[MontyObject]| items.iter().map(|item| json(item, depth + 1)).collect::<Option<Vec<_>>>();
     Some(match value {
         MontyObject::None => Value::Null,
         MontyObject::Bool(b) => Value::Bool(*b),

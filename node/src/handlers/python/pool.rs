@@ -86,16 +86,8 @@ impl PythonPool {
     /// [`own_executable`](Self::own_executable).
     pub fn new(launcher: Arc<dyn Launcher>, executable: PathBuf, limits: PoolLimits) -> Self {
         let permits = Semaphore::new(limits.workers_max.max(1));
-        let inner = Inner {
-            launcher,
-            executable,
-            limits,
-            idle: Mutex::default(),
-            permits,
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Inner { launcher, executable, limits, idle: Mutex::default(), permits };
+        Self { inner: Arc::new(inner) }
     }
 
     /// This very program, also after an update has replaced its file.
@@ -104,11 +96,7 @@ impl PythonPool {
     /// The system does not say.
     pub fn own_executable() -> io::Result<PathBuf> {
         let link = PathBuf::from("/proc/self/exe");
-        if link.exists() {
-            Ok(link)
-        } else {
-            std::env::current_exe()
-        }
+        if link.exists() { Ok(link) } else { std::env::current_exe() }
     }
 
     /// How many workers wait for work.
@@ -118,12 +106,7 @@ impl PythonPool {
 
     /// Process ids of the workers that wait for work.
     pub fn idle_worker_ids(&self) -> Vec<i32> {
-        self.inner
-            .idle()
-            .workers
-            .iter()
-            .map(|worker| worker.process.id())
-            .collect()
+        self.inner.idle().workers.iter().map(|worker| worker.process.id()).collect()
     }
 
     /// The largest single value of an evaluation: while one is made from another, both are there.
@@ -132,18 +115,10 @@ impl PythonPool {
     }
 
     /// Evaluates. Dropping the future kills the worker that has the request.
-    pub(super) async fn evaluate(
-        &self,
-        request: Request,
-        limit: Duration,
-    ) -> Result<Reply, TaskError> {
+    pub(super) async fn evaluate(&self, request: Request, limit: Duration) -> Result<Reply, TaskError> {
         let inner = &self.inner;
         // The semaphore is never closed.
-        let _permit = inner
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| TaskError::stopped())?;
+        let _permit = inner.permits.acquire().await.map_err(|_| TaskError::stopped())?;
         let frame = encode(&request).map_err(|e| TaskError::invalid(e.to_string()))?;
         loop {
             let idle = inner.idle().workers.pop();
@@ -190,22 +165,12 @@ impl Inner {
             },
         };
         let failed = |message: String| TaskError::new(ErrorClass::ResourceExhausted, message);
-        let mut process = self
-            .launcher
-            .launch(program)
-            .await
-            .map_err(|e| failed(e.to_string()))?;
+        let mut process = self.launcher.launch(program).await.map_err(|e| failed(e.to_string()))?;
         let pipes = process.stdin.take().zip(process.stdout.take());
         let (stdin, stdout) = pipes.ok_or_else(|| failed("a worker without pipes".to_owned()))?;
         // Nobody reads what a dying worker says; closed, it cannot block on it either.
         process.stderr = None;
-        Ok(Worker {
-            process,
-            stdin,
-            stdout,
-            evaluations: 0,
-            idle_since: Instant::now(),
-        })
+        Ok(Worker { process, stdin, stdout, evaluations: 0, idle_since: Instant::now() })
     }
 
     fn put_back(self: &Arc<Self>, mut worker: Worker, reply: &Reply) {
@@ -227,13 +192,8 @@ impl Inner {
     fn sweep(&self) -> Option<Instant> {
         let idle_max = self.limits.idle_max;
         let mut idle = self.idle();
-        idle.workers
-            .retain(|worker| worker.idle_since.elapsed() < idle_max);
-        let next = idle
-            .workers
-            .iter()
-            .map(|worker| worker.idle_since + idle_max)
-            .min();
+        idle.workers.retain(|worker| worker.idle_since.elapsed() < idle_max);
+        let next = idle.workers.iter().map(|worker| worker.idle_since + idle_max).min();
         idle.swept = next.is_some();
         next
     }
@@ -253,10 +213,7 @@ async fn sweep(pool: std::sync::Weak<Inner>, idle_max: Duration) {
 
 impl Worker {
     async fn ask(&mut self, frame: &[u8]) -> Result<Reply, Break> {
-        self.stdin
-            .write_all(frame)
-            .await
-            .map_err(|_| Break::Unreached)?;
+        self.stdin.write_all(frame).await.map_err(|_| Break::Unreached)?;
         let midway = |_: io::Error| Break::Midway;
         let mut header = [0; 4];
         self.stdout.read_exact(&mut header).await.map_err(midway)?;
@@ -270,17 +227,11 @@ impl Worker {
         self.process.signal_group(rustix::process::Signal::KILL);
         match self.process.wait().await {
             // Aborted on a failed allocation, ran into the end of its stack, or was picked by the system's memory killer.
-            Ok(exit) if exit.signal().is_some() => TaskError::new(
-                ErrorClass::ResourceExhausted,
-                "the evaluation exceeded its memory or stack limit",
-            ),
-            Ok(exit) => {
-                TaskError::task(format!("the Python worker ended with code {}", exit.code()))
+            Ok(exit) if exit.signal().is_some() => {
+                TaskError::new(ErrorClass::ResourceExhausted, "the evaluation exceeded its memory or stack limit")
             }
-            Err(e) => TaskError::new(
-                ErrorClass::ResourceExhausted,
-                format!("the Python worker is gone: {e}"),
-            ),
+            Ok(exit) => TaskError::task(format!("the Python worker ended with code {}", exit.code())),
+            Err(e) => TaskError::new(ErrorClass::ResourceExhausted, format!("the Python worker is gone: {e}")),
         }
     }
 }

@@ -29,11 +29,7 @@ fn answer_all(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> 
         let reply = answer(&serde_json::from_slice(&body)?);
         let frame = encode(&reply).or_else(|_| {
             let text = "the result is too large to hand over".to_owned();
-            encode(&Reply {
-                value: Err((Failure::TooLarge, text)),
-                printed: String::new(),
-                ..reply
-            })
+            encode(&Reply { value: Err((Failure::TooLarge, text)), printed: String::new(), ..reply })
         })?;
         output.write_all(&frame)?;
         output.flush()?;
@@ -42,30 +38,13 @@ fn answer_all(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> 
 
 fn answer(request: &Request) -> Reply {
     let before = own_usage();
-    let mut printed = Printed {
-        text: String::new(),
-        more: false,
-        bytes_max: request.print_bytes_max,
-    };
-    let limits = Limits {
-        time: Duration::from_millis(request.limit_ms),
-        memory_bytes: request.memory_bytes,
-    };
+    let mut printed = Printed { text: String::new(), more: false, bytes_max: request.print_bytes_max };
+    let limits = Limits { time: Duration::from_millis(request.limit_ms), memory_bytes: request.memory_bytes };
     // Nothing of an evaluation is used by the next one, so what a panic leaves half done harms nobody.
-    let evaluated = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        evaluate(&request.expression, limits, &mut printed)
-    }));
-    let broken = |_| {
-        Err((
-            Failure::Broken,
-            "the interpreter failed on this expression".to_owned(),
-        ))
-    };
+    let evaluated = std::panic::catch_unwind(AssertUnwindSafe(|| evaluate(&request.expression, limits, &mut printed)));
+    let broken = |_| Err((Failure::Broken, "the interpreter failed on this expression".to_owned()));
     let after = own_usage();
-    let cpu_micros = after
-        .cpu_micros
-        .zip(before.cpu_micros)
-        .map(|(after, before)| after.saturating_sub(before));
+    let cpu_micros = after.cpu_micros.zip(before.cpu_micros).map(|(after, before)| after.saturating_sub(before));
     Reply {
         value: evaluated.unwrap_or_else(broken),
         printed: printed.text,

@@ -5,10 +5,7 @@ use std::fs;
 use super::*;
 use crate::storage::{LimitError, OpenError, VALUE_BYTES_MAX};
 
-const SMALL: Options = Options {
-    segment_bytes: 8 << 10,
-    bytes_max: u64::MAX,
-};
+const SMALL: Options = Options { segment_bytes: 8 << 10, bytes_max: u64::MAX };
 
 #[test]
 fn what_was_committed_is_there_after_reopening() {
@@ -18,17 +15,12 @@ fn what_was_committed_is_there_after_reopening() {
     batch.put(task(1), b"b", b"two").expect("put");
     batch.put(task(1), b"a", b"one").expect("put");
     batch.put(task(2), b"", b"").expect("put");
-    batch
-        .put_cell("incarnation", &7u64.to_le_bytes())
-        .expect("put");
+    batch.put_cell("incarnation", &7u64.to_le_bytes()).expect("put");
     batch.put_cell("members/x", b"x").expect("put");
     storage.commit(&batch).expect("commit");
     put(&mut storage, 1, "b", b"two again");
     for round in 0..2 {
-        assert_eq!(
-            get(&mut storage, 1),
-            Some(vec![entry("a", b"one"), entry("b", b"two again")])
-        );
+        assert_eq!(get(&mut storage, 1), Some(vec![entry("a", b"one"), entry("b", b"two again")]));
         assert_eq!(get(&mut storage, 2), Some(vec![entry("", b"")]));
         assert_eq!(get(&mut storage, 3), None);
         assert_eq!(all(&mut storage).len(), 2);
@@ -73,29 +65,16 @@ fn limits_are_checked_before_anything_is_written() {
     let mut batch = Batch::new();
     assert_eq!(batch.put(task(1), &[0; 65], b""), Err(LimitError::Key(65)));
     let large = vec![0; VALUE_BYTES_MAX + 1];
-    assert_eq!(
-        batch.put(task(1), b"k", &large),
-        Err(LimitError::Value(VALUE_BYTES_MAX + 1))
-    );
+    assert_eq!(batch.put(task(1), b"k", &large), Err(LimitError::Value(VALUE_BYTES_MAX + 1)));
     assert!(batch.is_empty());
-    batch
-        .put(task(1), b"k", &large[1..])
-        .expect("the largest value");
-    assert!(matches!(
-        batch.put(task(1), b"l", &large[1..]),
-        Err(LimitError::Batch(_))
-    ));
+    batch.put(task(1), b"k", &large[1..]).expect("the largest value");
+    assert!(matches!(batch.put(task(1), b"l", &large[1..]), Err(LimitError::Batch(_))));
 
     let dir = tempfile::tempdir().expect("dir");
     let mut storage = open_with(dir.path(), SMALL).0;
-    storage
-        .commit(&batch)
-        .expect("larger than a segment, and still written");
+    storage.commit(&batch).expect("larger than a segment, and still written");
     drop(storage);
-    assert_eq!(
-        get(&mut open_intact(dir.path()), 1).map(|entries| entries[0].1.len()),
-        Some(VALUE_BYTES_MAX)
-    );
+    assert_eq!(get(&mut open_intact(dir.path()), 1).map(|entries| entries[0].1.len()), Some(VALUE_BYTES_MAX));
 }
 
 #[test]
@@ -104,12 +83,7 @@ fn a_second_open_is_refused_and_names_the_holder() {
     let first = open_intact(dir.path());
     let error = Storage::open(dir.path(), Options::default()).expect_err("in use");
     assert!(matches!(error, OpenError::InUse { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("process {}", std::process::id())),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     drop(first);
     open_intact(dir.path());
 }
@@ -132,17 +106,11 @@ fn compaction_keeps_what_lives_and_gives_the_rest_back() {
     maintain_fully(&mut storage);
     let usage = storage.usage();
     assert_eq!(usage.tasks, 20);
-    assert!(
-        usage.bytes < 2 * usage.live_bytes + 3 * u64::from(SMALL.segment_bytes),
-        "{usage:?}"
-    );
+    assert!(usage.bytes < 2 * usage.live_bytes + 3 * u64::from(SMALL.segment_bytes), "{usage:?}");
     let files = fs::read_dir(dir.path()).expect("dir").count();
     assert_eq!(files, usage.segments as usize + 1, "segments and the lock");
     let before = all(&mut storage);
-    assert_eq!(
-        before[&task(1900)],
-        vec![entry("a", &[108; 100]), entry("b", &[108; 50])]
-    );
+    assert_eq!(before[&task(1900)], vec![entry("a", &[108; 100]), entry("b", &[108; 50])]);
     drop(storage);
     let mut storage = open_intact(dir.path());
     assert_eq!(all(&mut storage), before);
@@ -175,10 +143,7 @@ fn a_crash_in_the_middle_of_compaction_changes_nothing() {
         assert_eq!(all(&mut open_intact(&crashed)), before, "after step {step}");
         assert_eq!(all(&mut storage), before, "after step {step}");
         if !more {
-            assert!(
-                step > 3,
-                "compaction took only {step} steps: too few to mean anything"
-            );
+            assert!(step > 3, "compaction took only {step} steps: too few to mean anything");
             break;
         }
     }
@@ -192,13 +157,6 @@ fn a_key_written_for_ever_does_not_grow_for_ever() {
         put(&mut storage, 1, "same", &n.to_le_bytes());
         maintain_fully(&mut storage);
     }
-    assert!(
-        storage.usage().bytes < 5 * u64::from(SMALL.segment_bytes),
-        "{:?}",
-        storage.usage()
-    );
-    assert_eq!(
-        get(&mut storage, 1),
-        Some(vec![entry("same", &4999u64.to_le_bytes())])
-    );
+    assert!(storage.usage().bytes < 5 * u64::from(SMALL.segment_bytes), "{:?}", storage.usage());
+    assert_eq!(get(&mut storage, 1), Some(vec![entry("same", &4999u64.to_le_bytes())]));
 }

@@ -15,12 +15,8 @@ fn build(dir: &Path) -> Vec<u64> {
     for n in 0..9u64 {
         let mut batch = Batch::new();
         batch.put(task(n), b"a", &[n as u8; 40]).expect("put");
-        batch
-            .put(task(n / 2), b"b", &[0xb0 | n as u8; 20])
-            .expect("put");
-        batch
-            .put_cell("count", &(n | MARK).to_le_bytes())
-            .expect("put");
+        batch.put(task(n / 2), b"b", &[0xb0 | n as u8; 20]).expect("put");
+        batch.put_cell("count", &(n | MARK).to_le_bytes()).expect("put");
         if n == 5 {
             batch.remove_task(task(4)).expect("remove");
         }
@@ -47,9 +43,7 @@ fn states(ends: &[u64], bytes: &[u8]) -> Vec<(BTreeMap<TaskKey, Entries>, Option
 }
 
 fn count(storage: &Storage) -> Option<u64> {
-    storage
-        .cell("count")
-        .map(|value| u64::from_le_bytes(value.try_into().expect("8 bytes")))
+    storage.cell("count").map(|value| u64::from_le_bytes(value.try_into().expect("8 bytes")))
 }
 
 #[test]
@@ -60,27 +54,16 @@ fn a_tail_torn_at_any_byte_leaves_whole_commits_and_is_reported() {
     let states = states(&ends, &bytes);
     let end = *ends.last().expect("nine") as usize;
     for torn_at in ends[5] as usize..=end {
-        let whole = ends
-            .iter()
-            .rposition(|end| *end as usize <= torn_at)
-            .expect("at least six");
+        let whole = ends.iter().rposition(|end| *end as usize <= torn_at).expect("at least six");
         // The file ends there, or the preallocated zeros begin there.
         for zeros in [0, 5000] {
             let mut torn = bytes[..torn_at].to_vec();
             torn.resize(torn_at + zeros, 0);
             fs::write(log(dir.path()), &torn).expect("write");
             let (mut storage, report) = open(dir.path());
-            assert_eq!(
-                (all(&mut storage), count(&storage)),
-                states[whole],
-                "torn at {torn_at}"
-            );
+            assert_eq!((all(&mut storage), count(&storage)), states[whole], "torn at {torn_at}");
             assert_eq!(report.damage, vec![], "torn at {torn_at}");
-            let lost = torn
-                .iter()
-                .rposition(|byte| *byte != 0)
-                .map_or(0, |last| last + 1)
-                > ends[whole] as usize;
+            let lost = torn.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1) > ends[whole] as usize;
             assert_eq!(report.cut.is_some(), lost, "torn at {torn_at}: {report:?}");
             // And the log goes on from there.
             put(&mut storage, 77, "after", b"wards");
@@ -102,10 +85,8 @@ fn each_flipped_bit_is_harmless_or_reported() {
     let states = states(&ends, &bytes);
     let (right, right_count) = states.last().expect("nine");
     // Values that were ever written, so that nothing else may ever come out.
-    let written: BTreeSet<&(Vec<u8>, Vec<u8>)> = states
-        .iter()
-        .flat_map(|(entries, _)| entries.values().flatten())
-        .collect();
+    let written: BTreeSet<&(Vec<u8>, Vec<u8>)> =
+        states.iter().flat_map(|(entries, _)| entries.values().flatten()).collect();
     let mut named = 0;
     for bit in 0..bytes.len() * 8 {
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -114,23 +95,9 @@ fn each_flipped_bit_is_harmless_or_reported() {
         let (mut storage, report) = open(dir.path());
         let found = all(&mut storage);
         assert!(!report.is_intact(), "bit {bit} went unnoticed");
-        assert!(
-            found
-                .values()
-                .flatten()
-                .all(|entry| written.contains(entry)),
-            "bit {bit} made something up"
-        );
-        if report
-            .damage
-            .iter()
-            .any(|damage| damage.what == Damaged::HeaderCopy)
-        {
-            assert_eq!(
-                (&found, &count(&storage)),
-                (right, right_count),
-                "one header is enough"
-            );
+        assert!(found.values().flatten().all(|entry| written.contains(entry)), "bit {bit} made something up");
+        if report.damage.iter().any(|damage| damage.what == Damaged::HeaderCopy) {
+            assert_eq!((&found, &count(&storage)), (right, right_count), "one header is enough");
         }
         for damage in &report.damage {
             if let Damaged::Entry { task, key } = &damage.what {
@@ -138,20 +105,12 @@ fn each_flipped_bit_is_harmless_or_reported() {
                 // An older version may be damaged under an intact one: then nothing is missing.
                 let found: Vec<_> = found.get(task).into_iter().flatten().collect();
                 let right: Vec<_> = right.get(task).into_iter().flatten().collect();
-                let without: Vec<_> = right
-                    .iter()
-                    .copied()
-                    .filter(|(other, _)| other != key)
-                    .collect();
+                let without: Vec<_> = right.iter().copied().filter(|(other, _)| other != key).collect();
                 assert!(found == right || found == without, "bit {bit}: {found:?}");
             }
         }
         // At most one frame is missing, or the last commit.
-        let lost = right
-            .values()
-            .flatten()
-            .count()
-            .saturating_sub(found.values().flatten().count());
+        let lost = right.values().flatten().count().saturating_sub(found.values().flatten().count());
         assert!(lost <= 2, "bit {bit} cost {lost} entries: {report:?}");
     }
     assert!(named > 1000, "values are damaged by name: {named}");
@@ -163,30 +122,14 @@ fn damage_found_by_a_read_is_named_and_the_rest_is_served() {
     build(dir.path());
     let mut storage = open_intact(dir.path());
     let mut bytes = fs::read(log(dir.path())).expect("read");
-    let at = bytes
-        .windows(40)
-        .position(|window| window == [2; 40])
-        .expect("task 2, entry a");
+    let at = bytes.windows(40).position(|window| window == [2; 40]).expect("task 2, entry a");
     bytes[at] ^= 4;
     fs::write(log(dir.path()), &bytes).expect("write");
-    let record = storage
-        .get_task(&task(2))
-        .expect("readable")
-        .expect("there");
+    let record = storage.get_task(&task(2)).expect("readable").expect("there");
     assert_eq!(record.entries, vec![entry("b", &[0xb5; 20])]);
     assert_eq!(record.damage.len(), 1);
-    assert_eq!(
-        record.damage[0].what,
-        Damaged::Entry {
-            task: task(2),
-            key: b"a".to_vec()
-        }
-    );
-    assert!(
-        record.damage[0].to_string().contains("entry a"),
-        "{}",
-        record.damage[0]
-    );
+    assert_eq!(record.damage[0].what, Damaged::Entry { task: task(2), key: b"a".to_vec() });
+    assert!(record.damage[0].to_string().contains("entry a"), "{}", record.damage[0]);
 }
 
 #[test]
@@ -204,10 +147,7 @@ fn a_damaged_link_does_not_hide_what_is_older() {
     let (mut storage, report) = open(dir.path());
     assert_eq!(report.damage_count, 1);
     assert_eq!(report.damage[0].what, Damaged::Unknown);
-    assert_eq!(
-        get(&mut storage, 1),
-        Some(vec![entry("first", b"1"), entry("third", b"3")])
-    );
+    assert_eq!(get(&mut storage, 1), Some(vec![entry("first", b"1"), entry("third", b"3")]));
 }
 
 #[test]
@@ -227,19 +167,13 @@ fn bytes_of_a_log_inside_a_value_are_not_taken_for_frames() {
     fs::write(log(other.path()), &bytes).expect("write");
     let (mut storage, report) = open(other.path());
     assert_eq!(report.damage_count, 1);
-    assert_eq!(
-        all(&mut storage).into_keys().collect::<Vec<_>>(),
-        vec![task(100), task(102)]
-    );
+    assert_eq!(all(&mut storage).into_keys().collect::<Vec<_>>(), vec![task(100), task(102)]);
 }
 
 #[test]
 fn an_unreadable_segment_is_set_aside_and_a_missing_one_is_named() {
     let dir = ram_dir();
-    let options = Options {
-        segment_bytes: 4 << 10,
-        ..Options::default()
-    };
+    let options = Options { segment_bytes: 4 << 10, ..Options::default() };
     let mut storage = open_with(dir.path(), options).0;
     for n in 0..200 {
         put(&mut storage, n, "a", &[7; 100]);
@@ -251,15 +185,8 @@ fn an_unreadable_segment_is_set_aside_and_a_missing_one_is_named() {
     fs::write(dir.path().join("0000000002.log"), bytes).expect("write");
     fs::remove_file(dir.path().join("0000000004.log")).expect("remove");
     let (mut storage, report) = open_with(dir.path(), options);
-    let what: Vec<_> = report
-        .damage
-        .iter()
-        .map(|damage| (damage.segment, &damage.what))
-        .collect();
-    assert_eq!(
-        what,
-        vec![(4, &Damaged::MissingSegment), (2, &Damaged::Segment)]
-    );
+    let what: Vec<_> = report.damage.iter().map(|damage| (damage.segment, &damage.what)).collect();
+    assert_eq!(what, vec![(4, &Damaged::MissingSegment), (2, &Damaged::Segment)]);
     assert!(dir.path().join("0000000002.damaged").exists());
     assert!(all(&mut storage).len() > 100);
 }

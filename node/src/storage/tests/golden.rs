@@ -10,15 +10,9 @@ const VERSION_1: &[u8] = include_bytes!("golden/version1.log");
 /// What `golden/version1.log` was written from.
 fn write_sample(storage: &mut Storage) {
     let mut batch = Batch::new();
-    batch
-        .put(task(1), b"submitted", b"{\"task_type\":\"echo\"}")
-        .expect("put");
-    batch
-        .put(task(2), b"submitted", &[0, 255, 10])
-        .expect("put");
-    batch
-        .put_cell("incarnation", &3u64.to_le_bytes())
-        .expect("put");
+    batch.put(task(1), b"submitted", b"{\"task_type\":\"echo\"}").expect("put");
+    batch.put(task(2), b"submitted", &[0, 255, 10]).expect("put");
+    batch.put_cell("incarnation", &3u64.to_le_bytes()).expect("put");
     storage.commit(&batch).expect("commit");
     let mut batch = Batch::new();
     batch.put(task(1), b"leased/1", b"device").expect("put");
@@ -45,11 +39,7 @@ fn a_store_of_version_1_still_opens() {
     assert_eq!(old, (all(&mut storage), cells(&storage)));
     assert_eq!(old.0.len(), 2);
     assert_eq!(old.1.len(), 1);
-    assert_eq!(
-        storage.usage().bytes,
-        VERSION_1.len() as u64,
-        "the same frames"
-    );
+    assert_eq!(storage.usage().bytes, VERSION_1.len() as u64, "the same frames");
 }
 
 #[test]
@@ -64,17 +54,7 @@ fn a_store_of_a_later_version_is_refused_and_left_alone() {
     }
     fs::write(&path, &bytes).expect("write");
     let error = Storage::open(dir.path(), Options::default()).expect_err("a later version");
-    assert!(
-        matches!(
-            error,
-            OpenError::Version {
-                found: 9,
-                supported: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::Version { found: 9, supported: 1, .. }), "{error}");
     assert_eq!(fs::read(&path).expect("read"), bytes);
 }
 
@@ -86,7 +66,6 @@ fn write_golden_file() {
     write_sample(&mut storage);
     let end = storage.usage().bytes as usize;
     let bytes = fs::read(dir.path().join("0000000001.log")).expect("read");
-    let golden =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/storage/tests/golden/version1.log");
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/storage/tests/golden/version1.log");
     fs::write(golden, &bytes[..end]).expect("write");
 }

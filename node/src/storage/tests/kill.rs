@@ -11,10 +11,7 @@ use crate::storage::{Event, SubmitError, Writer};
 
 const ROUNDS: u64 = 30;
 /// Small, so that rotation and compaction are killed as well.
-const OPTIONS: Options = Options {
-    segment_bytes: 64 << 10,
-    bytes_max: u64::MAX,
-};
+const OPTIONS: Options = Options { segment_bytes: 64 << 10, bytes_max: u64::MAX };
 /// A task is removed when this many newer ones were written.
 const KEPT: u64 = 200;
 
@@ -29,16 +26,9 @@ fn what_was_acknowledged_survives_kill_9() {
     // How far each round gets before the kill differs; the same numbers every run.
     let mut random = 0x9e37_79b9_7f4a_7c15u64;
     for round in 0..ROUNDS {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut child = Command::new(env::current_exe().expect("this binary"))
-            .args([
-                "--exact",
-                "storage::tests::kill::child_under_load",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(["--exact", "storage::tests::kill::child_under_load", "--ignored", "--nocapture"])
             .env("RC_KILL_DIR", dir.path())
             .env("RC_KILL_FROM", (acknowledged + 1).to_string())
             .stdout(Stdio::piped())
@@ -56,10 +46,7 @@ fn what_was_acknowledged_survives_kill_9() {
         child.wait().expect("reaped");
         // Said before it died, read after.
         for line in lines.map_while(Result::ok) {
-            if let Some(upto) = line
-                .strip_prefix("durable ")
-                .and_then(|upto| upto.parse().ok())
-            {
+            if let Some(upto) = line.strip_prefix("durable ").and_then(|upto| upto.parse().ok()) {
                 acknowledged = upto;
             }
         }
@@ -67,26 +54,13 @@ fn what_was_acknowledged_survives_kill_9() {
         assert_eq!(report.damage_count, 0, "round {round}: {report:?}");
         for n in acknowledged.saturating_sub(KEPT / 2).max(1)..=acknowledged {
             let expected = vec![entry("a", &value(n)), entry("b", &value(n + 1))];
-            assert_eq!(
-                get(&mut storage, n),
-                Some(expected),
-                "round {round}, record {n} of {acknowledged}"
-            );
+            assert_eq!(get(&mut storage, n), Some(expected), "round {round}, record {n} of {acknowledged}");
         }
         if acknowledged > KEPT {
-            assert_eq!(
-                get(&mut storage, acknowledged - KEPT),
-                None,
-                "a removal is acknowledged, too"
-            );
+            assert_eq!(get(&mut storage, acknowledged - KEPT), None, "a removal is acknowledged, too");
         }
-        let cell = storage
-            .cell("highest")
-            .map(|cell| u64::from_le_bytes(cell.try_into().expect("8 bytes")));
-        assert!(
-            cell.is_some_and(|highest| highest >= acknowledged),
-            "{cell:?} {acknowledged}"
-        );
+        let cell = storage.cell("highest").map(|cell| u64::from_le_bytes(cell.try_into().expect("8 bytes")));
+        assert!(cell.is_some_and(|highest| highest >= acknowledged), "{cell:?} {acknowledged}");
     }
 }
 

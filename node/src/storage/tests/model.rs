@@ -5,10 +5,7 @@ use std::fs;
 use super::*;
 use crate::storage::CommitError;
 
-const OPTIONS: Options = Options {
-    segment_bytes: 4 << 10,
-    bytes_max: 64 << 10,
-};
+const OPTIONS: Options = Options { segment_bytes: 4 << 10, bytes_max: 64 << 10 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Model {
@@ -18,13 +15,8 @@ struct Model {
 
 impl Model {
     fn of(storage: &mut Storage) -> Model {
-        let tasks = all(storage)
-            .into_iter()
-            .map(|(task, entries)| (task, entries.into_iter().collect()));
-        Model {
-            tasks: tasks.collect(),
-            cells: cells(storage),
-        }
+        let tasks = all(storage).into_iter().map(|(task, entries)| (task, entries.into_iter().collect()));
+        Model { tasks: tasks.collect(), cells: cells(storage) }
     }
 }
 
@@ -32,10 +24,7 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 
@@ -52,11 +41,7 @@ impl Random {
             match self.below(20) {
                 0..12 => {
                     batch.put(of, &key, &value).expect("put");
-                    model
-                        .tasks
-                        .entry(of)
-                        .or_default()
-                        .insert(key.to_vec(), value);
+                    model.tasks.entry(of).or_default().insert(key.to_vec(), value);
                 }
                 12..14 => {
                     batch.delete(of, &key).expect("delete");
@@ -121,10 +106,7 @@ fn the_store_is_a_map_whatever_happens() {
         assert_eq!(Model::of(&mut storage), model, "seed {seed}, at the end");
         assert_eq!(storage.usage().live_bytes, live, "seed {seed}, at the end");
     }
-    assert!(
-        full > 0 && torn > 100,
-        "the run met full disks ({full}) and torn ends ({torn})"
-    );
+    assert!(full > 0 && torn > 100, "the run met full disks ({full}) and torn ends ({torn})");
 }
 
 /// As if the power had failed in the middle of a write: something behind the last commit. True if there was any.
@@ -137,10 +119,7 @@ fn append_garbage(dir: &Path, random: &mut Random) -> bool {
     logs.sort();
     let last = logs.last().expect("a segment");
     let mut bytes = fs::read(last).expect("read");
-    let end = bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |at| at + 1);
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     let at = (end + 16).min(bytes.len());
     let garbage = (0..random.below(100)).map(|_| 1 + random.below(255) as u8);
     bytes.splice(at.., garbage);

@@ -9,10 +9,8 @@ use crate::storage::{CommitError, Event, SubmitError, Writer};
 fn everything_submitted_is_durable_when_the_writer_is_closed() {
     let dir = tempfile::tempdir().expect("dir");
     let (tell, told) = mpsc::channel();
-    let writer = Writer::start(open_intact(dir.path()), 64, move |event| {
-        tell.send(event).expect("open")
-    })
-    .expect("start");
+    let writer =
+        Writer::start(open_intact(dir.path()), 64, move |event| tell.send(event).expect("open")).expect("start");
     let mut waiting = Vec::new();
     for n in 1..=500u64 {
         let mut batch = put_batch(n, "a", &n.to_le_bytes());
@@ -36,11 +34,7 @@ fn everything_submitted_is_durable_when_the_writer_is_closed() {
                 highest = upto;
             }
             Event::Loaded { task: of, record } => {
-                assert_eq!(
-                    (of, highest),
-                    (task(500), 500),
-                    "a load sees what was submitted before"
-                );
+                assert_eq!((of, highest), (task(500), 500), "a load sees what was submitted before");
                 assert!(record.expect("readable").is_some());
                 loaded = true;
             }
@@ -55,38 +49,18 @@ fn everything_submitted_is_durable_when_the_writer_is_closed() {
 #[test]
 fn a_refused_batch_comes_back_and_smaller_ones_go_on() {
     let dir = tempfile::tempdir().expect("dir");
-    let options = Options {
-        bytes_max: 1 << 20,
-        ..Options::default()
-    };
+    let options = Options { bytes_max: 1 << 20, ..Options::default() };
     let (tell, told) = mpsc::channel();
-    let writer = Writer::start(open_with(dir.path(), options).0, 8, move |event| {
-        tell.send(event).expect("open")
-    })
-    .expect("start");
+    let writer = Writer::start(open_with(dir.path(), options).0, 8, move |event| tell.send(event).expect("open"))
+        .expect("start");
     let large = put_batch(1, "a", &vec![1; 2 << 20]);
     writer.submit(1, large.clone()).expect("queued");
-    writer
-        .submit(2, put_batch(2, "a", b"small"))
-        .expect("queued");
+    writer.submit(2, put_batch(2, "a", b"small")).expect("queued");
     drop(writer);
     let events: Vec<Event> = told.iter().collect();
-    let [
-        Event::Refused {
-            upto: 1,
-            batch,
-            error: CommitError::Full,
-        },
-        Event::Durable { upto: 2 },
-    ] = &events[..]
-    else {
+    let [Event::Refused { upto: 1, batch, error: CommitError::Full }, Event::Durable { upto: 2 }] = &events[..] else {
         panic!("{events:?}");
     };
     assert_eq!(*batch, large);
-    assert_eq!(
-        all(&mut open_intact(dir.path()))
-            .into_keys()
-            .collect::<Vec<_>>(),
-        vec![task(2)]
-    );
+    assert_eq!(all(&mut open_intact(dir.path())).into_keys().collect::<Vec<_>>(), vec![task(2)]);
 }
