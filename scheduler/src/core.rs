@@ -157,7 +157,7 @@ impl Scheduler {
         self.start_next();
         self.settle_dirty();
         self.flush_grants();
-        if let Some(effect) = self.disk.flush() {
+        if let Some(effect) = self.disk.flush(self.now.mono) {
             self.effects.push_back(effect);
         }
         self.flush_outboxes();
@@ -200,6 +200,7 @@ impl Scheduler {
         match timer {
             Timer::Beat(device) => self.beat_due(device),
             Timer::Silence(device) => self.silence_due(device),
+            Timer::Reserve(_) => self.dirty_open(),
             Timer::Digest(device) => self.digest_due(device),
             Timer::Compare(device) => self.end_compare(device),
             Timer::Sync => self.sync_due(),
@@ -235,7 +236,7 @@ impl Scheduler {
             Message::Want(want) => self.handle_want(from, want),
             Message::Grant(grant) => self.handle_grant(from, grant),
             Message::Digest(digest) => self.handle_digest(from, digest),
-            Message::Resend(_) => self.resend_leases(from),
+            Message::Resend(_) => self.resend(from),
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
@@ -382,6 +383,11 @@ impl Scheduler {
         if term <= self.seen_term.saturating_add(TERM_LEAP_MAX) {
             self.seen_term = self.seen_term.max(term);
         }
+    }
+
+    /// This device's disk works: without it nothing may be decided or taken on.
+    pub(crate) fn is_able(&self) -> bool {
+        self.disk.is_able(self.now.mono, self.config.patience)
     }
 
     pub(crate) fn dirty_open(&mut self) {

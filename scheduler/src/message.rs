@@ -78,13 +78,15 @@ pub struct Beat {
 /// Facts that the speaker has on disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
-    /// Grows by one with each frame of a session.
+    /// Grows by one with each frame between two devices.
     pub frame: u64,
+    /// The oldest frame that still waits to be acknowledged; what was in earlier ones is stored, or comes again in later ones.
+    pub first: u64,
     /// Task and fact.
     pub facts: Vec<(TaskId, Fact)>,
 }
 
-/// The speaker has on disk all the facts of the frames up to this one.
+/// The speaker has on disk all the facts of the frames up to this one; it has missed none of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stored {
     /// The last of them.
@@ -142,7 +144,7 @@ pub struct Digest {
     pub reply: bool,
 }
 
-/// Counts differ: send again what you hold or have closed of the leases I granted.
+/// Something was lost on a living link (a frame is missing, or counts of leases differ): send again what I have not stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Resend;
 

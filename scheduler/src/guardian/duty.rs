@@ -54,7 +54,7 @@ impl Scheduler {
     /// Whether a device can act as a guardian, as this one sees it.
     fn is_willing(&self, device: DeviceId) -> bool {
         if device == self.me {
-            return self.disk.healthy;
+            return self.is_able();
         }
         self.peers.get(&device).is_some_and(|peer| peer.is_live() && peer.guard)
     }

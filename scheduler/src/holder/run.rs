@@ -70,7 +70,7 @@ impl Scheduler {
     fn is_offered(&self, task: TaskId) -> bool {
         let spec = &self.tasks[&task].spec;
         let capacity = &self.own.capacity;
-        self.disk.healthy
+        self.is_able()
             && capacity.blocked.is_empty()
             && capacity.task_types.contains(&spec.task_type)
             && spec.required_permissions.is_subset(&capacity.permissions)
@@ -96,7 +96,7 @@ impl Scheduler {
     /// Starts what there is room for.
     pub(crate) fn start_next(&mut self) {
         let slots = self.own.capacity.max_concurrent_tasks;
-        while self.holder.active < slots && !self.holder.exclusive && self.disk.healthy {
+        while self.holder.active < slots && !self.holder.exclusive && self.is_able() {
             let Some((_, task)) = self.holder.queue.next(self.now.mono, &self.guardian.runs, u64::MAX) else { return };
             let entry = &self.tasks[&task];
             if entry.spec.requirements.exclusive && self.holder.active > 0 {

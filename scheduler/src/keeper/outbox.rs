@@ -4,7 +4,7 @@
 use crate::core::Scheduler;
 use crate::disk::Placed;
 use crate::id::{DeviceId, TaskId};
-use crate::message::{Facts, Message, Stored};
+use crate::message::{Facts, Message, Resend, Stored};
 use crate::record::Fact;
 use crate::session::Frame;
 use alloc::vec::Vec;
@@ -72,8 +72,9 @@ impl Scheduler {
         }
         let frame = peer.next_frame;
         peer.next_frame += 1;
-        peer.frames.push_back(Frame { number: frame, facts: placed });
-        Some(Message::Facts(Facts { frame, facts }))
+        peer.frames.push_back(Frame { number: frame, sent: self.now.mono, facts: placed });
+        let first = peer.frames.front().map_or(frame, |oldest| oldest.number);
+        Some(Message::Facts(Facts { frame, first, facts }))
     }
 
     /// Facts from a peer.
@@ -82,7 +83,30 @@ impl Scheduler {
             self.learn(from, task, fact);
         }
         let horizon = self.disk.horizon();
-        self.peer_mut(from).to_ack.push_back((horizon, frame.frame));
+        let peer = self.peer_mut(from);
+        peer.expected = peer.expected.max(frame.first);
+        if frame.frame > peer.expected {
+            // One is missing. What came is kept, but an acknowledgement would cover the missing one too.
+            self.send(from, Message::Resend(Resend));
+            return;
+        }
+        peer.expected = peer.expected.max(frame.frame + 1);
+        peer.to_ack.push_back((horizon, frame.frame));
+    }
+
+    /// A peer has missed something; or has not acknowledged for so long that it may have.
+    pub(crate) fn resend(&mut self, to: DeviceId) {
+        self.unsend(to);
+        self.resend_leases(to);
+        self.dirty_missing(to);
+    }
+
+    /// Sends again what has waited too long for its acknowledgement; goes with the beat.
+    pub(crate) fn check_frames(&mut self, to: DeviceId) {
+        let overdue = |frame: &Frame| self.now.mono.since(frame.sent) >= self.config.dead;
+        if self.peers.get(&to).is_some_and(|peer| peer.frames.front().is_some_and(overdue)) {
+            self.resend(to);
+        }
     }
 
     /// Acknowledges the frames whose facts are on disk.

@@ -15,7 +15,8 @@ impl Scheduler {
     pub(crate) fn beat(&mut self, to: DeviceId, reply: bool) {
         let (held, held_hash) = self.held_of(to);
         let (now, incarnation, synced) = (self.now.mono, self.inc, self.sync.done);
-        let (guard, take) = (self.disk.healthy, self.disk.healthy && self.own.capacity.blocked.is_empty());
+        let guard = self.is_able();
+        let take = guard && self.own.capacity.blocked.is_empty();
         let peer = self.peer_mut(to);
         if !peer.session {
             return;
@@ -58,7 +59,7 @@ impl Scheduler {
         peer.mismatch = (told, counted, times % MISMATCHES);
         self.timers.set(Timer::Silence(from), heard + self.config.dead);
         if times == MISMATCHES {
-            self.resend_leases(from);
+            self.resend(from);
             self.send(from, Message::Resend(Resend));
         }
         if changed {
@@ -74,6 +75,7 @@ impl Scheduler {
     pub(crate) fn beat_due(&mut self, to: DeviceId) {
         self.check_isolation();
         self.send_live(to);
+        self.check_frames(to);
         if self.peers.get(&to).is_some_and(|peer| peer.session) {
             self.beat(to, false);
         }

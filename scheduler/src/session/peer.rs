@@ -32,6 +32,8 @@ pub(crate) enum Life {
 pub(crate) struct Frame {
     /// Its number.
     pub(crate) number: u64,
+    /// When it was sent.
+    pub(crate) sent: Mono,
     /// The facts in it.
     pub(crate) facts: Vec<Placed>,
 }
@@ -76,6 +78,8 @@ pub(crate) struct Peer {
     pub(crate) frames: VecDeque<Frame>,
     /// The number of the next frame.
     pub(crate) next_frame: u64,
+    /// The number of its next frame, if none is missing.
+    pub(crate) expected: u64,
     /// Frames of it, to be acknowledged when the write of this number is safe.
     pub(crate) to_ack: VecDeque<(u64, u64)>,
     /// What it lets me lease to it.
@@ -121,6 +125,7 @@ impl Peer {
             outbox: BTreeSet::new(),
             frames: VecDeque::new(),
             next_frame: first_frame,
+            expected: 0,
             to_ack: VecDeque::new(),
             credit: Credit::default(),
             comparing: None,

@@ -67,7 +67,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Beat(m) => {
             framed(BEAT, &(m.incarnation, m.number, m.echo, m.reply, m.guard, m.take, m.synced, m.held, m.held_hash))
         }
-        Message::Facts(m) => framed(FACTS, &(m.frame, pack(&m.facts))),
+        Message::Facts(m) => framed(FACTS, &(m.frame, m.first, pack(&m.facts))),
         Message::Stored(m) => framed(STORED, &(m.upto,)),
         Message::Members(members) => framed(MEMBERS, members),
         Message::Ask(m) => framed(ASK, &(m.round, &m.lost, m.term)),
@@ -107,8 +107,8 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Beat(Beat { incarnation, number, echo, reply, guard, take, synced, held, held_hash })
         }
         FACTS => {
-            let (frame, facts): (u64, WireFacts) = from_cbor(body)?;
-            Message::Facts(Facts { frame, facts: unpack(facts)? })
+            let (frame, first, facts): (_, _, WireFacts) = from_cbor(body)?;
+            Message::Facts(Facts { frame, first, facts: unpack(facts)? })
         }
         STORED => {
             let (upto,) = from_cbor(body)?;
