@@ -55,7 +55,8 @@ pub struct Scheduler {
     pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
     pub(crate) own: DeviceRecord,
     pub(crate) gossiped: (Mono, DeviceRecord),
-    pub(crate) seen_term: Term,
+    /// The highest term known, and whose it is: pairs, so that two devices that pick a term at once need not outbid each other for ever.
+    pub(crate) seen_term: (Term, DeviceId),
     pub(crate) term: Term,
     pub(crate) sync: Sync,
     pub(crate) answers: Vec<PendingAnswer>,
@@ -97,7 +98,7 @@ impl Scheduler {
             devices: BTreeMap::new(),
             gossiped: (Mono(0), own.clone()),
             own,
-            seen_term: 0,
+            seen_term: (0, DeviceId::default()),
             term: 0,
             sync: Sync::default(),
             answers: Vec::new(),
@@ -252,8 +253,8 @@ impl Scheduler {
     /// Adds a fact that a peer has on disk.
     pub(crate) fn learn(&mut self, from: DeviceId, task: TaskId, fact: Fact) {
         let absurd = match &fact {
-            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.saturating_add(TERM_LEAP_MAX),
-            Fact::Settled(settled) => settled.term > self.seen_term.saturating_add(TERM_LEAP_MAX),
+            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
+            Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
             _ => false,
         };
         let spec = match &fact {
@@ -316,12 +317,12 @@ impl Scheduler {
         self.dirty.insert(task);
         match &fact {
             Fact::Leased(lease) => {
-                self.see_term(lease.epoch.term());
+                self.see_term(lease.epoch.term(), lease.by);
                 if lease.to == self.me && from.is_some() {
                     self.credits.seen(lease.by);
                 }
             }
-            Fact::Settled(settled) => self.see_term(settled.term),
+            Fact::Settled(settled) => self.see_term(settled.term, settled.by),
             Fact::Closed(closed) => {
                 self.notify(Event::Closed { task, epoch: closed.epoch });
             }
@@ -379,9 +380,9 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn see_term(&mut self, term: Term) {
-        if term <= self.seen_term.saturating_add(TERM_LEAP_MAX) {
-            self.seen_term = self.seen_term.max(term);
+    pub(crate) fn see_term(&mut self, term: Term, by: DeviceId) {
+        if term <= self.seen_term.0.saturating_add(TERM_LEAP_MAX) {
+            self.seen_term = self.seen_term.max((term, by));
         }
     }
 

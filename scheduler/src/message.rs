@@ -46,8 +46,6 @@ pub struct Hello {
     pub given_up: Option<Incarnation>,
     /// The incarnation of the listener that the speaker knows, to tell whether the listener's last hello arrived.
     pub known: Option<Incarnation>,
-    /// The highest term it knows.
-    pub term: Term,
     /// Asks the listener to say hello too.
     pub reply: bool,
 }
@@ -111,8 +109,9 @@ pub struct Answer {
     pub round: u64,
     /// Those of the lost that the speaker still hears: a veto. It passes facts on between the two.
     pub heard: Vec<DeviceId>,
-    /// The highest term that the speaker knows; if it is the asker's or above, the asker must pick a higher one and ask again.
-    pub term: Term,
+    /// The highest term that the speaker knew before the question, and whose it is; if the pair is above the asker's, the asker must
+    /// pick a higher term and ask again.
+    pub term: (Term, DeviceId),
 }
 
 /// A guardian would like to lease to the listener.

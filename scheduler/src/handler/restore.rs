@@ -87,11 +87,11 @@ impl Scheduler {
                 Fact::Leased(f) => {
                     note(f.to, f.to_inc);
                     note(f.by, f.by_inc);
-                    self.seen_term = self.seen_term.max(f.epoch.term());
+                    self.seen_term = self.seen_term.max((f.epoch.term(), f.by));
                 }
                 Fact::Settled(f) => {
                     note(f.by, f.by_inc);
-                    self.seen_term = self.seen_term.max(f.term);
+                    self.seen_term = self.seen_term.max((f.term, f.by));
                 }
                 _ => {}
             }

@@ -22,7 +22,7 @@ impl Scheduler {
     }
 
     pub(crate) fn say_hello(&mut self, to: DeviceId, reply: bool) {
-        let (incarnation, term, members_hash) = (self.inc, self.seen_term, self.members.hash());
+        let (incarnation, members_hash) = (self.inc, self.members.hash());
         let peer = self.peer_mut(to);
         let hello = Hello {
             incarnation,
@@ -30,7 +30,6 @@ impl Scheduler {
             members_hash,
             given_up: peer.given_up,
             known: peer.inc,
-            term,
             reply,
         };
         self.send(to, Message::Hello(hello));
@@ -38,7 +37,6 @@ impl Scheduler {
 
     /// A peer says who it is.
     pub(crate) fn handle_hello(&mut self, from: DeviceId, hello: Hello) {
-        self.see_term(hello.term);
         if hello.given_up.is_some_and(|given_up| given_up >= self.inc) {
             self.wake();
         }

@@ -31,8 +31,8 @@ pub(crate) struct Sync {
 pub(crate) struct PendingAnswer {
     to: DeviceId,
     ask: Ask,
-    /// The highest term known before the question.
-    term: Term,
+    /// The highest term known before the question, and whose it is.
+    term: (Term, DeviceId),
     /// Everything learned before the question is safe with this write.
     horizon: u64,
 }
@@ -46,8 +46,8 @@ impl Scheduler {
 
     /// Starts a round of questions, in place of one that is under way.
     pub(crate) fn begin_sync(&mut self) {
-        self.seen_term += 1;
-        self.term = self.seen_term;
+        self.term = self.seen_term.0.saturating_add(1);
+        self.seen_term = (self.term, self.me);
         let sync = &mut self.sync;
         if sync.done {
             sync.until = self.now.mono + self.config.patience;
@@ -89,7 +89,7 @@ impl Scheduler {
     /// Somebody asks before it acts.
     pub(crate) fn handle_ask(&mut self, from: DeviceId, ask: Ask) {
         let term = self.seen_term;
-        self.see_term(ask.term);
+        self.see_term(ask.term, from);
         let horizon = self.disk.horizon();
         self.answers.retain(|pending| pending.to != from);
         self.answers.push(PendingAnswer { to: from, ask, term, horizon });
@@ -134,8 +134,8 @@ impl Scheduler {
 
     /// An answer to this device's question.
     pub(crate) fn handle_answer(&mut self, from: DeviceId, answer: Answer) {
-        let outbid = answer.term >= self.term;
-        self.see_term(answer.term);
+        let outbid = answer.term > (self.term, self.me);
+        self.see_term(answer.term.0, answer.term.1);
         if self.sync.done || answer.round != self.sync.round || !self.sync.waiting.contains(&from) {
             return;
         }

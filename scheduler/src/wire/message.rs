@@ -61,9 +61,7 @@ fn framed<T: serde::Serialize>(kind: u8, body: &T) -> Vec<u8> {
 #[must_use]
 pub fn encode(message: &Message) -> Vec<u8> {
     match message {
-        Message::Hello(m) => {
-            framed(HELLO, &(m.incarnation, m.protocol, m.members_hash, m.given_up, m.known, m.term, m.reply))
-        }
+        Message::Hello(m) => framed(HELLO, &(m.incarnation, m.protocol, m.members_hash, m.given_up, m.known, m.reply)),
         Message::Beat(m) => {
             framed(BEAT, &(m.incarnation, m.number, m.echo, m.reply, m.guard, m.take, m.synced, m.held, m.held_hash))
         }
@@ -99,8 +97,8 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
     let bounded = |length: usize, max: usize| if length > max { Err(WireError::TooLarge) } else { Ok(()) };
     Ok(match *kind {
         HELLO => {
-            let (incarnation, protocol, members_hash, given_up, known, term, reply) = from_cbor(body)?;
-            Message::Hello(Hello { incarnation, protocol, members_hash, given_up, known, term, reply })
+            let (incarnation, protocol, members_hash, given_up, known, reply) = from_cbor(body)?;
+            Message::Hello(Hello { incarnation, protocol, members_hash, given_up, known, reply })
         }
         BEAT => {
             let (incarnation, number, echo, reply, guard, take, synced, held, held_hash) = from_cbor(body)?;
