@@ -50,7 +50,7 @@ impl Foreign {
         let components = Components::new_with_refreshed_list().ok();
         let degrees = components
             .iter()
-            .flat_map(Components::list)
+            .flat_map(|components| components.iter())
             .filter_map(sysinfo::Component::temperature);
         let plausible = degrees.filter(|degrees| (1.0..=125.0).contains(degrees));
         now.temperature_milli_c = plausible
@@ -65,7 +65,6 @@ pub(super) fn file_system_space(path: &std::path::Path) -> Option<(u64, u64)> {
     let path = path.canonicalize().ok()?;
     let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
     let holding = disks
-        .list()
         .iter()
         .filter(|disk| path.starts_with(disk.mount_point()));
     let disk = holding.max_by_key(|disk| disk.mount_point().as_os_str().len())?;

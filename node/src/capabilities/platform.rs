@@ -32,6 +32,7 @@ pub(super) fn arch() -> &'static str {
 }
 
 /// The host's name on Linux.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn host_name(roots: &Roots) -> Option<String> {
     // An unnamed machine calls itself "(none)", and every phone "localhost".
     let unnamed = |name: &String| ["", "(none)", "localhost"].contains(&name.as_str());
@@ -39,6 +40,7 @@ pub(super) fn host_name(roots: &Roots) -> Option<String> {
 }
 
 /// The system's name and version on Linux.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn os_version(roots: &Roots) -> Option<String> {
     let release = read_text(roots.etc.join("os-release")).unwrap_or_default();
     let pretty = release
@@ -54,6 +56,7 @@ pub(super) fn os_version(roots: &Roots) -> Option<String> {
 }
 
 /// A property of an Android system.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn android_property(name: &str) -> Option<String> {
     helper("getprop", &[name])
         .map(|value| value.trim().to_owned())
@@ -61,6 +64,7 @@ pub(super) fn android_property(name: &str) -> Option<String> {
 }
 
 /// What a helper program prints, if it exists and ends well and in time. Blocks.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn helper(program: &str, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     command
