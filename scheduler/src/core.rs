@@ -317,13 +317,19 @@ impl Scheduler {
         self.dirty.insert(task);
         match &fact {
             Fact::Leased(lease) => {
+                self.hear_of(from, lease.to, lease.to_inc);
+                self.hear_of(from, lease.by, lease.by_inc);
                 self.see_term(lease.epoch.term(), lease.by);
                 if lease.to == self.me && from.is_some() {
                     self.credits.seen(lease.by);
                 }
             }
-            Fact::Settled(settled) => self.see_term(settled.term, settled.by),
+            Fact::Settled(settled) => {
+                self.hear_of(from, settled.by, settled.by_inc);
+                self.see_term(settled.term, settled.by);
+            }
             Fact::Closed(closed) => {
+                self.hear_of(from, closed.by, closed.by_inc);
                 self.notify(Event::Closed { task, epoch: closed.epoch });
             }
             Fact::Submitted(_) => self.notify(Event::Submitted { task }),

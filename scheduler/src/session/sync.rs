@@ -86,6 +86,19 @@ impl Scheduler {
         }
     }
 
+    /// A fact that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or somebody behind
+    /// it hears it. Until that is asked, nothing of its is taken over.
+    pub(crate) fn hear_of(&mut self, from: Option<DeviceId>, device: DeviceId, inc: Incarnation) {
+        let Some(from) = from.filter(|from| *from != device && device != self.me) else { return };
+        let at = self.now.mono + VETO_AGAIN;
+        let peer = self.peer_mut(device);
+        if matches!(peer.life, Life::Lost { .. }) && Some(inc) > peer.inc.max(peer.given_up) {
+            peer.inc = Some(inc);
+            peer.life = Life::Vetoed { by: from };
+            self.timers.set_earlier(Timer::Sync, at);
+        }
+    }
+
     /// Somebody asks before it acts.
     pub(crate) fn handle_ask(&mut self, from: DeviceId, ask: Ask) {
         let term = self.seen_term;
@@ -156,16 +169,17 @@ impl Scheduler {
             self.begin_sync();
             return;
         }
-        self.sync.waiting.clear();
-        for device in core::mem::take(&mut self.sync.unknown) {
-            if let Some(peer) = self.peers.get_mut(&device)
-                && peer.life == Life::Unknown
-            {
-                peer.life = Life::Lost { proven: false, confirmed: true };
-                peer.give_up(None);
-            }
+        let unknown = core::mem::take(&mut self.sync.unknown);
+        if unknown.is_empty() {
+            self.sync.waiting.clear();
+            self.check_sync();
+            return;
         }
-        self.check_sync();
+        // Those who never came may still be heard by others: that is asked now.
+        for device in unknown {
+            self.peer_mut(device).life = Life::Lost { proven: false, confirmed: false };
+        }
+        self.start_sync();
     }
 
     fn check_sync(&mut self) {
