@@ -332,7 +332,10 @@ impl Scheduler {
                 self.hear_of(from, closed.by, closed.by_inc);
                 self.notify(Event::Closed { task, epoch: closed.epoch });
             }
-            Fact::Submitted(_) => self.notify(Event::Submitted { task }),
+            Fact::Submitted(submitted) => {
+                self.hear_of(from, submitted.by, submitted.by_inc);
+                self.notify(Event::Submitted { task });
+            }
             _ => {}
         }
     }

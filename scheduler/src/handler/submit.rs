@@ -104,9 +104,9 @@ impl Scheduler {
             entry.accepted_here = true;
         }
         self.accepted += 1;
-        let (by, number, wall_ms) = (self.me, self.accepted, self.now.wall_ms);
+        let (by, by_inc, number, wall_ms) = (self.me, self.inc, self.accepted, self.now.wall_ms);
         self.open.insert(id);
-        self.write(id, Fact::Submitted(Submitted { by, number, nonce, wall_ms, spec, payload: task.payload }));
+        self.write(id, Fact::Submitted(Submitted { by, by_inc, number, nonce, wall_ms, spec, payload: task.payload }));
     }
 
     /// Answers the submits that can be answered.

@@ -16,6 +16,14 @@ const BUCKETS: usize = 256;
 /// How long pushes of old records wait for the comparison at the beginning of a session.
 const COMPARE_PATIENCE: Span = Span::from_secs(2);
 
+/// A record's part in its bucket. The task's id goes in: records with the same keys of facts must not cancel each other out.
+fn mix(task: TaskId, hash: u64) -> u64 {
+    let id = u128::from_le_bytes(task.0);
+    let mut z = (id as u64 ^ ((id >> 64) as u64).rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hash;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z ^ (z >> 31)
+}
+
 fn bucket(task: TaskId, buckets: usize) -> usize {
     usize::from(task.0[15]) % buckets
 }
@@ -54,7 +62,7 @@ impl Scheduler {
             self.refresh_home(task);
             let entry = &self.tasks[&task];
             if self.is_shared(entry, device) && !entry.is_recent(self.now.mono, self.config.digest_quiet) {
-                hashes[bucket(task, buckets)] ^= entry.record.hash();
+                hashes[bucket(task, buckets)] ^= mix(task, entry.record.hash());
             }
         }
         hashes
