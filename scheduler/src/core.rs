@@ -163,6 +163,7 @@ impl Scheduler {
         }
         self.flush_outboxes();
         self.flush_acks();
+        self.flush_asks();
         self.flush_answers();
         self.flush_submits();
         self.flush_gossip();
@@ -250,8 +251,8 @@ impl Scheduler {
         self.merge(task, fact, None);
     }
 
-    /// Adds a fact that a peer has on disk.
-    pub(crate) fn learn(&mut self, from: DeviceId, task: TaskId, fact: Fact) {
+    /// Adds a fact of another device's: one that `from` has on disk, or, without `from`, one that is merely known somewhere.
+    pub(crate) fn learn(&mut self, from: Option<DeviceId>, task: TaskId, fact: Fact) {
         let absurd = match &fact {
             Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
             Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
@@ -269,7 +270,7 @@ impl Scheduler {
         if let Some(spec) = spec {
             self.ensure_entry(task, Arc::new(spec));
         }
-        self.merge(task, fact, Some(from));
+        self.merge(task, fact, from);
     }
 
     /// Makes room for a task that is new here.
@@ -284,7 +285,8 @@ impl Scheduler {
     fn merge(&mut self, task: TaskId, fact: Fact, from: Option<DeviceId>) {
         let now = self.now.mono;
         let Some(entry) = self.tasks.get_mut(&task) else { return };
-        let slot = match entry.record.merge(fact.clone()) {
+        let merged = entry.record.merge(fact.clone());
+        let slot = match merged {
             Merged::New(slot) => {
                 entry.changed = now;
                 let key = fact.key().hash();
@@ -312,16 +314,21 @@ impl Scheduler {
         if let Some(from) = from
             && let Some(entry) = self.tasks.get_mut(&task)
         {
-            entry.copy_mut(from).stored |= 1 << slot;
+            let copy = entry.copy_mut(from);
+            copy.stored |= 1 << slot;
+            copy.has = true;
         }
         self.dirty.insert(task);
+        if !matches!(merged, Merged::New(_)) {
+            return;
+        }
         match &fact {
             Fact::Leased(lease) => {
                 self.hear_of(from, lease.to, lease.to_inc);
                 self.hear_of(from, lease.by, lease.by_inc);
                 self.see_term(lease.epoch.term(), lease.by);
-                if lease.to == self.me && from.is_some() {
-                    self.credits.seen(lease.by);
+                if lease.to == self.me {
+                    self.credits.leased(lease.by);
                 }
             }
             Fact::Settled(settled) => {
@@ -353,6 +360,10 @@ impl Scheduler {
     fn handle_storage(&mut self, healthy: bool) {
         if self.disk.healthy != healthy {
             self.disk.healthy = healthy;
+            if healthy && self.peers.values().any(|peer| peer.inc.is_some()) {
+                // Others took over meanwhile: ask before going on.
+                self.wake();
+            }
             self.dirty_open();
             self.view_changed();
             let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
@@ -364,6 +375,9 @@ impl Scheduler {
     pub(crate) fn learn_member(&mut self, member: Member) {
         let Some(merged) = self.members.merge(member) else { return };
         self.disk.stage(DiskEntry::Member(merged));
+        // Homes depend on it, so nobody should learn of it late.
+        let sessions: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session).map(|(id, _)| *id).collect();
+        sessions.into_iter().for_each(|device| self.send(device, Message::Members(Vec::from([merged]))));
         if merged.device != self.me {
             self.peer_mut(merged.device);
         }

@@ -123,13 +123,12 @@ pub struct Want {
     pub priority: Priority,
 }
 
-/// Credits: the listener may lease this many tasks to the speaker. Replaces earlier grants.
+/// Credits: the listener may have so many open leases at the speaker, those that are there included. Replaces earlier grants. A
+/// limit and not a count, so that no message that is under way can make the two sides disagree for long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant {
-    /// How many.
-    pub credits: u32,
-    /// The number of leases by the listener that the speaker had received when it counted.
-    pub seen: u64,
+    /// Open leases.
+    pub limit: u32,
 }
 
 /// Hashes of what the speaker has and thinks that both should have.

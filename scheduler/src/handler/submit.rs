@@ -99,9 +99,11 @@ impl Scheduler {
         if self.tasks.contains_key(&id) {
             return;
         }
+        // A keyed task may have been accepted, and may have ended, elsewhere.
+        let accepted_here = task.spec.idempotency_key.is_none();
         self.ensure_entry(id, Arc::new(task.spec));
         if let Some(entry) = self.tasks.get_mut(&id) {
-            entry.accepted_here = true;
+            entry.accepted_here = accepted_here;
         }
         self.accepted += 1;
         let (by, by_inc, number, wall_ms) = (self.me, self.inc, self.accepted, self.now.wall_ms);

@@ -50,6 +50,13 @@ impl Scheduler {
         self.dirty_missing(device);
     }
 
+    /// A record takes part when both should have it, it is all on disk here, and nothing of it can be under way.
+    fn is_compared(&self, entry: &Entry, device: DeviceId) -> bool {
+        self.is_shared(entry, device)
+            && entry.durable == entry.record.all()
+            && !entry.is_recent(self.now.mono, self.config.digest_quiet)
+    }
+
     fn is_shared(&self, entry: &Entry, device: DeviceId) -> bool {
         let has = |device: DeviceId| entry.home.1.contains(&device) || entry.acceptors().any(|by| by == device);
         has(device) && has(self.me)
@@ -61,7 +68,7 @@ impl Scheduler {
         for task in tasks {
             self.refresh_home(task);
             let entry = &self.tasks[&task];
-            if self.is_shared(entry, device) && !entry.is_recent(self.now.mono, self.config.digest_quiet) {
+            if self.is_compared(entry, device) {
                 hashes[bucket(task, buckets)] ^= mix(task, entry.record.hash());
             }
         }
@@ -101,20 +108,16 @@ impl Scheduler {
             }
             return;
         }
-        let now = self.now.mono;
         let tasks: Vec<_> = self.tasks.keys().copied().collect();
         for task in tasks {
             let equal = mine[bucket(task, count)] == digest.buckets[bucket(task, count)];
-            let shared = self.is_shared(&self.tasks[&task], from);
-            let quiet = self.config.digest_quiet;
-            let Some(entry) = self.tasks.get_mut(&task) else { continue };
-            if !shared || entry.is_recent(now, quiet) {
-                continue;
-            }
+            let compared = self.is_compared(&self.tasks[&task], from);
+            let Some(entry) = self.tasks.get_mut(&task).filter(|_| compared) else { continue };
             let all = entry.record.all();
             let copy = entry.copy_mut(from);
             let before = copy.stored;
             copy.stored = if equal { all } else { 0 };
+            copy.has |= equal;
             if copy.stored != before || !equal {
                 self.dirty.insert(task);
             }

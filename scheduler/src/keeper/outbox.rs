@@ -80,17 +80,19 @@ impl Scheduler {
     /// Facts from a peer.
     pub(crate) fn handle_facts(&mut self, from: DeviceId, frame: Facts) {
         for (task, fact) in frame.facts {
-            self.learn(from, task, fact);
+            self.learn(Some(from), task, fact);
         }
         let horizon = self.disk.horizon();
         let peer = self.peer_mut(from);
         peer.expected = peer.expected.max(frame.first);
         if frame.frame > peer.expected {
             // One is missing. What came is kept, but an acknowledgement would cover the missing one too.
-            self.send(from, Message::Resend(Resend));
+            if core::mem::replace(&mut peer.asked_for, peer.expected) != peer.expected {
+                self.send(from, Message::Resend(Resend));
+            }
             return;
         }
-        peer.expected = peer.expected.max(frame.frame + 1);
+        peer.expected = peer.expected.max(frame.frame.saturating_add(1));
         peer.to_ack.push_back((horizon, frame.frame));
     }
 
@@ -141,6 +143,7 @@ impl Scheduler {
                 if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
                     let copy = entry.copy_mut(from);
                     copy.stored |= 1 << placed.slot;
+                    copy.has = true;
                     copy.sent &= !(1 << placed.slot);
                     self.dirty.insert(placed.task);
                 }

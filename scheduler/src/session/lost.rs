@@ -42,6 +42,8 @@ impl Scheduler {
         if self.now.mono >= due {
             self.lose(device, false);
         } else {
+            // The first deadline is that of isolation.
+            self.check_isolation();
             self.timers.set(Timer::Silence(device), due);
         }
     }
@@ -59,6 +61,9 @@ impl Scheduler {
         self.credits.forget(device);
         self.view_changed();
         self.query_lost(device);
+        if !self.peers.values().any(|peer| peer.life == Life::Up) {
+            self.stop_isolated();
+        }
         self.begin_sync();
         self.dirty_open();
         self.notify(Event::PeerLost { device, proven });

@@ -71,7 +71,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Ask(m) => framed(ASK, &(m.round, &m.lost, m.term)),
         Message::Answer(m) => framed(ANSWER, &(m.round, &m.heard, m.term)),
         Message::Want(m) => framed(WANT, &(m.count, m.priority)),
-        Message::Grant(m) => framed(GRANT, &(m.credits, m.seen)),
+        Message::Grant(m) => framed(GRANT, &(m.limit,)),
         Message::Digest(m) => framed(DIGEST, &(m.members_hash, &m.buckets, m.reply)),
         Message::Resend(Resend) => Vec::from([RESEND]),
         Message::Query(m) => {
@@ -132,8 +132,8 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Want(Want { count, priority })
         }
         GRANT => {
-            let (credits, seen) = from_cbor(body)?;
-            Message::Grant(Grant { credits, seen })
+            let (limit,) = from_cbor(body)?;
+            Message::Grant(Grant { limit })
         }
         DIGEST => {
             let (members_hash, buckets, reply): (_, Vec<_>, _) = from_cbor(body)?;

@@ -107,8 +107,7 @@ pub(crate) fn message(message: &Message) -> u64 {
         }
         Message::Grant(m) => {
             mix.word(9);
-            mix.word(u64::from(m.credits));
-            mix.word(m.seen);
+            mix.word(u64::from(m.limit));
         }
         Message::Digest(m) => {
             mix.word(10);

@@ -141,7 +141,7 @@ impl Names {
                 format!("Answer r{} hears [{}] term {}", m.round, heard.join(" "), m.term.0)
             }
             Message::Want(m) => format!("Want {} {}", m.count, m.priority),
-            Message::Grant(m) => format!("Grant {} seen {}", m.credits, m.seen),
+            Message::Grant(m) => format!("Grant {}", m.limit),
             Message::Members(m) => {
                 let all: Vec<_> = m.iter().map(|m| self.d(m.device)).collect();
                 format!("Members [{}]", all.join(" "))
