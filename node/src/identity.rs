@@ -93,7 +93,8 @@ pub fn device_id(peer: &PeerId) -> DeviceId {
 /// See [`IdentityError`].
 pub fn load_or_create(data_dir: &Path) -> Result<Keypair, IdentityError> {
     let path = data_dir.join(IDENTITY_FILE);
-    let damaged = |why: rc_p2p::identity::IdentityError| IdentityError::Damaged { path: path.clone(), why: why.to_string() };
+    let damaged =
+        |why: rc_p2p::identity::IdentityError| IdentityError::Damaged { path: path.clone(), why: why.to_string() };
     if let Some(bytes) = read(&path)? {
         return rc_p2p::identity::decode(&bytes).map_err(damaged);
     }
@@ -111,8 +112,7 @@ pub fn load_or_create_cluster(data_dir: &Path) -> Result<Secret, IdentityError> 
     if let Some(secret) = cluster(data_dir)? {
         return Ok(secret);
     }
-    let secret =
-        Secret::generate().map_err(|source| IdentityError::Io { what: "make", path: path.clone(), source })?;
+    let secret = Secret::generate().map_err(|source| IdentityError::Io { what: "make", path: path.clone(), source })?;
     write(&path, secret.as_bytes())?;
     Ok(secret)
 }
@@ -139,10 +139,11 @@ pub fn cluster(data_dir: &Path) -> Result<Option<Secret>, IdentityError> {
 pub fn join(data_dir: &Path, ticket: &Ticket) -> Result<(), JoinError> {
     let io = |source| IdentityError::Io { what: "create", path: data_dir.to_owned(), source };
     make_dir(data_dir).map_err(io)?;
-    let (mut log, _) = Storage::open(&data_dir.join(LOG_DIR), storage::Options::default()).map_err(|error| match error {
-        OpenError::InUse { holder, .. } => JoinError::InUse { data_dir: data_dir.to_owned(), holder },
-        error => JoinError::Open(error),
-    })?;
+    let (mut log, _) =
+        Storage::open(&data_dir.join(LOG_DIR), storage::Options::default()).map_err(|error| match error {
+            OpenError::InUse { holder, .. } => JoinError::InUse { data_dir: data_dir.to_owned(), holder },
+            error => JoinError::Open(error),
+        })?;
     let current = cluster(data_dir)?;
     let is_new = current.as_ref() != Some(ticket.secret());
     let members = log.cells().filter(|(name, _)| name.starts_with(MEMBER_CELL)).count();

@@ -132,11 +132,7 @@ mod tests {
             memory_available_bytes: Some(1 << 29),
             ..Capacity::default()
         };
-        let with = |cpu, memory| Capacity {
-            cpu_usage_ppm: cpu,
-            memory_available_bytes: Some(memory),
-            ..told.clone()
-        };
+        let with = |cpu, memory| Capacity { cpu_usage_ppm: cpu, memory_available_bytes: Some(memory), ..told.clone() };
         assert!(!is_news(&told, &with(Some(399_999), (1 << 29) + 1000)));
         assert!(is_news(&told, &with(Some(200_000), 1 << 29)));
         assert!(is_news(&told, &with(Some(300_000), 1 << 28)));

@@ -11,21 +11,58 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, DriverError>>;
 /// One question; see the method of the same name for what it means.
 #[derive(Debug)]
 pub(super) enum Request {
-    Submit { tasks: Vec<NewTask>, disks: Option<usize>, answer: Answer<Accepted> },
-    Cancel { task: TaskId, answer: Answer<Status> },
-    Task { task: TaskId, answer: Answer<TaskReport> },
+    Submit {
+        tasks: Vec<NewTask>,
+        disks: Option<usize>,
+        answer: Answer<Accepted>,
+    },
+    Cancel {
+        task: TaskId,
+        answer: Answer<Status>,
+    },
+    Task {
+        task: TaskId,
+        answer: Answer<TaskReport>,
+    },
     /// Answered with `NotFound` at once if the task is not kept here.
-    Wait { task: TaskId, waiter: Waiter },
+    Wait {
+        task: TaskId,
+        waiter: Waiter,
+    },
     /// Answered with the tasks that are not kept here.
-    WaitMany { tasks: Vec<TaskId>, ended: mpsc::Sender<Ended>, answer: Answer<Vec<TaskId>> },
-    History { task: TaskId, answer: Answer<Vec<HistoryRow>> },
-    Find { prefix: String, answer: Answer<Vec<TaskId>> },
-    List { limit: u32, answer: Answer<(Vec<TaskReport>, Vec<DeviceId>)> },
-    Peers { answer: Answer<Vec<PeerReport>> },
-    Explain { task: TaskId, answer: Answer<Explanation> },
-    Status { answer: Answer<NodeStatus> },
-    Invite { answer: Answer<String> },
-    Shutdown { answer: Answer<()> },
+    WaitMany {
+        tasks: Vec<TaskId>,
+        ended: mpsc::Sender<Ended>,
+        answer: Answer<Vec<TaskId>>,
+    },
+    History {
+        task: TaskId,
+        answer: Answer<Vec<HistoryRow>>,
+    },
+    Find {
+        prefix: String,
+        answer: Answer<Vec<TaskId>>,
+    },
+    List {
+        limit: u32,
+        answer: Answer<(Vec<TaskReport>, Vec<DeviceId>)>,
+    },
+    Peers {
+        answer: Answer<Vec<PeerReport>>,
+    },
+    Explain {
+        task: TaskId,
+        answer: Answer<Explanation>,
+    },
+    Status {
+        answer: Answer<NodeStatus>,
+    },
+    Invite {
+        answer: Answer<String>,
+    },
+    Shutdown {
+        answer: Answer<()>,
+    },
 }
 
 /// A question that the core has been given, and whose answer is a [`rc_scheduler::Reply`].

@@ -54,12 +54,10 @@ impl Driver {
                 let address = |device| self.peers.address(device).map(ToString::to_string);
                 answer(to, Ok(report::peers(self.core.view(), clock::now().mono, address)));
             }
-            Request::Explain { task, answer: to } => {
-                match report::explain_kept(self.core.view(), task, clock::now()) {
-                    Some(explanation) => answer(to, Ok(explanation)),
-                    None => self.command(Command::Read(task), Pending::Explain(to)),
-                }
-            }
+            Request::Explain { task, answer: to } => match report::explain_kept(self.core.view(), task, clock::now()) {
+                Some(explanation) => answer(to, Ok(explanation)),
+                None => self.command(Command::Read(task), Pending::Explain(to)),
+            },
             Request::Status { answer: to } => answer(to, Ok(self.status())),
             Request::Invite { answer: to } => {
                 let ticket = Ticket::new(self.secret.clone(), inviting(&self.listening.borrow()));

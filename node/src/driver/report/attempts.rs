@@ -1,7 +1,9 @@
 //! Every lease of a task and how it ended.
 
 use super::super::handle::AttemptReport;
-use rc_scheduler::{Close, Closed, DeviceId, Epoch, Fact, Leased, LiveState, Outcome, Record, Released, State, Verdict};
+use rc_scheduler::{
+    Close, Closed, DeviceId, Epoch, Fact, Leased, LiveState, Outcome, Record, Released, State, Verdict,
+};
 
 /// All leases, oldest first.
 pub(super) fn attempts(record: &Record, state: &State<'_>, live: Option<&LiveState>) -> Vec<AttemptReport> {

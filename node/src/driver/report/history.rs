@@ -58,12 +58,8 @@ fn row(fact: &Fact, state: &State<'_>) -> HistoryRow {
             };
             ("settled", Some(f.by), f.verdict.epoch(), text, state.settled != Some(f))
         }
-        Fact::Stable(f) => {
-            ("stable", Some(f.by), None, format!("on {} disks", f.disks), state.stable != Some(f))
-        }
-        Fact::Unknown { kind, body } => {
-            ("unknown", None, None, format!("kind {kind}, {} bytes", body.len()), false)
-        }
+        Fact::Stable(f) => ("stable", Some(f.by), None, format!("on {} disks", f.disks), state.stable != Some(f)),
+        Fact::Unknown { kind, body } => ("unknown", None, None, format!("kind {kind}, {} bytes", body.len()), false),
     };
     HistoryRow { fact: name, by, epoch, text, superseded }
 }

@@ -41,7 +41,10 @@ fn history_reads_in_the_order_of_events() {
     let record = Record::from_facts(facts);
     assert_eq!(names(&record), ["submitted", "leased", "closed", "leased", "closed", "settled", "stable"]);
     let rows = history(&record);
-    assert_eq!(rows.iter().map(|row| row.superseded).collect::<Vec<_>>(), [false, true, false, false, false, false, false]);
+    assert_eq!(
+        rows.iter().map(|row| row.superseded).collect::<Vec<_>>(),
+        [false, true, false, false, false, false, false]
+    );
     assert_eq!(rows[2].text, "network_error: why");
 }
 
