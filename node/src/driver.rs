@@ -1,5 +1,28 @@
 //! Where the pure core meets the world: one task owns the scheduler, feeds it inputs and carries out its effects.
+//!
+//! `run` is the loop, `inputs` turns news from network, disk and executor into inputs, `effects` the reverse; `requests` and
+//! `replies` are the two halves of a question from a [`Handle`]. What a task or the cluster looks like to people is put together
+//! in `report`. Decides nothing about tasks.
 
+mod attempts;
+mod capacity;
+mod disk;
+mod effects;
 mod handle;
+mod inputs;
+mod keys;
+mod peers;
+mod replies;
+mod report;
+mod request;
+mod requests;
+mod run;
+mod stop;
+mod waiters;
 
+pub use attempts::ResultBody;
+pub(crate) use capacity::{Latest, Owner, watch as watch_capacity};
 pub use handle::*;
+pub(crate) use keys::{decode_fact, decode_member};
+pub(crate) use peers::{PEER_CELL, decode_addresses, decode_peer};
+pub(crate) use run::{Driver, Parts};

@@ -1,9 +1,21 @@
 //! What the rest of the node may ask of the driver: a cheap clone that sends requests over a bounded channel and awaits the answers.
 //! Knows the scheduler's words, and nothing of HTTP, JSON or terminals.
 
+use super::request::{Answer, Request};
+use super::waiters::Waiter;
 use rc_scheduler::{
-    DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
+    DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, NewTask, Outcome, Reason, Refusal, Status, TaskId,
+    TaskSpec,
 };
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Between two questions about a task that is kept elsewhere only.
+const ELSEWHERE_PAUSE: Duration = Duration::from_millis(300);
+/// Such questions at once, for one caller.
+const ELSEWHERE_MAX: usize = 32;
 
 /// Where a task stands and how it got there, put together from its facts and from what this device hears.
 #[derive(Clone, Debug)]
@@ -177,67 +189,139 @@ pub enum DriverError {
     Refused(Refusal),
 }
 
-/// A way to the driver.
+/// A way to the driver. Requests wait for room in a bounded queue; when the node stops, all of them end with
+/// [`DriverError::Stopping`].
 #[derive(Clone, Debug)]
-pub struct Handle {}
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    news: broadcast::Sender<Event>,
+}
 
-#[expect(clippy::unused_async, reason = "the signatures that API and driver meet at")]
 impl Handle {
+    pub(super) fn new(requests: mpsc::Sender<Request>, news: broadcast::Sender<Event>) -> Self {
+        Self { requests, news }
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, DriverError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_| DriverError::Stopping)?;
+        answered.await.map_err(|_| DriverError::Stopping)?
+    }
+
     /// Accepts tasks, all or none; answers when `disks` devices (`None`: the default) have stored them, or after 2 s with the true count.
-    pub async fn submit(&self, _tasks: Vec<NewTask>, _disks: Option<usize>) -> Result<Accepted, DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn submit(&self, tasks: Vec<NewTask>, disks: Option<usize>) -> Result<Accepted, DriverError> {
+        self.ask(|answer| Request::Submit { tasks, disks, answer }).await
     }
 
     /// Asks that a task not run; answers where it stands then (`Cancelling` until its device has let go).
-    pub async fn cancel(&self, _task: TaskId) -> Result<Status, DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn cancel(&self, task: TaskId) -> Result<Status, DriverError> {
+        self.ask(|answer| Request::Cancel { task, answer }).await
     }
 
     /// Where a task stands, wherever it is kept.
-    pub async fn task(&self, _task: TaskId) -> Result<TaskReport, DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn task(&self, task: TaskId) -> Result<TaskReport, DriverError> {
+        self.ask(|answer| Request::Task { task, answer }).await
     }
 
     /// Waits until the task's end may be reported, and reports it. Drop the future to stop waiting.
-    pub async fn wait(&self, _task: TaskId) -> Result<TaskReport, DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn wait(&self, task: TaskId) -> Result<TaskReport, DriverError> {
+        loop {
+            let here = self.ask(|answer| Request::Wait { task, waiter: Waiter::One(answer) }).await;
+            match here {
+                // Kept elsewhere only, so nobody tells this device how it goes on.
+                Err(DriverError::NotFound) => {}
+                here => return here,
+            }
+            let report = self.task(task).await?;
+            if report.status.is_terminal() {
+                return Ok(report);
+            }
+            tokio::time::sleep(ELSEWHERE_PAUSE).await;
+        }
+    }
+
+    /// Waits for many tasks at once; the ends come as they may be reported, each id once. Drop the receiver to stop waiting.
+    pub async fn wait_many(
+        &self,
+        tasks: Vec<TaskId>,
+    ) -> Result<mpsc::Receiver<(TaskId, Result<TaskReport, DriverError>)>, DriverError> {
+        let (ended, ends) = mpsc::channel(tasks.len().max(1));
+        let elsewhere = self.ask(|answer| Request::WaitMany { tasks, ended: ended.clone(), answer }).await?;
+        if !elsewhere.is_empty() {
+            let handle = self.clone();
+            tokio::spawn(async move { handle.wait_elsewhere(elsewhere, ended).await });
+        }
+        Ok(ends)
+    }
+
+    /// Waits for tasks that this device does not keep, a bounded number at a time.
+    async fn wait_elsewhere(self, tasks: Vec<TaskId>, ended: mpsc::Sender<(TaskId, Result<TaskReport, DriverError>)>) {
+        let turns = Arc::new(Semaphore::new(ELSEWHERE_MAX));
+        let mut open = tasks;
+        while !open.is_empty() && !ended.is_closed() {
+            let mut round = JoinSet::new();
+            for task in open.drain(..) {
+                let (handle, turns) = (self.clone(), Arc::clone(&turns));
+                round.spawn(async move {
+                    let _turn = turns.acquire().await;
+                    (task, handle.task(task).await)
+                });
+            }
+            while let Some(Ok((task, report))) = round.join_next().await {
+                match report {
+                    Ok(report) if !report.status.is_terminal() => open.push(task),
+                    // An error means that nobody waits any more.
+                    report => drop(ended.send((task, report)).await),
+                }
+            }
+            tokio::time::sleep(ELSEWHERE_PAUSE).await;
+        }
     }
 
     /// Every fact of a task, in causal order.
-    pub async fn history(&self, _task: TaskId) -> Result<Vec<HistoryRow>, DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn history(&self, task: TaskId) -> Result<Vec<HistoryRow>, DriverError> {
+        self.ask(|answer| Request::History { task, answer }).await
     }
 
     /// Ids that begin with `prefix`, at most 16; `last` is the newest accepted here.
-    pub async fn find(&self, _prefix: String) -> Result<Vec<TaskId>, DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn find(&self, prefix: String) -> Result<Vec<TaskId>, DriverError> {
+        self.ask(|answer| Request::Find { prefix, answer }).await
     }
 
     /// The cluster's tasks, newest first, without payloads; and the members that did not answer.
-    pub async fn list(&self, _limit: u32) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn list(&self, limit: u32) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
+        self.ask(|answer| Request::List { limit, answer }).await
     }
 
     /// Members, this device first.
     pub async fn peers(&self) -> Result<Vec<PeerReport>, DriverError> {
-        Err(DriverError::Stopping)
+        self.ask(|answer| Request::Peers { answer }).await
     }
 
     /// Why the task is, was or is not placed.
-    pub async fn explain(&self, _task: TaskId) -> Result<Explanation, DriverError> {
-        Err(DriverError::Stopping)
+    pub async fn explain(&self, task: TaskId) -> Result<Explanation, DriverError> {
+        self.ask(|answer| Request::Explain { task, answer }).await
     }
 
     /// This node.
     pub async fn status(&self) -> Result<NodeStatus, DriverError> {
-        Err(DriverError::Stopping)
+        self.ask(|answer| Request::Status { answer }).await
     }
 
     /// The text of a ticket for this cluster, with this node's addresses.
     pub async fn invite(&self) -> Result<String, DriverError> {
-        Err(DriverError::Stopping)
+        self.ask(|answer| Request::Invite { answer }).await
     }
 
-    /// Stops the node: tells peers, stops attempts, flushes the disk.
-    pub async fn shutdown(&self) {}
+    /// What happens from now on. Lossy: whoever reads too slowly misses the oldest, and is told how many.
+    #[must_use]
+    pub fn watch(&self) -> broadcast::Receiver<Event> {
+        self.news.subscribe()
+    }
+
+    /// Stops the node: tells peers, stops attempts, flushes the disk. Returns when all of that is done.
+    pub async fn shutdown(&self) {
+        // `Stopping` means that it has stopped already.
+        let _: Result<(), DriverError> = self.ask(|answer| Request::Shutdown { answer }).await;
+    }
 }

@@ -1,0 +1,142 @@
+//! What this device tells of itself: measured now and then, passed on only when it changed by more than noise.
+
+use crate::capabilities::{Capabilities, Sampler};
+use rc_scheduler::{Capacity, Role};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Between two looks at processor and memory.
+const FAST: Duration = Duration::from_secs(3);
+/// Every so many of them, at everything else too.
+const SLOW_EVERY: u32 = 10;
+
+/// What the owner says of the device.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) tags: BTreeSet<String>,
+    pub(crate) max_concurrent_tasks: u32,
+    pub(crate) task_types: BTreeSet<String>,
+    pub(crate) permissions: BTreeSet<String>,
+}
+
+/// The last sample, for the `system_info` task.
+pub(crate) type Latest = Arc<RwLock<Capabilities>>;
+
+impl Owner {
+    /// Puts together what was measured and what the owner says.
+    pub(crate) fn capacity(&self, now: &Capabilities) -> Capacity {
+        let ppm = |permille: u32| permille.saturating_mul(1000).min(1_000_000);
+        Capacity {
+            name: self.name.clone(),
+            role: Some(self.role),
+            tags: self.tags.clone(),
+            platform: now.platform.clone(),
+            arch: now.arch.clone(),
+            os_version: now.os_version.clone().unwrap_or_default(),
+            cpu_cores_milli: Some(now.cpu_cores.saturating_mul(1000)),
+            cpu_usage_ppm: now.cpu_usage_permille.map(ppm),
+            load_milli: now.load_1m_milli,
+            memory_total_bytes: now.memory_total_bytes,
+            memory_available_bytes: now.memory_available_bytes,
+            storage_total_bytes: now.storage_total_bytes,
+            storage_available_bytes: now.storage_available_bytes,
+            gpu: Some(now.gpu.is_some()),
+            sensors: Some(now.sensors.iter().cloned().collect()),
+            battery_ppm: now.battery.and_then(|b| b.level_percent).map(|percent| ppm(u32::from(percent) * 10)),
+            charging: now.battery.and_then(|b| b.charging),
+            temperature_milli_c: now.temperature_milli_c,
+            internet: now.internet,
+            bandwidth_kbps: None,
+            max_concurrent_tasks: self.max_concurrent_tasks,
+            task_types: self.task_types.clone(),
+            permissions: self.permissions.clone(),
+            sandbox_level: now.sandbox_level,
+            blocked: BTreeSet::new(),
+        }
+    }
+}
+
+/// Measures until nobody listens any more. `told` is what was passed on last.
+pub(crate) async fn watch(
+    mut sampler: Sampler,
+    owner: Owner,
+    latest: Latest,
+    mut told: Capacity,
+    out: mpsc::Sender<Capacity>,
+) {
+    for round in 1.. {
+        tokio::select! {
+            () = out.closed() => return,
+            () = tokio::time::sleep(FAST) => {}
+        }
+        let sampled = tokio::task::spawn_blocking(move || {
+            sampler.sample_fast();
+            if u32::is_multiple_of(round, SLOW_EVERY) {
+                sampler.sample_slow();
+            }
+            sampler
+        });
+        match sampled.await {
+            Ok(back) => sampler = back,
+            Err(error) => {
+                tracing::error!(%error, "the device is not measured any more");
+                return;
+            }
+        }
+        let now = sampler.capabilities();
+        now.clone_into(&mut latest.write().unwrap_or_else(PoisonError::into_inner));
+        let capacity = owner.capacity(now);
+        if is_news(&told, &capacity) {
+            told = capacity.clone();
+            if out.send(capacity).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Whether something changed that placement could care about: anything fixed, or a measure by more than its step.
+fn is_news(told: &Capacity, now: &Capacity) -> bool {
+    /// Keeps what was told unless the new value is at least a step away.
+    fn settle<T: Copy + Into<i128>>(told: Option<T>, now: &mut Option<T>, step: i128) {
+        if let (Some(old), Some(new)) = (told, *now)
+            && (old.into() - new.into()).abs() < step
+        {
+            *now = told;
+        }
+    }
+    let mut now = now.clone();
+    let part = |total: Option<u64>| total.map_or(1, |total| i128::from(total / 20)).max(1);
+    settle(told.cpu_usage_ppm, &mut now.cpu_usage_ppm, 100_000);
+    settle(told.load_milli, &mut now.load_milli, 500);
+    settle(told.memory_available_bytes, &mut now.memory_available_bytes, part(told.memory_total_bytes));
+    settle(told.storage_available_bytes, &mut now.storage_available_bytes, part(told.storage_total_bytes));
+    settle(told.battery_ppm, &mut now.battery_ppm, 50_000);
+    settle(told.temperature_milli_c, &mut now.temperature_milli_c, 5_000);
+    now != *told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_no_news_and_drift_is() {
+        let told = Capacity {
+            cpu_usage_ppm: Some(300_000),
+            memory_total_bytes: Some(1 << 30),
+            memory_available_bytes: Some(1 << 29),
+            ..Capacity::default()
+        };
+        let with = |cpu, memory| Capacity { cpu_usage_ppm: cpu, memory_available_bytes: Some(memory), ..told.clone() };
+        assert!(!is_news(&told, &with(Some(399_999), (1 << 29) + 1000)));
+        assert!(is_news(&told, &with(Some(200_000), 1 << 29)));
+        assert!(is_news(&told, &with(Some(300_000), 1 << 28)));
+        assert!(is_news(&told, &with(None, 1 << 29)), "unknown is not the same as unchanged");
+        assert!(is_news(&told, &Capacity { internet: Some(false), ..told.clone() }));
+    }
+}

@@ -1,0 +1,254 @@
+//! The driver's side of the disk: writes in order, and says so only when a write and all before it are safe.
+//!
+//! A batch that the disk refuses is kept and offered again about once a second, and everything after it waits behind it. Knows
+//! entries, but not what they mean.
+
+use super::keys;
+use crate::storage::{Batch, Event, LimitError, SubmitError, Writer};
+use rc_scheduler::{Entry, Mono, Span};
+use std::collections::VecDeque;
+
+/// How long a full disk is left alone.
+const RETRY: Span = Span::from_secs(1);
+
+/// What the core must be told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The disk stopped or began to take new entries.
+    pub(super) healthy: Option<bool>,
+    /// Everything up to this write of the core is safe.
+    pub(super) persisted: Option<u64>,
+}
+
+/// A batch that is not known to be safe.
+#[derive(Debug)]
+struct Write {
+    /// Orders batches; never changes, while a refused batch gets a new number each time it is offered.
+    place: u64,
+    /// The core's number, on the last batch of each of its writes.
+    upto: Option<u64>,
+    safe: bool,
+}
+
+/// A batch that the writer does not have (any more).
+#[derive(Debug)]
+struct Held {
+    place: u64,
+    batch: Batch,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Takes everything.
+    Working,
+    /// Refused something: the first of what is held is offered again at `retry`, as number `probe`.
+    Full { retry: Mono, probe: Option<u64> },
+}
+
+/// Where the core's writes go.
+#[derive(Debug)]
+pub(super) struct Disk<W = Writer> {
+    writer: W,
+    next_number: u64,
+    next_place: u64,
+    /// In order of place.
+    writes: VecDeque<Write>,
+    /// Number and place of what the writer has, in order of number.
+    flights: VecDeque<(u64, u64)>,
+    /// In order of place.
+    held: VecDeque<Held>,
+    mode: Mode,
+}
+
+/// What the disk needs of a writer; tests have another one.
+pub(super) trait Submit {
+    /// Queues a batch. Numbers rise.
+    fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>>;
+}
+
+impl Submit for Writer {
+    fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>> {
+        Self::submit(self, number, batch)
+    }
+}
+
+impl<W: Submit> Disk<W> {
+    /// A disk with nothing under way.
+    pub(super) fn new(writer: W) -> Self {
+        Self {
+            writer,
+            next_number: 1,
+            next_place: 0,
+            writes: VecDeque::new(),
+            flights: VecDeque::new(),
+            held: VecDeque::new(),
+            mode: Mode::Working,
+        }
+    }
+
+    /// Writes entries of the core.
+    pub(super) fn persist(&mut self, upto: u64, entries: Vec<Entry>) {
+        let mut batch = Batch::new();
+        for entry in entries {
+            match put(&mut batch, &entry) {
+                Ok(()) => continue,
+                Err(LimitError::Batch(_)) if !batch.is_empty() => {
+                    self.push(std::mem::take(&mut batch), None);
+                    if put(&mut batch, &entry).is_ok() {
+                        continue;
+                    }
+                }
+                Err(_) => {}
+            }
+            // A frame from a peer cannot carry one this large, and neither can a submit.
+            tracing::error!("an entry is too large for the disk and was not written");
+        }
+        self.push(batch, Some(upto));
+        self.pump();
+    }
+
+    /// Writes a named value of the driver's own. Nobody is told.
+    pub(super) fn put_cell(&mut self, name: &str, value: &[u8]) {
+        let mut batch = Batch::new();
+        if let Err(error) = batch.put_cell(name, value) {
+            tracing::warn!(name, %error, "not remembered");
+            return;
+        }
+        self.push(batch, None);
+        self.pump();
+    }
+
+    /// Takes a named value away.
+    pub(super) fn delete_cell(&mut self, name: &str) {
+        let mut batch = Batch::new();
+        if batch.delete_cell(name).is_ok() {
+            self.push(batch, None);
+            self.pump();
+        }
+    }
+
+    /// News from the writer.
+    pub(super) fn handle(&mut self, now: Mono, event: Event) -> Told {
+        let mut told = Told::default();
+        match event {
+            Event::Durable { upto } => {
+                while let Some((number, place)) = self.flights.front().copied().filter(|(number, _)| *number <= upto) {
+                    self.flights.pop_front();
+                    self.mark(place);
+                    if matches!(self.mode, Mode::Full { probe: Some(probe), .. } if probe == number) {
+                        self.mode = Mode::Working;
+                        told.healthy = Some(true);
+                        tracing::info!("the disk takes new records again");
+                    }
+                }
+            }
+            Event::Refused { upto, batch, error } => {
+                if self.mode == Mode::Working {
+                    told.healthy = Some(false);
+                    tracing::error!(%error, "the disk refuses new records; what is running goes on");
+                }
+                self.mode = Mode::Full { retry: now + RETRY, probe: None };
+                if let Some(at) = self.flights.iter().position(|(number, _)| *number == upto)
+                    && let Some((_, place)) = self.flights.remove(at)
+                {
+                    let at = self.held.partition_point(|held| held.place < place);
+                    self.held.insert(at, Held { place, batch });
+                }
+            }
+            Event::Failed(error) => tracing::error!(%error, "the disk failed"),
+            Event::Loaded { .. } => {}
+        }
+        told.persisted = self.settle();
+        self.pump();
+        told
+    }
+
+    /// When [`Self::retry`] is due.
+    pub(super) fn wake(&self) -> Option<Mono> {
+        match self.mode {
+            Mode::Full { retry, probe: None } => Some(retry),
+            _ => None,
+        }
+    }
+
+    /// Offers what was refused again, if it is time.
+    pub(super) fn retry(&mut self, now: Mono) {
+        if let Mode::Full { retry, probe: None } = self.mode
+            && now >= retry
+        {
+            let number = self.next_number;
+            let probe = self.submit_first().then_some(number);
+            self.mode = Mode::Full { retry: now + RETRY, probe };
+        }
+    }
+
+    /// Everything that was asked for is safe.
+    pub(super) fn is_idle(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Batches that are not known to be safe.
+    pub(super) fn unsafe_writes(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Gives the writer back, to be closed.
+    pub(super) fn into_writer(self) -> W {
+        self.writer
+    }
+
+    fn push(&mut self, batch: Batch, upto: Option<u64>) {
+        let place = self.next_place;
+        self.next_place += 1;
+        self.writes.push_back(Write { place, upto, safe: false });
+        self.held.push_back(Held { place, batch });
+    }
+
+    /// Gives the writer what it has room for.
+    fn pump(&mut self) {
+        while self.mode == Mode::Working && self.submit_first() {}
+    }
+
+    fn submit_first(&mut self) -> bool {
+        let Some(Held { place, batch }) = self.held.pop_front() else { return false };
+        let number = self.next_number;
+        match self.writer.submit(number, batch) {
+            Ok(()) => {
+                self.next_number += 1;
+                self.flights.push_back((number, place));
+                true
+            }
+            Err(SubmitError::Busy(batch) | SubmitError::Stopped(batch)) => {
+                self.held.push_front(Held { place, batch });
+                false
+            }
+        }
+    }
+
+    fn mark(&mut self, place: u64) {
+        let at = self.writes.partition_point(|write| write.place < place);
+        if let Some(write) = self.writes.get_mut(at) {
+            write.safe = true;
+        }
+    }
+
+    fn settle(&mut self) -> Option<u64> {
+        let mut persisted = None;
+        while self.writes.front().is_some_and(|write| write.safe) {
+            persisted = self.writes.pop_front().and_then(|write| write.upto).or(persisted);
+        }
+        persisted
+    }
+}
+
+fn put(batch: &mut Batch, entry: &Entry) -> Result<(), LimitError> {
+    match entry {
+        Entry::Fact(task, fact) => batch.put(task.0, &keys::fact_key(&fact.key()), &keys::fact_value(fact)),
+        Entry::Forget(task, key) => batch.delete(task.0, &keys::fact_key(key)),
+        Entry::Drop(task) => batch.remove_task(task.0),
+        Entry::Member(member) => batch.put_cell(&keys::member_cell(member.device), &keys::member_value(member)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

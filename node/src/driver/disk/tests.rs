@@ -1,0 +1,78 @@
+use super::*;
+use crate::storage::CommitError;
+use rc_scheduler::{DeviceId, Member};
+use std::cell::{Cell, RefCell};
+
+#[derive(Default)]
+struct Fake {
+    got: RefCell<Vec<(u64, Batch)>>,
+    busy: Cell<bool>,
+}
+
+impl Submit for Fake {
+    fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>> {
+        if self.busy.get() {
+            return Err(SubmitError::Busy(batch));
+        }
+        self.got.borrow_mut().push((number, batch));
+        Ok(())
+    }
+}
+
+fn member(n: u8) -> Vec<Entry> {
+    vec![Entry::Member(Member { device: DeviceId([n; 16]), version: 0, keeps: true, retired: false, revoked: false })]
+}
+
+fn refuse(disk: &mut Disk<Fake>, now: Mono) -> Told {
+    let (upto, batch) = disk.writer.got.borrow_mut().remove(0);
+    disk.handle(now, Event::Refused { upto, batch, error: CommitError::Full })
+}
+
+#[test]
+fn a_write_is_confirmed_only_with_all_before_it() {
+    let mut disk = Disk::new(Fake::default());
+    let start = Mono(10);
+    for upto in 1..=3 {
+        disk.persist(upto, member(upto as u8));
+    }
+    assert_eq!(refuse(&mut disk, start), Told { healthy: Some(false), persisted: None });
+    // The two after it arrive; they must not be taken for the first.
+    assert_eq!(disk.handle(start, Event::Durable { upto: 3 }), Told::default());
+    disk.persist(4, member(4));
+    assert_eq!(disk.writer.got.borrow().len(), 2, "what comes later waits behind what was refused");
+
+    assert_eq!(disk.wake(), Some(start + RETRY));
+    disk.retry(start);
+    assert_eq!(disk.writer.got.borrow().len(), 2, "not yet");
+    disk.retry(start + RETRY);
+    assert_eq!(disk.writer.got.borrow()[2].0, 4, "under a new number");
+    assert_eq!(disk.wake(), None);
+    let told = disk.handle(start, Event::Durable { upto: 4 });
+    assert_eq!(told, Told { healthy: Some(true), persisted: Some(3) });
+    assert_eq!(disk.writer.got.borrow()[3].0, 5, "what waited follows");
+    assert_eq!(disk.handle(start, Event::Durable { upto: 5 }), Told { healthy: None, persisted: Some(4) });
+    assert!(disk.is_idle());
+}
+
+#[test]
+fn a_probe_that_is_refused_waits_again() {
+    let mut disk = Disk::new(Fake::default());
+    disk.persist(1, member(1));
+    refuse(&mut disk, Mono(0));
+    disk.retry(Mono(0) + RETRY);
+    let later = Mono(0) + RETRY;
+    assert_eq!(refuse(&mut disk, later), Told::default(), "told once");
+    assert_eq!(disk.wake(), Some(later + RETRY));
+}
+
+#[test]
+fn a_busy_writer_gets_the_rest_after_its_next_event() {
+    let mut disk = Disk::new(Fake::default());
+    disk.persist(1, member(1));
+    disk.writer.busy.set(true);
+    disk.persist(2, member(2));
+    disk.writer.busy.set(false);
+    assert_eq!(disk.handle(Mono(0), Event::Durable { upto: 1 }).persisted, Some(1));
+    assert_eq!(disk.handle(Mono(0), Event::Durable { upto: 2 }).persisted, Some(2));
+    assert!(disk.is_idle());
+}

@@ -1,0 +1,90 @@
+//! Carries out what the core wants done.
+
+use super::attempts;
+use super::run::Driver;
+use rc_p2p::SendError;
+use rc_scheduler::{DeviceId, Effect, Entry, Event, Message, Start, wire};
+use std::time::Duration;
+
+/// Between asking an attempt to end and making it end.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+impl Driver {
+    pub(super) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist { upto, entries } => {
+                for entry in &entries {
+                    if let Entry::Drop(task) = entry {
+                        self.left_here(*task);
+                    }
+                }
+                self.disk.persist(upto, entries);
+            }
+            Effect::Send { to, message } => self.send(to, &message),
+            Effect::Gossip(record) => {
+                if let Err(error) = self.client.gossip(wire::encode_record(&record)) {
+                    tracing::debug!(%error, "not gossiped");
+                }
+            }
+            Effect::Start(start) => self.start(&start),
+            Effect::Stop { task, epoch, why } => {
+                tracing::debug!(%task, %epoch, ?why, "stopping");
+                self.executor.stop(&task.to_string(), epoch.0, attempts::stop_reason(why), STOP_GRACE);
+            }
+            Effect::Reply { id, reply } => self.handle_reply(id, reply),
+            Effect::Notify(event) => self.notify(event),
+        }
+    }
+
+    fn send(&mut self, to: DeviceId, message: &Message) {
+        let Some(peer) = self.peers.name(to) else {
+            tracing::debug!(device = %to, "no way to this device");
+            return;
+        };
+        match self.client.send(peer, wire::encode(message)) {
+            Ok(()) => {}
+            // Its `Down` is on the way here.
+            Err(SendError::NotConnected) => tracing::debug!(%peer, "not connected"),
+            // The core relies on frames arriving in order or the link going down: a gap must show.
+            Err(error @ (SendError::Full | SendError::TooLarge)) => {
+                tracing::warn!(%peer, %error, "the link starts anew");
+                self.reset(to);
+            }
+        }
+    }
+
+    fn reset(&self, device: DeviceId) {
+        if let Some(peer) = self.peers.name(device)
+            && let Err(error) = self.client.reset(peer)
+        {
+            tracing::warn!(%peer, %error, "the link was not reset");
+        }
+    }
+
+    fn start(&mut self, start: &Start) {
+        tracing::debug!(task = %start.task, epoch = %start.epoch, "starting");
+        self.attempts.insert((start.task, start.epoch), crate::clock::now().wall_ms);
+        if !self.executor.start(attempts::assignment(start)) {
+            tracing::error!(task = %start.task, epoch = %start.epoch, "started twice");
+        }
+    }
+
+    fn notify(&mut self, event: Event) {
+        match &event {
+            Event::Settled { task } => {
+                tracing::debug!(%task, "settled");
+                self.tell_waiters(*task);
+            }
+            Event::PeerHeard { device, incarnation } => tracing::info!(%device, %incarnation, "heard"),
+            Event::PeerLost { device, proven } => {
+                tracing::warn!(%device, proven, "lost");
+                self.reset(*device);
+            }
+            Event::Woke { incarnation } => tracing::warn!(%incarnation, "woke as a new incarnation"),
+            Event::Alarm { task, what } => tracing::error!(%task, what, "alarm"),
+            other => tracing::trace!(event = ?other, "news"),
+        }
+        // An error means that nobody watches.
+        let _ = self.news.send(event);
+    }
+}

@@ -1,0 +1,121 @@
+//! News from network, disk, executor and sampler, as inputs of the core.
+
+use super::attempts;
+use super::run::Driver;
+use crate::clock;
+use crate::executor::{self, ExecutorEvent};
+use crate::identity::{SEEDS_CELL, device_id};
+use crate::storage;
+use rc_scheduler::{AttemptEvent, Capacity, Epoch, Input, TaskId, wire};
+
+impl Driver {
+    pub(super) fn handle_disk(&mut self, event: storage::Event) {
+        let told = self.disk.handle(clock::now().mono, event);
+        if let Some(healthy) = told.healthy {
+            self.feed(Input::Storage { healthy });
+        }
+        if let Some(upto) = told.persisted {
+            self.feed(Input::Persisted { upto });
+        }
+    }
+
+    pub(super) fn handle_capacity(&mut self, mut capacity: Capacity) {
+        // What blocks the device is not measured.
+        capacity.blocked.clone_from(&self.capacity.blocked);
+        self.capacity = capacity.clone();
+        self.feed(Input::Capacity(capacity));
+    }
+
+    pub(super) fn handle_executor(&mut self, event: ExecutorEvent) {
+        let named = |task: &str, epoch| task.parse::<TaskId>().ok().map(|task| (task, Epoch(epoch)));
+        match event {
+            ExecutorEvent::Started { task, epoch } => {
+                let Some((task, epoch)) = named(&task, epoch) else { return };
+                self.attempts.insert((task, epoch), clock::now().wall_ms);
+                self.feed(Input::Attempt { task, epoch, event: AttemptEvent::Started });
+            }
+            ExecutorEvent::Progress { task, epoch, percent, text } => {
+                let Some((task, epoch)) = named(&task, epoch) else { return };
+                let event = AttemptEvent::Progress { percent: Some(percent), text };
+                self.feed(Input::Attempt { task, epoch, event });
+            }
+            // Live output stays where the task runs; what is kept of it comes with the outcome.
+            ExecutorEvent::Output { .. } => {}
+            ExecutorEvent::Finished { task, epoch, outcome } => {
+                let Some((task, epoch)) = named(&task, epoch) else { return };
+                let now = clock::now().wall_ms;
+                let began = self.attempts.remove(&(task, epoch)).unwrap_or(now);
+                // Not the task's doing: it is left to be found lost, which costs it no attempt.
+                if outcome.stopped == Some(executor::StopReason::Shutdown) {
+                    return;
+                }
+                let outcome = attempts::outcome(outcome, began, now);
+                self.feed(Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome) });
+            }
+        }
+    }
+
+    pub(super) fn handle_network(&mut self, event: rc_p2p::Event) {
+        use rc_p2p::Event as News;
+        match event {
+            News::Up { peer, address } => {
+                tracing::info!(%peer, %address, "connected");
+                let device = self.peers.up(peer, address);
+                if std::mem::take(&mut self.has_seeds) {
+                    self.disk.delete_cell(SEEDS_CELL);
+                }
+                self.feed(Input::PeerUp(device));
+            }
+            News::Down { peer } => {
+                tracing::info!(%peer, "disconnected");
+                let device = self.peers.down(&peer);
+                self.feed(Input::PeerDown(device));
+            }
+            News::Refused { peer } => self.feed(Input::PeerRefused(device_id(&peer))),
+            News::Unreachable { peer } => tracing::debug!(%peer, "not reachable"),
+            News::Frame { from, bytes } => match wire::decode(&bytes) {
+                Ok(message) => self.feed(Input::Message { from: device_id(&from), message }),
+                Err(error) => {
+                    self.bad_messages += 1;
+                    tracing::debug!(peer = %from, %error, "dropped a frame");
+                }
+            },
+            News::Gossip { via, bytes } => match wire::decode_record(&bytes) {
+                Ok(record) => self.feed(Input::Device(record)),
+                Err(error) => {
+                    self.bad_messages += 1;
+                    tracing::debug!(%via, %error, "dropped a record");
+                }
+            },
+            News::Addresses { peer, addresses } => {
+                if let Some((name, value)) = self.peers.learn(peer, addresses) {
+                    self.disk.put_cell(&name, value.as_bytes());
+                }
+            }
+            News::Listening(address) => {
+                tracing::info!(%address, "listening");
+                if let Some(value) = self.ports.learn(&address) {
+                    self.disk.put_cell(crate::node::PORTS_CELL, &value);
+                }
+                self.listening.send_modify(|list| {
+                    if !list.contains(&address) {
+                        list.push(address);
+                    }
+                });
+            }
+            News::NotListening { address, reason } => {
+                tracing::warn!(%address, reason, "not listening");
+                self.listening.send_modify(|list| list.retain(|other| *other != address));
+            }
+            News::NoMdns { reason } => {
+                tracing::warn!(reason, "no discovery on the local network; name a peer's address instead");
+            }
+            News::Rejected { address, reason } => tracing::warn!(%address, ?reason, "turned away"),
+        }
+    }
+
+    pub(super) fn network_ended(&mut self) {
+        tracing::error!("the network ended");
+        self.begin_stop(None);
+    }
+}

@@ -1,0 +1,83 @@
+//! What a [`Handle`](super::Handle) sends to the driver: the question and where the answer goes.
+
+use super::handle::{Accepted, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use super::waiters::{Ended, Waiter};
+use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
+use tokio::sync::{mpsc, oneshot};
+
+/// Where an answer goes. Dropping it tells the asker that the node stops.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, DriverError>>;
+
+/// One question; see the method of the same name for what it means.
+#[derive(Debug)]
+pub(super) enum Request {
+    Submit {
+        tasks: Vec<NewTask>,
+        disks: Option<usize>,
+        answer: Answer<Accepted>,
+    },
+    Cancel {
+        task: TaskId,
+        answer: Answer<Status>,
+    },
+    Task {
+        task: TaskId,
+        answer: Answer<TaskReport>,
+    },
+    /// Answered with `NotFound` at once if the task is not kept here.
+    Wait {
+        task: TaskId,
+        waiter: Waiter,
+    },
+    /// Answered with the tasks that are not kept here.
+    WaitMany {
+        tasks: Vec<TaskId>,
+        ended: mpsc::Sender<Ended>,
+        answer: Answer<Vec<TaskId>>,
+    },
+    History {
+        task: TaskId,
+        answer: Answer<Vec<HistoryRow>>,
+    },
+    Find {
+        prefix: String,
+        answer: Answer<Vec<TaskId>>,
+    },
+    List {
+        limit: u32,
+        answer: Answer<(Vec<TaskReport>, Vec<DeviceId>)>,
+    },
+    Peers {
+        answer: Answer<Vec<PeerReport>>,
+    },
+    Explain {
+        task: TaskId,
+        answer: Answer<Explanation>,
+    },
+    Status {
+        answer: Answer<NodeStatus>,
+    },
+    Invite {
+        answer: Answer<String>,
+    },
+    Shutdown {
+        answer: Answer<()>,
+    },
+}
+
+/// A question that the core has been given, and whose answer is a [`rc_scheduler::Reply`].
+#[derive(Debug)]
+pub(super) enum Pending {
+    Submit(Answer<Accepted>),
+    Cancel(Answer<Status>),
+    Task(Answer<TaskReport>),
+    History(Answer<Vec<HistoryRow>>),
+    Explain(Answer<Explanation>),
+    Find(Answer<Vec<TaskId>>),
+    List(Answer<(Vec<TaskReport>, Vec<DeviceId>)>),
+}
+
+/// Tells the asker. It may have gone away meanwhile, which is its right.
+pub(super) fn answer<T>(to: Answer<T>, with: Result<T, DriverError>) {
+    drop(to.send(with));
+}

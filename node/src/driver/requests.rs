@@ -1,0 +1,143 @@
+//! Questions from handles: answered from what is here, or handed to the core.
+
+use super::handle::{DriverError, NodeStatus};
+use super::report;
+use super::request::{Pending, Request, answer};
+use super::run::Driver;
+use super::waiters::Waiter;
+use crate::clock;
+use rc_p2p::{Multiaddr, Ticket, multiaddr::Protocol};
+use rc_scheduler::{Command, Input, Liveness, TaskId};
+
+/// The name of the newest task accepted here.
+const LAST: &str = "last";
+
+impl Driver {
+    pub(super) fn handle_request(&mut self, request: Request) {
+        if self.stopping.is_some() && !matches!(request, Request::Shutdown { .. }) {
+            // Dropped with the way to its answer, which is how the asker learns that the node stops.
+            return;
+        }
+        match request {
+            Request::Submit { tasks, disks, answer } => {
+                self.command(Command::Submit { tasks, disks }, Pending::Submit(answer));
+            }
+            Request::Cancel { task, answer } => self.command(Command::Cancel(task), Pending::Cancel(answer)),
+            Request::Task { task, answer: to } => match report::kept(self.core.view(), task, clock::now()) {
+                Some(report) => answer(to, Ok(report)),
+                None => self.command(Command::Read(task), Pending::Task(to)),
+            },
+            Request::Wait { task, waiter } => {
+                if let Some(waiter) = self.wait(task, waiter) {
+                    waiter.tell(task, Err(DriverError::NotFound));
+                }
+            }
+            Request::WaitMany { mut tasks, ended, answer: to } => {
+                tasks.retain(|task| self.wait(*task, Waiter::Many(ended.clone())).is_some());
+                answer(to, Ok(tasks));
+            }
+            Request::History { task, answer: to } => match self.core.view().record(task) {
+                Some(record) => answer(to, Ok(report::history(record))),
+                None => self.command(Command::Read(task), Pending::History(to)),
+            },
+            Request::Find { prefix, answer: to } => {
+                if prefix == LAST {
+                    answer(to, Ok(self.last_accepted.into_iter().collect()));
+                } else if let Some(task) = prefix.parse().ok().filter(|task| self.keeps(*task)) {
+                    answer(to, Ok(vec![task]));
+                } else {
+                    self.command(Command::Find(prefix), Pending::Find(to));
+                }
+            }
+            Request::List { limit, answer } => self.command(Command::List { limit }, Pending::List(answer)),
+            Request::Peers { answer: to } => {
+                let address = |device| self.peers.address(device).map(ToString::to_string);
+                answer(to, Ok(report::peers(self.core.view(), clock::now().mono, address)));
+            }
+            Request::Explain { task, answer: to } => match report::explain_kept(self.core.view(), task, clock::now()) {
+                Some(explanation) => answer(to, Ok(explanation)),
+                None => self.command(Command::Read(task), Pending::Explain(to)),
+            },
+            Request::Status { answer: to } => answer(to, Ok(self.status())),
+            Request::Invite { answer: to } => {
+                let ticket = Ticket::new(self.secret.clone(), inviting(&self.listening.borrow()));
+                answer(to, Ok(ticket.to_string()));
+            }
+            Request::Shutdown { answer } => self.begin_stop(Some(answer)),
+        }
+    }
+
+    fn command(&mut self, command: Command, pending: Pending) {
+        let id = self.next_command;
+        self.next_command += 1;
+        self.pending.insert(id, pending);
+        self.feed(Input::Command { id, command });
+    }
+
+    fn keeps(&self, task: TaskId) -> bool {
+        self.core.view().record(task).is_some()
+    }
+
+    /// Adds a waiter, or tells it at once; gives it back if the task is not kept here.
+    fn wait(&mut self, task: TaskId, waiter: Waiter) -> Option<Waiter> {
+        let view = self.core.view();
+        let Some(record) = view.record(task) else { return Some(waiter) };
+        if !record.resolve().is_reportable() {
+            self.waiters.add(task, waiter);
+            return None;
+        }
+        match report::kept(view, task, clock::now()) {
+            Some(report) => waiter.tell(task, Ok(report)),
+            None => return Some(waiter),
+        }
+        None
+    }
+
+    /// A task's end may be reported.
+    pub(super) fn tell_waiters(&mut self, task: TaskId) {
+        let waiters = self.waiters.take(task);
+        if waiters.is_empty() {
+            return;
+        }
+        let report = report::kept(self.core.view(), task, clock::now());
+        for waiter in waiters {
+            waiter.tell(task, report.clone().ok_or(DriverError::NotFound));
+        }
+    }
+
+    /// A task's record goes from this device; those who wait have to ask elsewhere.
+    pub(super) fn left_here(&mut self, task: TaskId) {
+        for waiter in self.waiters.take(task) {
+            waiter.tell(task, Err(DriverError::NotFound));
+        }
+    }
+
+    fn status(&self) -> NodeStatus {
+        let view = self.core.view();
+        NodeStatus {
+            id: view.me(),
+            name: self.name.clone(),
+            incarnation: view.incarnation(),
+            synced: view.is_synced(),
+            listening: self.listening.borrow().iter().map(ToString::to_string).collect(),
+            peers_up: 1 + view.peers().filter(|peer| peer.liveness == Liveness::Up).count(),
+            members: view.members().present().count(),
+            tasks_open: view.open_tasks(),
+            tasks_kept: view.kept_tasks(),
+            running: view.running().count(),
+            storage_healthy: view.is_storage_healthy(),
+            uptime_s: clock::now().mono.since(self.started).as_ms() / 1000,
+        }
+    }
+}
+
+/// The addresses that mean something to another host; if there are none, those that do on this one.
+fn inviting(listening: &[Multiaddr]) -> Vec<Multiaddr> {
+    let reach = |address: &&Multiaddr| match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => !ip.is_loopback() && !ip.is_link_local(),
+        Some(Protocol::Ip6(ip)) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+        _ => false,
+    };
+    let elsewhere: Vec<_> = listening.iter().filter(reach).cloned().collect();
+    if elsewhere.is_empty() { listening.to_vec() } else { elsewhere }
+}

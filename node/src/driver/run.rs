@@ -1,0 +1,208 @@
+//! The loop: waits for news, gives it to the core one by one, and lets the core come to rest after each.
+
+use super::disk::Disk;
+use super::handle::Handle;
+use super::peers::Peers;
+use super::report;
+use super::request::{Pending, Request};
+use super::stop::Stopping;
+use super::waiters::Waiters;
+use crate::clock;
+use crate::executor::{Executor, ExecutorEvent};
+use crate::storage::{self, Writer};
+use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
+use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::Instant;
+
+/// Requests that wait; then whoever asks waits too.
+const REQUESTS_MAX: usize = 1024;
+/// News kept for a slow watcher; then it misses the oldest.
+const NEWS_MAX: usize = 1024;
+/// Inputs taken from one source before the others get a turn.
+const TURN_MAX: usize = 64;
+/// Longest sleep: the timers of the runtime stand still while the device is suspended, the core's do not.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
+
+/// What a driver is put together from.
+pub(crate) struct Parts {
+    pub(crate) core: Scheduler,
+    pub(crate) name: String,
+    pub(crate) secret: Secret,
+    pub(crate) client: Client,
+    pub(crate) events: Events,
+    pub(crate) known: Vec<(PeerId, Vec<Multiaddr>)>,
+    /// Whether there are addresses from a ticket to forget once somebody was met.
+    pub(crate) has_seeds: bool,
+    pub(crate) writer: Writer,
+    /// At most one event per job in the writer's queue waits here.
+    pub(crate) disk_events: mpsc::UnboundedReceiver<storage::Event>,
+    pub(crate) executor: Executor,
+    pub(crate) executor_events: mpsc::Receiver<ExecutorEvent>,
+    pub(crate) capacity: Capacity,
+    pub(crate) capacity_events: mpsc::Receiver<Capacity>,
+    pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
+    pub(crate) ports: crate::node::Ports,
+}
+
+/// The one that owns the core.
+pub(crate) struct Driver {
+    pub(super) core: Scheduler,
+    pub(super) name: String,
+    pub(super) secret: Secret,
+    pub(super) client: Client,
+    events: Events,
+    pub(super) peers: Peers,
+    pub(super) has_seeds: bool,
+    pub(super) disk: Disk,
+    disk_events: mpsc::UnboundedReceiver<storage::Event>,
+    pub(super) executor: Executor,
+    executor_events: mpsc::Receiver<ExecutorEvent>,
+    pub(super) capacity: Capacity,
+    capacity_events: mpsc::Receiver<Capacity>,
+    requests: mpsc::Receiver<Request>,
+    requests_ended: bool,
+    pub(super) pending: BTreeMap<CommandId, Pending>,
+    pub(super) next_command: CommandId,
+    pub(super) waiters: Waiters,
+    /// When the attempts that run here began, milliseconds since 1970.
+    pub(super) attempts: HashMap<(TaskId, Epoch), u64>,
+    pub(super) news: broadcast::Sender<Event>,
+    pub(super) listening: watch::Sender<Vec<Multiaddr>>,
+    pub(super) ports: crate::node::Ports,
+    pub(super) last_accepted: Option<TaskId>,
+    pub(super) started: Mono,
+    /// Frames and records that made no sense.
+    pub(super) bad_messages: u64,
+    pub(super) stopping: Option<Stopping>,
+    wake: Option<Mono>,
+}
+
+impl Driver {
+    /// Puts a driver and the way to it together.
+    pub(crate) fn new(parts: Parts) -> (Self, Handle) {
+        let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
+        let (news, _) = broadcast::channel(NEWS_MAX);
+        let handle = Handle::new(requests_in, news.clone());
+        let driver = Self {
+            core: parts.core,
+            name: parts.name,
+            secret: parts.secret,
+            client: parts.client,
+            events: parts.events,
+            peers: Peers::new(&parts.known),
+            has_seeds: parts.has_seeds,
+            disk: Disk::new(parts.writer),
+            disk_events: parts.disk_events,
+            executor: parts.executor,
+            executor_events: parts.executor_events,
+            capacity: parts.capacity,
+            capacity_events: parts.capacity_events,
+            requests,
+            requests_ended: false,
+            pending: BTreeMap::new(),
+            next_command: 1,
+            waiters: Waiters::default(),
+            attempts: HashMap::new(),
+            news,
+            listening: parts.listening,
+            ports: parts.ports,
+            last_accepted: None,
+            started: clock::now().mono,
+            bad_messages: 0,
+            stopping: None,
+            wake: None,
+        };
+        (driver, handle)
+    }
+
+    /// Runs until it is told to stop, or nobody has a handle any more; then writes everything and says goodbye.
+    pub(crate) async fn run(mut self) {
+        self.last_accepted = report::newest_accepted(self.core.view());
+        self.drain();
+        self.feed(Input::Capacity(self.capacity.clone()));
+        let sleep = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(sleep);
+        let mut planned = None;
+        while !self.has_stopped() {
+            let wake = self.next_wake();
+            if wake != planned {
+                planned = wake;
+                let left = wake.map_or(SLEEP_MAX, |wake| Duration::from_micros(wake.since(clock::now().mono).0));
+                sleep.as_mut().reset(Instant::now() + left.min(SLEEP_MAX));
+            }
+            tokio::select! {
+                biased;
+                Some(event) = self.disk_events.recv() => self.handle_disk(event),
+                Some(event) = self.executor_events.recv() => self.handle_executor(event),
+                event = self.events.next() => match event {
+                    Some(event) => self.handle_network(event),
+                    None => self.network_ended(),
+                },
+                Some(capacity) = self.capacity_events.recv() => self.handle_capacity(capacity),
+                request = self.requests.recv(), if !self.requests_ended => match request {
+                    Some(request) => self.handle_request(request),
+                    None => {
+                        self.requests_ended = true;
+                        self.begin_stop(None);
+                    }
+                },
+                () = &mut sleep => planned = None,
+            }
+            self.take_turns();
+            let now = clock::now().mono;
+            self.disk.retry(now);
+            if self.wake.is_some_and(|wake| wake <= now) {
+                self.feed(Input::Tick);
+            }
+        }
+        let Self { client, events, disk, stopping, disk_events, .. } = self;
+        drop(disk_events);
+        super::stop::close(client, events, disk, stopping).await;
+    }
+
+    /// Takes what else has arrived meanwhile: one wake-up serves many inputs.
+    fn take_turns(&mut self) {
+        for _ in 0..TURN_MAX {
+            let Ok(event) = self.disk_events.try_recv() else { break };
+            self.handle_disk(event);
+        }
+        for _ in 0..TURN_MAX {
+            let Ok(event) = self.executor_events.try_recv() else { break };
+            self.handle_executor(event);
+        }
+        for _ in 0..TURN_MAX {
+            let Some(event) = self.events.try_next() else { break };
+            self.handle_network(event);
+        }
+        for _ in 0..TURN_MAX {
+            let Ok(request) = self.requests.try_recv() else { break };
+            self.handle_request(request);
+        }
+    }
+
+    fn next_wake(&self) -> Option<Mono> {
+        let stop = self.stopping.as_ref().map(Stopping::deadline);
+        [self.wake, self.disk.wake(), stop].into_iter().flatten().min()
+    }
+
+    /// Gives the core an input and carries out all that it wants done.
+    pub(super) fn feed(&mut self, input: Input) {
+        self.core.handle(clock::now(), input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.core.poll() {
+                Output::Effect(effect) => self.carry_out(effect),
+                Output::Idle { wake } => {
+                    self.wake = wake;
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A whole node in this process: identity, log, network, executor and scheduler, put together and taken apart again.
+//!
+//! [`Node::start`] is all that a program needs to take part in a cluster; the daemon is one such program. Knows nothing of HTTP
+//! and command lines.
+
+mod boot;
+mod config;
+mod error;
+mod ports;
+mod types;
+
+pub use config::NodeConfig;
+pub use error::NodeError;
+pub(crate) use ports::{PORTS_CELL, Ports};
+
+use crate::capabilities::Sampler;
+use crate::clock;
+use crate::driver::{Driver, Handle, Latest, Owner, Parts, watch_capacity};
+use crate::executor::{Executor, ExecutorLimits};
+use crate::identity::{self, device_id};
+use crate::storage::Writer;
+use rc_p2p::{Client, Events, Multiaddr, StartError};
+use rc_scheduler::{Config, DeviceId, Scheduler};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Batches that wait for the disk, each one write of the core.
+const DISK_QUEUE_MAX: usize = 1024;
+/// News of attempts that wait for the driver.
+const EXECUTOR_EVENTS_MAX: usize = 1024;
+/// How long a start waits to hear where it listens.
+const LISTEN_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// A node that runs. Dropping it, and every handle, stops it too, but without waiting for the end.
+#[derive(Debug)]
+pub struct Node {
+    handle: Handle,
+    id: DeviceId,
+    name: String,
+    listening: watch::Receiver<Vec<Multiaddr>>,
+}
+
+impl Node {
+    /// Starts a node, within a tokio runtime with all its features.
+    ///
+    /// # Errors
+    /// See [`NodeError`]; nothing is left running then.
+    pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
+        let boot = boot::open(&config.data_dir).await?;
+        let secret = identity::load_or_create_cluster(&config.data_dir)?;
+        let keypair = identity::load_or_create(&config.data_dir)?;
+        let id = device_id(&keypair.public().to_peer_id());
+
+        let data_dir = config.data_dir.clone();
+        let sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;
+        let latest: Latest = Arc::new(RwLock::new(sampler.capabilities().clone()));
+        let types = types::registry(&config, &latest)?;
+        let owner = Owner {
+            name: config.name.clone(),
+            role: config.role,
+            tags: config.tags.clone(),
+            max_concurrent_tasks: config.max_concurrent_tasks,
+            task_types: types.registry.task_types().map(str::to_owned).collect(),
+            permissions: types.permissions,
+        };
+        let capacity = owner.capacity(sampler.capabilities());
+
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| NodeError::Randomness(error.to_string()))?;
+        let core = Scheduler::restore(id, Config::default(), seed, boot.durable, clock::now())?;
+
+        let mut network = rc_p2p::Config::new(keypair, secret.clone());
+        if !config.listen.is_empty() {
+            network.listen.clone_from(&config.listen);
+        }
+        network.peers = config.peers.iter().chain(&boot.seeds).cloned().collect();
+        network.known.clone_from(&boot.known);
+        network.mdns = config.mdns;
+        let ports = Ports::new(network.listen.clone(), boot.ports);
+        let (client, events) = start_network(network, &ports).await?;
+
+        let (executor_tell, executor_events) = mpsc::channel(EXECUTOR_EVENTS_MAX);
+        let executor = Executor::new(types.registry, ExecutorLimits::default(), executor_tell);
+        let (disk_tell, disk_events) = mpsc::unbounded_channel();
+        // An error means that the driver has ended and wants no more news.
+        let tell = move |event| drop(disk_tell.send(event));
+        let writer = Writer::start(boot.storage, DISK_QUEUE_MAX, tell).map_err(NodeError::Thread)?;
+        let (capacity_tell, capacity_events) = mpsc::channel(1);
+        tokio::spawn(watch_capacity(sampler, owner, latest, capacity.clone(), capacity_tell));
+        let (listening_tell, mut listening) = watch::channel(Vec::new());
+        let (driver, handle) = Driver::new(Parts {
+            core,
+            name: config.name.clone(),
+            secret,
+            client,
+            events,
+            known: boot.known,
+            has_seeds: !boot.seeds.is_empty(),
+            writer,
+            disk_events,
+            executor,
+            executor_events,
+            capacity,
+            capacity_events,
+            listening: listening_tell,
+            ports,
+        });
+        tokio::spawn(driver.run());
+        // Only to know the addresses; a node whose listeners come up later works all the same.
+        let _ = tokio::time::timeout(LISTEN_TIME_MAX, listening.wait_for(|list| !list.is_empty())).await;
+        tracing::info!(%id, name = config.name, "started");
+        Ok(Self { handle, id, name: config.name, listening })
+    }
+
+    /// The way to it.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub const fn id(&self) -> DeviceId {
+        self.id
+    }
+
+    /// What the others call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it listens now.
+    #[must_use]
+    pub fn listening(&self) -> Vec<Multiaddr> {
+        self.listening.borrow().clone()
+    }
+
+    /// Stops it: no new requests, attempts given up, everything on disk, goodbye to the others. Takes up to some seconds.
+    pub async fn stop(self) {
+        self.handle.shutdown().await;
+    }
+}
+
+/// Starts the network on the ports of the last time; if somebody else has taken one of them, on new ones.
+async fn start_network(mut config: rc_p2p::Config, ports: &Ports) -> Result<(Client, Events), NodeError> {
+    let asked = std::mem::replace(&mut config.listen, ports.remembered());
+    if config.listen == asked {
+        return Ok(rc_p2p::start(config).await?);
+    }
+    match rc_p2p::start(config.clone()).await {
+        Err(StartError::AddressInUse(address)) => {
+            tracing::warn!(%address, "the port of the last time is taken; choosing another");
+            config.listen = asked;
+            Ok(rc_p2p::start(config).await?)
+        }
+        started => Ok(started?),
+    }
+}

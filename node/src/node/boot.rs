@@ -1,0 +1,101 @@
+//! From the disk to what a start needs: this life's number, safe on disk before anything leaves, and all that was kept.
+
+use super::error::NodeError;
+use super::ports::PORTS_CELL;
+use crate::driver::{PEER_CELL, decode_addresses, decode_fact, decode_member, decode_peer};
+use crate::identity::{self, LOG_DIR, MEMBER_CELL, SEEDS_CELL};
+use crate::storage::{Batch, Damaged, OpenError, Options, Report, Storage};
+use rc_p2p::{Multiaddr, PeerId};
+use rc_scheduler::{Durable, Incarnation, TaskId};
+use std::path::{Path, PathBuf};
+
+/// Cell: how often the node was started, four bytes.
+const BOOTS_CELL: &str = "boots";
+/// Added to the count when it may be an old one.
+const BOOTS_LEAP: u32 = 1 << 12;
+
+/// What was on disk.
+pub(super) struct Boot {
+    pub(super) storage: Storage,
+    pub(super) durable: Durable,
+    pub(super) known: Vec<(PeerId, Vec<Multiaddr>)>,
+    pub(super) seeds: Vec<Multiaddr>,
+    pub(super) ports: Option<Vec<u8>>,
+}
+
+/// Opens the data directory, for this node alone.
+pub(super) async fn open(data_dir: &Path) -> Result<Boot, NodeError> {
+    let data_dir: PathBuf = data_dir.to_owned();
+    tokio::task::spawn_blocking(move || read(&data_dir)).await?
+}
+
+fn read(data_dir: &Path) -> Result<Boot, NodeError> {
+    identity::make_dir(data_dir).map_err(|source| NodeError::DataDir { path: data_dir.to_owned(), source })?;
+    let (mut storage, report) =
+        Storage::open(&data_dir.join(LOG_DIR), Options::default()).map_err(|error| match error {
+            OpenError::InUse { holder, .. } => NodeError::InUse { data_dir: data_dir.to_owned(), holder },
+            error => NodeError::Open(error),
+        })?;
+    tell(&report);
+    let incarnation = count_up(&mut storage, &report)?;
+
+    let mut durable = Durable { incarnation, ..Durable::default() };
+    storage.for_each_task(|record| {
+        let task = TaskId(record.task);
+        for damage in &record.damage {
+            tracing::error!(%task, %damage, "a part of a task is damaged");
+        }
+        for (key, value) in record.entries {
+            match decode_fact(&value) {
+                Ok(fact) => durable.facts.push((task, fact)),
+                Err(error) => tracing::error!(%task, key = %key.escape_ascii(), %error, "a fact is unreadable"),
+            }
+        }
+    })?;
+    let mut known = Vec::new();
+    for (name, value) in storage.cells() {
+        if name.starts_with(MEMBER_CELL) {
+            match decode_member(value) {
+                Ok(member) => durable.members.push(member),
+                Err(error) => tracing::error!(name, %error, "a member is unreadable"),
+            }
+        } else if name.starts_with(PEER_CELL) {
+            known.extend(decode_peer(name, value));
+        }
+    }
+    let seeds = storage.cell(SEEDS_CELL).map(decode_addresses).unwrap_or_default();
+    let ports = storage.cell(PORTS_CELL).map(<[u8]>::to_vec);
+    Ok(Boot { storage, durable, known, seeds, ports })
+}
+
+/// A new life, on disk before it begins: nobody can take it for an earlier one.
+fn count_up(storage: &mut Storage, report: &Report) -> Result<Incarnation, NodeError> {
+    let before = storage.cell(BOOTS_CELL).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_be_bytes);
+    let hurt = |what: &Damaged| matches!(what, Damaged::Cell { name } if name == BOOTS_CELL);
+    let may_be_old = report.damage_count > 0 || report.cut.as_ref().is_some_and(|cut| cut.entries.iter().any(hurt));
+    let boots = before.saturating_add(if may_be_old { BOOTS_LEAP } else { 1 });
+    let mut batch = Batch::new();
+    let fits = batch.put_cell(BOOTS_CELL, &boots.to_be_bytes());
+    debug_assert!(fits.is_ok(), "a short name and four bytes");
+    storage.commit(&batch)?;
+    Ok(Incarnation { boots, wakes: 0 })
+}
+
+/// Names what is damaged; the rest is served.
+fn tell(report: &Report) {
+    if let Some(cut) = &report.cut {
+        tracing::warn!(
+            segment = cut.segment,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            entries = cut.entries.len(),
+            "the log ended in the middle of a write, which was cut"
+        );
+    }
+    for damage in &report.damage {
+        tracing::error!(%damage, "the log is damaged");
+    }
+    if report.damage_count > report.damage.len() as u64 {
+        tracing::error!(places = report.damage_count, "the log is damaged in more places");
+    }
+}

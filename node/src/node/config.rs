@@ -1,0 +1,68 @@
+//! What a node is started with. Does not know where the values come from (flags, files).
+
+use crate::handlers::TaskHandler;
+use rc_p2p::Multiaddr;
+use rc_scheduler::Role;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Task types that cannot reach anything on the device.
+const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
+
+/// Everything [`Node::start`](super::Node::start) needs.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// Identity, cluster and log live there. Created for this user alone if it is not there.
+    pub data_dir: PathBuf,
+    /// What the others call it.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Words that tasks can ask for.
+    pub tags: BTreeSet<String>,
+    /// TCP addresses to listen on; empty is all interfaces. Port 0 is a free one, and from then on the same one.
+    pub listen: Vec<Multiaddr>,
+    /// Addresses to find the cluster at, besides those that are remembered.
+    pub peers: Vec<Multiaddr>,
+    /// Look for members on the local network.
+    pub mdns: bool,
+    /// Task types to run here, and permissions (`read_files`, …) granted beyond those that these types cannot do without. Default:
+    /// the harmless types `echo sleep system_info python_eval`.
+    pub allow: BTreeSet<String>,
+    /// Tasks at once. Default 5, on a mobile device 2.
+    pub max_concurrent_tasks: u32,
+    /// More task types; they need not be in `allow`.
+    pub handlers: Vec<Arc<dyn TaskHandler>>,
+    /// The program that `python_eval` starts as its workers; it must call [`crate::worker_main`]. Default: this program.
+    pub worker_program: Option<PathBuf>,
+}
+
+impl NodeConfig {
+    /// Defaults for everything but where and under which name.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        let phone = cfg!(target_os = "android");
+        Self {
+            data_dir: data_dir.into(),
+            name: name.into(),
+            role: if phone { Role::Mobile } else { Role::Worker },
+            tags: BTreeSet::new(),
+            listen: Vec::new(),
+            peers: Vec::new(),
+            mdns: true,
+            allow: ALLOW_DEFAULT.map(str::to_owned).into(),
+            max_concurrent_tasks: if phone { 2 } else { 5 },
+            handlers: Vec::new(),
+            worker_program: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for NodeConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut show = f.debug_struct("NodeConfig");
+        show.field("data_dir", &self.data_dir).field("name", &self.name).field("allow", &self.allow);
+        show.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,185 @@
+//! Whole nodes in one process on loopback: they find each other, share work, restart, and stop without losing anything.
+
+use rc_node::driver::{DriverError, Handle, PeerReport, TaskReport};
+use rc_node::identity;
+use rc_node::node::{Node, NodeConfig, NodeError};
+use rc_scheduler::{DeviceId, NewTask, Status, TaskId, TaskSpec};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Longest wait for anything; reached only when something is broken.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn config(dir: &Path, name: &str, peers: &[&Node]) -> NodeConfig {
+    let mut config = NodeConfig::new(dir, name);
+    config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
+    config.peers = peers.iter().flat_map(|node| node.listening()).collect();
+    config.mdns = false;
+    config.allow.remove("python_eval");
+    config
+}
+
+/// Data directories of one cluster.
+struct Cluster {
+    dirs: Vec<TempDir>,
+}
+
+impl Cluster {
+    async fn start(size: usize) -> (Self, Vec<Node>) {
+        let dirs: Vec<_> = (0..size).map(|_| tempfile::tempdir().unwrap()).collect();
+        let mut nodes: Vec<Node> = Vec::new();
+        for (n, dir) in dirs.iter().enumerate() {
+            if let Some(first) = nodes.first() {
+                let ticket = first.handle().invite().await.unwrap().parse().unwrap();
+                identity::join(dir.path(), &ticket).unwrap();
+            }
+            nodes.push(Node::start(config(dir.path(), &format!("n{n}"), &[])).await.unwrap());
+        }
+        for node in &nodes {
+            until(&node.handle(), "everybody is up and known", |peers| {
+                peers.len() == size && peers.iter().all(|peer| peer.state != "suspect" && peer.record.is_some())
+            })
+            .await;
+        }
+        (Self { dirs }, nodes)
+    }
+}
+
+async fn until(handle: &Handle, what: &str, enough: impl Fn(&[PeerReport]) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let peers = handle.peers().await.unwrap();
+        if enough(&peers) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "never happened: {what}; {peers:#?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn task(task_type: &str, payload: &str) -> NewTask {
+    let spec = TaskSpec { task_type: task_type.to_owned(), ..TaskSpec::default() };
+    NewTask { spec, payload: payload.as_bytes().into() }
+}
+
+async fn wait(handle: &Handle, id: TaskId) -> TaskReport {
+    let waited = tokio::time::timeout(PATIENCE, handle.wait(id)).await;
+    match waited {
+        Ok(report) => report.unwrap(),
+        Err(_) => panic!("still waiting: {:#?} {:#?}", handle.task(id).await, handle.history(id).await),
+    }
+}
+
+fn result(report: &TaskReport) -> serde_json::Value {
+    let body: serde_json::Value = serde_json::from_slice(&report.outcome.as_ref().unwrap().body).unwrap();
+    body["result"].clone()
+}
+
+async fn stop(nodes: Vec<Node>) {
+    for node in nodes {
+        tokio::time::timeout(PATIENCE, node.stop()).await.expect("a node stops");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_run_what_each_is_given() {
+    let (_cluster, nodes) = Cluster::start(3).await;
+    for (n, node) in nodes.iter().enumerate() {
+        let handle = node.handle();
+        let accepted = handle.submit(vec![task("echo", &format!("{{\"n\":{n}}}"))], None).await.unwrap();
+        assert!(accepted.disks.len() >= 2 && accepted.disks[0] == node.id(), "{accepted:?}");
+        let id = accepted.tasks[0];
+        assert_eq!(handle.find("last".to_owned()).await.unwrap(), [id]);
+        let report = wait(&handle, id).await;
+        assert_eq!(report.status, Status::Completed, "{report:#?}");
+        assert!(report.disks >= 2, "{report:#?}");
+        assert_eq!(result(&report)["n"], n);
+        for other in &nodes {
+            let seen = wait(&other.handle(), id).await;
+            assert_eq!((seen.status, seen.acceptor), (Status::Completed, Some(node.id())));
+        }
+        let rows = handle.history(id).await.unwrap();
+        assert_eq!(rows.first().unwrap().fact, "submitted");
+        assert!(rows.iter().any(|row| row.fact == "settled"));
+    }
+    let (rows, silent) = nodes[0].handle().list(100).await.unwrap();
+    assert_eq!((rows.len(), silent), (3, Vec::<DeviceId>::new()));
+    assert!(rows.iter().all(|row| row.payload.is_empty() && row.spec.is_some()));
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_are_waited_for_at_once() {
+    let (_cluster, nodes) = Cluster::start(3).await;
+    let handle = nodes[1].handle();
+    let tasks = (0..200).map(|n| task("echo", &n.to_string())).collect();
+    let accepted = handle.submit(tasks, None).await.unwrap();
+    // From a device that did not accept them, too.
+    for node in &nodes[1..] {
+        let mut ends = node.handle().wait_many(accepted.tasks.clone()).await.unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some((id, report)) = tokio::time::timeout(PATIENCE, ends.recv()).await.unwrap() {
+            assert_eq!(report.unwrap().status, Status::Completed);
+            assert!(seen.insert(id), "told twice");
+        }
+        assert_eq!(seen, accepted.tasks.iter().copied().collect());
+    }
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_keeps_tasks_and_finds_the_others_again() {
+    let (cluster, mut nodes) = Cluster::start(3).await;
+    let handle = nodes[0].handle();
+    let done = handle.submit(vec![task("echo", "1")], None).await.unwrap().tasks[0];
+    wait(&handle, done).await;
+    let long = handle.submit(vec![task("sleep", "{\"duration\":60}")], None).await.unwrap().tasks[0];
+
+    let before = nodes.remove(0);
+    let (id, address) = (before.id(), before.listening());
+    before.stop().await;
+    assert!(matches!(handle.task(done).await, Err(DriverError::Stopping)));
+    let others = nodes.iter().map(Node::id).collect::<Vec<_>>();
+
+    // It is told no addresses this time: it remembers them.
+    let after = Node::start(config(cluster.dirs[0].path(), "n0", &[])).await.unwrap();
+    assert_eq!((after.id(), after.listening()), (id, address));
+    let handle = after.handle();
+    assert_eq!(handle.status().await.unwrap().incarnation.boots, 2);
+    assert_eq!(handle.find("last".to_owned()).await.unwrap(), [long]);
+    assert_eq!(handle.task(done).await.unwrap().status, Status::Completed);
+    assert!(!handle.task(long).await.unwrap().status.is_terminal());
+    until(&handle, "it is among the others again", |peers| {
+        peers.iter().filter(|peer| others.contains(&peer.id) && peer.address.is_some()).count() == others.len()
+    })
+    .await;
+    handle.cancel(long).await.unwrap();
+    assert_eq!(wait(&handle, long).await.status, Status::Cancelled);
+    nodes.push(after);
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(config(dir.path(), "first", &[])).await.unwrap();
+    let error = Node::start(config(dir.path(), "second", &[])).await.unwrap_err();
+    assert!(matches!(error, NodeError::InUse { .. }), "{error:?}");
+    assert!(error.to_string().contains(&dir.path().display().to_string()), "{error}");
+    node.stop().await;
+    Node::start(config(dir.path(), "third", &[])).await.unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_before_a_stop_is_there_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(config(dir.path(), "alone", &[])).await.unwrap();
+    let handle = node.handle();
+    let tasks = (0..500).map(|n| task("sleep", &format!("{{\"duration\":{}}}", 600 + n))).collect();
+    let accepted = handle.submit(tasks, Some(1)).await.unwrap();
+    node.stop().await;
+    let node = Node::start(config(dir.path(), "alone", &[])).await.unwrap();
+    assert_eq!(node.handle().status().await.unwrap().tasks_open, accepted.tasks.len());
+    node.stop().await;
+}
