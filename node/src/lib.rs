@@ -1,6 +1,9 @@
 //! rc-node as a library: everything the binary does, for those who build their own node on it.
 
+pub mod api;
 pub mod capabilities;
+pub mod client;
+pub mod config;
 pub mod driver;
 pub mod executor;
 pub mod handlers;
