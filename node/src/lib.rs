@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod capabilities;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod driver;
@@ -9,6 +10,7 @@ pub mod executor;
 pub mod handlers;
 pub mod sandbox;
 pub mod storage;
+pub mod telemetry;
 
 use std::process::ExitCode;
 
