@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Task types that cannot reach anything on the device.
-const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
+pub(super) const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
 
 /// Everything [`Node::start`](super::Node::start) needs.
 #[derive(Clone)]
