@@ -118,6 +118,9 @@ impl Scheduler {
     /// A write is safe: its facts may leave now.
     pub(crate) fn handle_persisted(&mut self, upto: u64) {
         let was_able = self.is_able();
+        if !was_able {
+            self.take_back_decisions();
+        }
         for placed in self.disk.persisted(upto) {
             let Some(entry) = self.tasks.get_mut(&placed.task) else { continue };
             if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
@@ -127,6 +130,22 @@ impl Scheduler {
         }
         if !was_able && self.is_able() {
             self.able_changed();
+        }
+    }
+
+    /// Others may have decided meanwhile: what this device decided and could not write in time has never left it, and must not now.
+    pub(crate) fn take_back_decisions(&mut self) {
+        for task in self.open.clone() {
+            let Some(entry) = self.tasks.get_mut(&task) else { continue };
+            let keys = entry.take_back_decisions(self.me);
+            if !keys.is_empty() {
+                let lease = entry.record.resolve().lease.map(|lease| lease.epoch);
+                entry.lease_seen = (lease.unwrap_or_default(), self.now.mono);
+                self.dirty.insert(task);
+            }
+            for key in keys {
+                self.disk.stage(DiskEntry::Forget(task, key));
+            }
         }
     }
 }
