@@ -4,12 +4,15 @@
 //! (on phones many are) or gives nonsense leaves the field unknown and never a wrong number. Does not know the tasks,
 //! the cluster, or the owner's policy.
 
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 mod cgroup;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod foreign;
 mod hardware;
 mod platform;
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 mod power;
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 mod proc;
 mod sampler;
 
@@ -94,6 +97,7 @@ fn read_text(path: impl AsRef<std::path::Path>) -> Option<String> {
 }
 
 /// A file with one integer in it.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 fn read_number<T: std::str::FromStr>(path: impl AsRef<std::path::Path>) -> Option<T> {
     read_text(path)?.parse().ok()
 }

@@ -1,7 +1,10 @@
 //! rc-node as a library: everything the binary does, for those who build their own node on it.
 
+pub mod api;
 pub mod capabilities;
-pub mod clock;
+pub mod cli;
+pub mod client;
+pub mod config;
 pub mod driver;
 pub mod executor;
 pub mod handlers;
@@ -9,6 +12,7 @@ pub mod identity;
 pub mod node;
 pub mod sandbox;
 pub mod storage;
+pub mod telemetry;
 
 use std::process::ExitCode;
 

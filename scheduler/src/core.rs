@@ -55,7 +55,8 @@ pub struct Scheduler {
     pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
     pub(crate) own: DeviceRecord,
     pub(crate) gossiped: (Mono, DeviceRecord),
-    pub(crate) seen_term: Term,
+    /// The highest term known, and whose it is: pairs, so that two devices that pick a term at once need not outbid each other for ever.
+    pub(crate) seen_term: (Term, DeviceId),
     pub(crate) term: Term,
     pub(crate) sync: Sync,
     pub(crate) answers: Vec<PendingAnswer>,
@@ -97,7 +98,7 @@ impl Scheduler {
             devices: BTreeMap::new(),
             gossiped: (Mono(0), own.clone()),
             own,
-            seen_term: 0,
+            seen_term: (0, DeviceId::default()),
             term: 0,
             sync: Sync::default(),
             answers: Vec::new(),
@@ -157,11 +158,12 @@ impl Scheduler {
         self.start_next();
         self.settle_dirty();
         self.flush_grants();
-        if let Some(effect) = self.disk.flush() {
+        if let Some(effect) = self.disk.flush(self.now.mono) {
             self.effects.push_back(effect);
         }
         self.flush_outboxes();
         self.flush_acks();
+        self.flush_asks();
         self.flush_answers();
         self.flush_submits();
         self.flush_gossip();
@@ -200,6 +202,7 @@ impl Scheduler {
         match timer {
             Timer::Beat(device) => self.beat_due(device),
             Timer::Silence(device) => self.silence_due(device),
+            Timer::Reserve(_) => self.dirty_open(),
             Timer::Digest(device) => self.digest_due(device),
             Timer::Compare(device) => self.end_compare(device),
             Timer::Sync => self.sync_due(),
@@ -235,7 +238,7 @@ impl Scheduler {
             Message::Want(want) => self.handle_want(from, want),
             Message::Grant(grant) => self.handle_grant(from, grant),
             Message::Digest(digest) => self.handle_digest(from, digest),
-            Message::Resend(_) => self.resend_leases(from),
+            Message::Resend(_) => self.resend(from),
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
@@ -248,11 +251,11 @@ impl Scheduler {
         self.merge(task, fact, None);
     }
 
-    /// Adds a fact that a peer has on disk.
-    pub(crate) fn learn(&mut self, from: DeviceId, task: TaskId, fact: Fact) {
+    /// Adds a fact of another device's: one that `from` has on disk, or, without `from`, one that is merely known somewhere.
+    pub(crate) fn learn(&mut self, from: Option<DeviceId>, task: TaskId, fact: Fact) {
         let absurd = match &fact {
-            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.saturating_add(TERM_LEAP_MAX),
-            Fact::Settled(settled) => settled.term > self.seen_term.saturating_add(TERM_LEAP_MAX),
+            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
+            Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
             _ => false,
         };
         let spec = match &fact {
@@ -267,7 +270,7 @@ impl Scheduler {
         if let Some(spec) = spec {
             self.ensure_entry(task, Arc::new(spec));
         }
-        self.merge(task, fact, Some(from));
+        self.merge(task, fact, from);
     }
 
     /// Makes room for a task that is new here.
@@ -282,7 +285,8 @@ impl Scheduler {
     fn merge(&mut self, task: TaskId, fact: Fact, from: Option<DeviceId>) {
         let now = self.now.mono;
         let Some(entry) = self.tasks.get_mut(&task) else { return };
-        let slot = match entry.record.merge(fact.clone()) {
+        let merged = entry.record.merge(fact.clone());
+        let slot = match merged {
             Merged::New(slot) => {
                 entry.changed = now;
                 let key = fact.key().hash();
@@ -310,21 +314,35 @@ impl Scheduler {
         if let Some(from) = from
             && let Some(entry) = self.tasks.get_mut(&task)
         {
-            entry.copy_mut(from).stored |= 1 << slot;
+            let copy = entry.copy_mut(from);
+            copy.stored |= 1 << slot;
+            copy.has = true;
         }
         self.dirty.insert(task);
+        if !matches!(merged, Merged::New(_)) {
+            return;
+        }
         match &fact {
             Fact::Leased(lease) => {
-                self.see_term(lease.epoch.term());
-                if lease.to == self.me && from.is_some() {
-                    self.credits.seen(lease.by);
+                self.hear_of(from, lease.to, lease.to_inc);
+                self.hear_of(from, lease.by, lease.by_inc);
+                self.see_term(lease.epoch.term(), lease.by);
+                if lease.to == self.me {
+                    self.credits.leased(lease.by);
                 }
             }
-            Fact::Settled(settled) => self.see_term(settled.term),
+            Fact::Settled(settled) => {
+                self.hear_of(from, settled.by, settled.by_inc);
+                self.see_term(settled.term, settled.by);
+            }
             Fact::Closed(closed) => {
+                self.hear_of(from, closed.by, closed.by_inc);
                 self.notify(Event::Closed { task, epoch: closed.epoch });
             }
-            Fact::Submitted(_) => self.notify(Event::Submitted { task }),
+            Fact::Submitted(submitted) => {
+                self.hear_of(from, submitted.by, submitted.by_inc);
+                self.notify(Event::Submitted { task });
+            }
             _ => {}
         }
     }
@@ -342,6 +360,10 @@ impl Scheduler {
     fn handle_storage(&mut self, healthy: bool) {
         if self.disk.healthy != healthy {
             self.disk.healthy = healthy;
+            if healthy && self.peers.values().any(|peer| peer.inc.is_some()) {
+                // Others took over meanwhile: ask before going on.
+                self.wake();
+            }
             self.dirty_open();
             self.view_changed();
             let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
@@ -353,6 +375,9 @@ impl Scheduler {
     pub(crate) fn learn_member(&mut self, member: Member) {
         let Some(merged) = self.members.merge(member) else { return };
         self.disk.stage(DiskEntry::Member(merged));
+        // Homes depend on it, so nobody should learn of it late.
+        let sessions: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session).map(|(id, _)| *id).collect();
+        sessions.into_iter().for_each(|device| self.send(device, Message::Members(Vec::from([merged]))));
         if merged.device != self.me {
             self.peer_mut(merged.device);
         }
@@ -378,10 +403,15 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn see_term(&mut self, term: Term) {
-        if term <= self.seen_term.saturating_add(TERM_LEAP_MAX) {
-            self.seen_term = self.seen_term.max(term);
+    pub(crate) fn see_term(&mut self, term: Term, by: DeviceId) {
+        if term <= self.seen_term.0.saturating_add(TERM_LEAP_MAX) {
+            self.seen_term = self.seen_term.max((term, by));
         }
+    }
+
+    /// This device's disk works: without it nothing may be decided or taken on.
+    pub(crate) fn is_able(&self) -> bool {
+        self.disk.is_able(self.now.mono, self.config.patience)
     }
 
     pub(crate) fn dirty_open(&mut self) {

@@ -2,6 +2,7 @@
 
 use crate::effect::{Effect, Entry as DiskEntry};
 use crate::id::TaskId;
+use crate::time::{Mono, Span};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem::take;
@@ -26,7 +27,7 @@ pub(crate) struct Disk {
     staged_facts: Vec<Placed>,
     written: u64,
     persisted: u64,
-    in_flight: VecDeque<(u64, Vec<Placed>)>,
+    in_flight: VecDeque<(u64, Mono, Vec<Placed>)>,
 }
 
 impl Default for Disk {
@@ -64,13 +65,18 @@ impl Disk {
         horizon <= self.persisted
     }
 
+    /// It takes entries, and answers: a disk that is silent for long must not make a zombie of this device.
+    pub(crate) fn is_able(&self, now: Mono, patience: Span) -> bool {
+        self.healthy && self.in_flight.front().is_none_or(|(_, since, _)| now.since(*since) < patience)
+    }
+
     /// The write to do now, if there is one.
-    pub(crate) fn flush(&mut self) -> Option<Effect> {
+    pub(crate) fn flush(&mut self, now: Mono) -> Option<Effect> {
         if self.staged.is_empty() {
             return None;
         }
         self.written += 1;
-        self.in_flight.push_back((self.written, take(&mut self.staged_facts)));
+        self.in_flight.push_back((self.written, now, take(&mut self.staged_facts)));
         Some(Effect::Persist { upto: self.written, entries: take(&mut self.staged) })
     }
 
@@ -78,8 +84,8 @@ impl Disk {
     pub(crate) fn persisted(&mut self, upto: u64) -> Vec<Placed> {
         self.persisted = self.persisted.max(upto.min(self.written));
         let mut safe = Vec::new();
-        while self.in_flight.front().is_some_and(|(number, _)| *number <= self.persisted) {
-            if let Some((_, facts)) = self.in_flight.pop_front() {
+        while self.in_flight.front().is_some_and(|(number, ..)| *number <= self.persisted) {
+            if let Some((_, _, facts)) = self.in_flight.pop_front() {
                 safe.extend(facts);
             }
         }

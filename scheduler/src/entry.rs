@@ -61,6 +61,8 @@ pub(crate) struct Replica {
     pub(crate) stored: Slots,
     /// Sent in this session, not yet acknowledged.
     pub(crate) sent: Slots,
+    /// It has the task: never forgotten, also while what exactly it has stored is in doubt.
+    pub(crate) has: bool,
 }
 
 impl Entry {
@@ -91,7 +93,7 @@ impl Entry {
     /// What `device` has, to be changed.
     pub(crate) fn copy_mut(&mut self, device: DeviceId) -> &mut Replica {
         let at = self.copies.iter().position(|copy| copy.device == device).unwrap_or_else(|| {
-            self.copies.push(Replica { device, stored: 0, sent: 0 });
+            self.copies.push(Replica { device, stored: 0, sent: 0, has: false });
             self.copies.len() - 1
         });
         &mut self.copies[at]

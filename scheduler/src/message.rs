@@ -46,8 +46,6 @@ pub struct Hello {
     pub given_up: Option<Incarnation>,
     /// The incarnation of the listener that the speaker knows, to tell whether the listener's last hello arrived.
     pub known: Option<Incarnation>,
-    /// The highest term it knows.
-    pub term: Term,
     /// Asks the listener to say hello too.
     pub reply: bool,
 }
@@ -78,13 +76,15 @@ pub struct Beat {
 /// Facts that the speaker has on disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
-    /// Grows by one with each frame of a session.
+    /// Grows by one with each frame between two devices.
     pub frame: u64,
+    /// The oldest frame that still waits to be acknowledged; what was in earlier ones is stored, or comes again in later ones.
+    pub first: u64,
     /// Task and fact.
     pub facts: Vec<(TaskId, Fact)>,
 }
 
-/// The speaker has on disk all the facts of the frames up to this one.
+/// The speaker has on disk all the facts of the frames up to this one; it has missed none of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stored {
     /// The last of them.
@@ -109,8 +109,9 @@ pub struct Answer {
     pub round: u64,
     /// Those of the lost that the speaker still hears: a veto. It passes facts on between the two.
     pub heard: Vec<DeviceId>,
-    /// The highest term that the speaker knows; if it is the asker's or above, the asker must pick a higher one and ask again.
-    pub term: Term,
+    /// The highest term that the speaker knew before the question, and whose it is; if the pair is above the asker's, the asker must
+    /// pick a higher term and ask again.
+    pub term: (Term, DeviceId),
 }
 
 /// A guardian would like to lease to the listener.
@@ -122,13 +123,12 @@ pub struct Want {
     pub priority: Priority,
 }
 
-/// Credits: the listener may lease this many tasks to the speaker. Replaces earlier grants.
+/// Credits: the listener may have so many open leases at the speaker, those that are there included. Replaces earlier grants. A
+/// limit and not a count, so that no message that is under way can make the two sides disagree for long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant {
-    /// How many.
-    pub credits: u32,
-    /// The number of leases by the listener that the speaker had received when it counted.
-    pub seen: u64,
+    /// Open leases.
+    pub limit: u32,
 }
 
 /// Hashes of what the speaker has and thinks that both should have.
@@ -142,7 +142,7 @@ pub struct Digest {
     pub reply: bool,
 }
 
-/// Counts differ: send again what you hold or have closed of the leases I granted.
+/// Something was lost on a living link (a frame is missing, or counts of leases differ): send again what I have not stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Resend;
 

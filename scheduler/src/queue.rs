@@ -8,7 +8,6 @@ use crate::task::{Priority, TaskSpec};
 use crate::time::{Mono, Span};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// A line: tasks in it differ only in what no filter looks at.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,6 +32,11 @@ pub(crate) struct Queue {
 }
 
 impl Class {
+    /// The priority of the tasks in the line.
+    pub(crate) const fn priority(self) -> Priority {
+        self.priority
+    }
+
     /// The class of a specification.
     pub(crate) fn of(spec: &TaskSpec) -> Self {
         let mut hasher = blake3::Hasher::new();
@@ -153,11 +157,6 @@ impl Queue {
     /// How many wait in a line.
     pub(crate) fn line_len(&self, class: Class) -> usize {
         self.lines.get(&class).map_or(0, |line| line.tasks.len())
-    }
-
-    /// The tasks of a line.
-    pub(crate) fn line(&self, class: Class) -> Vec<TaskId> {
-        self.lines.get(&class).map_or_else(Vec::new, |line| line.tasks.iter().map(|(_, task)| *task).collect())
     }
 
     /// The most urgent priority that waits.

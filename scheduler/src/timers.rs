@@ -11,6 +11,8 @@ pub(crate) enum Timer {
     Beat(DeviceId),
     /// Look whether a peer has gone silent.
     Silence(DeviceId),
+    /// A lost peer no longer counts among the keepers in reserve.
+    Reserve(DeviceId),
     /// Compare digests with a peer.
     Digest(DeviceId),
     /// Stop waiting for a peer's digest.

@@ -44,7 +44,8 @@ impl Foreign {
 
     pub(super) fn sample_slow(&mut self, now: &mut Capabilities) {
         let components = Components::new_with_refreshed_list().ok();
-        let degrees = components.iter().flat_map(Components::list).filter_map(sysinfo::Component::temperature);
+        let degrees =
+            components.iter().flat_map(|components| components.iter()).filter_map(sysinfo::Component::temperature);
         let plausible = degrees.filter(|degrees| (1.0..=125.0).contains(degrees));
         now.temperature_milli_c = plausible.map(|degrees| (degrees * 1000.0).round() as i32).max();
     }
@@ -55,7 +56,7 @@ impl Foreign {
 pub(super) fn file_system_space(path: &std::path::Path) -> Option<(u64, u64)> {
     let path = path.canonicalize().ok()?;
     let disks = sysinfo::Disks::new_with_refreshed_list().ok()?;
-    let holding = disks.list().iter().filter(|disk| path.starts_with(disk.mount_point()));
+    let holding = disks.iter().filter(|disk| path.starts_with(disk.mount_point()));
     let disk = holding.max_by_key(|disk| disk.mount_point().as_os_str().len())?;
     Some((disk.total_space(), disk.available_space())).filter(|(total, available)| available <= total)
 }

@@ -73,6 +73,7 @@ pub(super) fn sensors(roots: &Roots) -> Vec<String> {
 }
 
 /// The output of `termux-sensor -l`.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn termux_sensors(json: &str) -> Vec<String> {
     const KINDS: [(&str, &str); 8] = [
         ("accelerometer", "accelerometer"),

@@ -30,6 +30,7 @@ pub(super) fn arch() -> &'static str {
 }
 
 /// The host's name on Linux.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn host_name(roots: &Roots) -> Option<String> {
     // An unnamed machine calls itself "(none)", and every phone "localhost".
     let unnamed = |name: &String| ["", "(none)", "localhost"].contains(&name.as_str());
@@ -37,6 +38,7 @@ pub(super) fn host_name(roots: &Roots) -> Option<String> {
 }
 
 /// The system's name and version on Linux.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn os_version(roots: &Roots) -> Option<String> {
     let release = read_text(roots.etc.join("os-release")).unwrap_or_default();
     let pretty = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
@@ -46,11 +48,13 @@ pub(super) fn os_version(roots: &Roots) -> Option<String> {
 }
 
 /// A property of an Android system.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn android_property(name: &str) -> Option<String> {
     helper("getprop", &[name]).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// What a helper program prints, if it exists and ends well and in time. Blocks.
+#[cfg(any(target_os = "linux", target_os = "android", test))]
 pub(super) fn helper(program: &str, args: &[&str]) -> Option<String> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use super::proc::CpuTimes;
 use super::{Capabilities, Roots, hardware, platform};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -13,6 +14,7 @@ pub struct Sampler {
     roots: Roots,
     data_dir: PathBuf,
     /// What the use of the processor is counted from.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     cpu: Option<CpuTimes>,
     now: Capabilities,
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -38,6 +40,7 @@ impl Sampler {
         let mut sampler = Self {
             roots,
             data_dir: data_dir.to_owned(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
             cpu: None,
             now,
             #[cfg(not(any(target_os = "linux", target_os = "android")))]

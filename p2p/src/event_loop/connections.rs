@@ -27,6 +27,8 @@ impl EventLoop {
                     self.swarm.close_connection(connection_id);
                     return;
                 }
+                // Attempts that this one has overtaken must not be taken for later ones when they fail.
+                self.dials.retain(|_, dial| !matches!(dial, Dial::Peer(other) if *other == peer));
                 self.reachability.connected(peer, dialled, now);
                 let inbound = endpoint.is_listener();
                 let actions = self.links.established(now, peer, connection_id, inbound, without_peer(&address));

@@ -93,7 +93,13 @@ impl Link {
                         End::Closed
                     }
                     end = &mut read => end,
-                    _ = &mut write => End::Closed,
+                    result = &mut write => {
+                        // The queue ended a moment after the order was looked for: it is there by now.
+                        if result.is_ok() && (&mut stop).await == Ok(Stop::Drain) {
+                            let _ = timeout(DRAIN_TIMEOUT, read).await;
+                        }
+                        End::Closed
+                    }
                 }
             };
             // Senders notice at once instead of filling a queue that nobody reads.

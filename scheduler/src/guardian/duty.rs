@@ -3,6 +3,7 @@
 
 use crate::core::Scheduler;
 use crate::entry::Entry;
+use crate::holder::Phase;
 use crate::id::{DeviceId, TaskId, Term};
 use crate::keeper::rendezvous;
 use crate::record::{Close, Closed, Leased, State, Verdict};
@@ -54,7 +55,7 @@ impl Scheduler {
     /// Whether a device can act as a guardian, as this one sees it.
     fn is_willing(&self, device: DeviceId) -> bool {
         if device == self.me {
-            return self.disk.healthy;
+            return self.is_able();
         }
         self.peers.get(&device).is_some_and(|peer| peer.is_live() && peer.guard)
     }
@@ -75,10 +76,10 @@ impl Scheduler {
         if let Some(acceptor) = entry.acceptors().filter(|by| self.is_willing(*by)).min() {
             return Some(acceptor);
         }
-        let has = entry.submitted_slots();
-        let holders = entry.copies.iter().filter(|copy| copy.stored & has != 0).map(|copy| copy.device);
+        let here = entry.durable & entry.submitted_slots() != 0;
+        let holders = entry.copies.iter().filter(|copy| copy.has).map(|copy| copy.device);
         holders
-            .chain((entry.durable & has != 0).then_some(self.me))
+            .chain(here.then_some(self.me))
             .filter(|device| self.is_willing(*device))
             .max_by_key(|device| rendezvous(*device, task))
     }
@@ -115,7 +116,7 @@ impl Scheduler {
         if let Some((epoch, _)) = state.good {
             return Duty::Settle(Verdict::Result(epoch));
         }
-        let end = self.lease_end(entry, &state);
+        let end = self.lease_end(task, entry, &state);
         if state.cancel_asked {
             return match end {
                 End::Open(at) => Duty::Wait(at),
@@ -171,7 +172,7 @@ impl Scheduler {
         if self.now.mono < due { Duty::Wait(due) } else { Duty::Lease }
     }
 
-    fn lease_end<'a>(&self, entry: &Entry, state: &State<'a>) -> End<'a> {
+    fn lease_end<'a>(&self, task: TaskId, entry: &Entry, state: &State<'a>) -> End<'a> {
         let Some(lease) = state.lease else { return End::NoLease };
         if let Some(closed) = state.closed {
             return End::Closed(closed);
@@ -180,10 +181,17 @@ impl Scheduler {
         let seen = entry.lease_seen.1;
         let overrun = seen + entry.spec.timeout + self.config.overrun;
         let over = if lease.to == self.me {
-            if lease.to_inc == self.inc || !self.sync.done { overrun } else { now }
+            match self.holder.runs.get(&task) {
+                // What waits or is being stopped here cannot be lost; what runs too long can.
+                Some(run) if run.phase != Phase::Running => return End::Open(now + self.config.overrun),
+                Some(run) => run.started + entry.spec.timeout + self.config.overrun,
+                None if lease.to_inc == self.inc || !self.sync.done => overrun,
+                None => now,
+            }
         } else {
             match self.peers.get(&lease.to) {
-                None => now,
+                // Its membership has not arrived here yet.
+                None => overrun.min(seen + self.config.silent_holder_max),
                 Some(peer) if peer.is_up() && peer.synced && peer.inc > Some(lease.to_inc) => now,
                 Some(peer) => match peer.life {
                     Life::Lost { confirmed: true, proven: true } => now,

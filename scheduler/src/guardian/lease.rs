@@ -17,7 +17,10 @@ impl Scheduler {
         let (mut term, mut n, mut attempt, mut losses) = (self.term, 0, 1, 0);
         if let Some(last) = state.lease {
             if last.epoch.term() >= term {
-                (term, n) = (last.epoch.term(), last.epoch.n() + 1);
+                (term, n) = match last.epoch.n() {
+                    0xf_ffff => (last.epoch.term().saturating_add(1), 0),
+                    n => (last.epoch.term(), n + 1),
+                };
             }
             let failed = matches!(state.closed, Some(Closed { close: Close::Finished(_), .. }));
             (attempt, losses) = if failed { (last.attempt + 1, last.losses) } else { (last.attempt, last.losses + 1) };
@@ -25,9 +28,6 @@ impl Scheduler {
         let (by, by_inc) = (self.me, self.inc);
         let epoch = Epoch::new(term, n, self.tag());
         self.guardian.queue.remove(task);
-        if let Some(peer) = self.peers.get_mut(&to) {
-            peer.credit.leased += 1;
-        }
         self.write(task, Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm }));
         self.notify(Event::Leased { task, epoch, to });
     }
@@ -53,9 +53,14 @@ impl Scheduler {
                 _ => false,
             });
             if between && entry.record.resolve().stable.is_none() {
+                let leases = entry
+                    .record
+                    .slots()
+                    .filter(|(_, fact)| matches!(fact, Fact::Leased(_) | Fact::Closed(_)))
+                    .fold(0, |mask, (slot, _)| mask | 1 << slot);
                 let copy = entry.copy_mut(device);
-                copy.stored = 0;
-                copy.sent = 0;
+                copy.stored &= !leases;
+                copy.sent &= !leases;
                 self.dirty.insert(*task);
             }
         }

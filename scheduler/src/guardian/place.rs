@@ -6,7 +6,7 @@ use crate::id::{DeviceId, TaskId};
 use crate::message::{Grant, Message, Want};
 use crate::placement::{Candidate, pick};
 use crate::record::{Close, Fact, Released};
-use crate::task::Reason;
+use crate::task::{Priority, Reason};
 use crate::time::Span;
 use crate::timers::Timer;
 use alloc::vec::Vec;
@@ -32,6 +32,9 @@ enum Room {
 impl Scheduler {
     /// Places waiting tasks until none can be placed.
     pub(crate) fn place(&mut self) {
+        if !self.is_able() {
+            return;
+        }
         while let Some((class, task)) =
             self.guardian.queue.next(self.now.mono, &self.guardian.runs, self.guardian.world)
         {
@@ -61,19 +64,22 @@ impl Scheduler {
                 self.settle_dirty();
                 continue;
             }
-            let ask: Vec<_> =
-                open.iter().filter(|(room, ..)| *room == Room::Unknown).map(|(.., c)| c.record.device).collect();
+            let Some(entry) = self.tasks.get(&task) else { continue };
+            let ask: Vec<_> = open
+                .iter()
+                .filter(|(room, _, candidate)| *room == Room::Unknown && crate::placement::fits(&entry.spec, candidate))
+                .map(|(.., candidate)| candidate.record.device)
+                .collect();
             let count = self.guardian.queue.line_len(class) as u32;
             for device in ask {
-                self.want(device, count);
+                self.want(device, count, class.priority());
             }
             self.guardian.queue.stick(class, self.guardian.world);
             self.timers.set_earlier(Timer::Place, self.now.mono + ASK_PATIENCE);
         }
     }
 
-    fn want(&mut self, device: DeviceId, count: u32) {
-        let Some(priority) = self.guardian.queue.top() else { return };
+    fn want(&mut self, device: DeviceId, count: u32, priority: Priority) {
         self.peer_mut(device).credit.asked = Some(self.now.mono);
         self.send(device, Message::Want(Want { count, priority }));
     }
@@ -86,7 +92,7 @@ impl Scheduler {
         let Some(peer) = self.peers.get(&device) else { return Room::No };
         match peer.credit.asked {
             _ if !peer.is_up() || !peer.take => Room::No,
-            _ if peer.credits(now) > 0 => Room::Yes,
+            _ if peer.lease_limit(now) > self.counted_at(device).0 => Room::Yes,
             _ if now < peer.credit.denied_until => Room::No,
             Some(asked) if now < asked + ASK_PATIENCE => Room::Asked,
             Some(asked) if now < asked + ASK_AGAIN => Room::No,
@@ -97,13 +103,12 @@ impl Scheduler {
     /// A device answered how much room it has for this guardian.
     pub(crate) fn handle_grant(&mut self, from: DeviceId, grant: Grant) {
         let (now, ttl) = (self.now.mono, self.config.credit_ttl);
+        let full = grant.limit <= self.counted_at(from).0;
         let peer = self.peer_mut(from);
         peer.credit.asked = None;
-        peer.credit.limit = grant.seen.saturating_add(u64::from(grant.credits));
+        peer.credit.limit = grant.limit;
         peer.credit.until = now + ttl;
-        if peer.credits(now) == 0 {
-            peer.credit.denied_until = now + ASK_AGAIN;
-        }
+        peer.credit.denied_until = if full { now + ASK_AGAIN } else { now };
         self.guardian.world += 1;
     }
 
@@ -127,7 +132,7 @@ impl Scheduler {
         mine.chain(self.devices.iter().filter(|(device, _)| **device != self.me))
             .map(|(device, record)| {
                 let counted = self.counted_at(*device).0;
-                let shown = record.active_tasks + record.queued_tasks;
+                let shown = record.active_tasks.saturating_add(record.queued_tasks);
                 let candidate = Candidate {
                     record,
                     leased_unseen: counted.saturating_sub(shown),

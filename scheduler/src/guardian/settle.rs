@@ -35,10 +35,9 @@ impl Scheduler {
     fn settle(&mut self, task: TaskId, verdict: Verdict) {
         let Some(entry) = self.tasks.get(&task) else { return };
         let state = entry.record.resolve();
-        let seen = state.settled.map_or(0, |settled| settled.term + 1);
+        let seen = state.settled.map_or(0, |settled| settled.term.saturating_add(1));
         let term = self.term.max(state.lease.map_or(0, |lease| lease.epoch.term())).max(seen);
         let (by, by_inc, round) = (self.me, self.inc, state.round);
-        self.see_term(term);
         self.write(task, Fact::Settled(Settled { round, term, by, by_inc, verdict }));
     }
 

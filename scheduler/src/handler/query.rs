@@ -108,12 +108,12 @@ impl Scheduler {
 
     fn ask_everybody(&mut self, command: CommandId, purpose: Purpose, about: About, found: BTreeMap<TaskId, Record>) {
         let up: BTreeSet<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
-        let silent = self.members.present().filter(|id| *id != self.me && !up.contains(id)).collect();
         self.queries.next += 1;
         let id = self.queries.next;
         let until = self.now.mono + self.query_patience();
         let full = self.queries.pending.len() >= QUERIES_MAX;
         let waiting = if full { BTreeSet::new() } else { up };
+        let silent = self.members.present().filter(|id| *id != self.me && !waiting.contains(id)).collect();
         for device in &waiting {
             self.send(*device, Message::Query(Query { id, about: about.clone() }));
         }
@@ -146,7 +146,7 @@ impl Scheduler {
         }
         if whole {
             for (task, fact) in reply.facts {
-                self.learn(from, task, fact);
+                self.learn(None, task, fact);
             }
         }
         self.finish_query(reply.id);

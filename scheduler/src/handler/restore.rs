@@ -83,15 +83,20 @@ impl Scheduler {
         };
         for fact in &facts {
             match fact {
-                Fact::Submitted(f) if f.by == self.me => self.accepted = self.accepted.max(f.number),
+                Fact::Submitted(f) => {
+                    note(f.by, f.by_inc);
+                    if f.by == self.me {
+                        self.accepted = self.accepted.max(f.number);
+                    }
+                }
                 Fact::Leased(f) => {
                     note(f.to, f.to_inc);
                     note(f.by, f.by_inc);
-                    self.seen_term = self.seen_term.max(f.epoch.term());
+                    self.seen_term = self.seen_term.max((f.epoch.term(), f.by));
                 }
                 Fact::Settled(f) => {
                     note(f.by, f.by_inc);
-                    self.seen_term = self.seen_term.max(f.term);
+                    self.seen_term = self.seen_term.max((f.term, f.by));
                 }
                 _ => {}
             }

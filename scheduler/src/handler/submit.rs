@@ -99,14 +99,16 @@ impl Scheduler {
         if self.tasks.contains_key(&id) {
             return;
         }
+        // A keyed task may have been accepted, and may have ended, elsewhere.
+        let accepted_here = task.spec.idempotency_key.is_none();
         self.ensure_entry(id, Arc::new(task.spec));
         if let Some(entry) = self.tasks.get_mut(&id) {
-            entry.accepted_here = true;
+            entry.accepted_here = accepted_here;
         }
         self.accepted += 1;
-        let (by, number, wall_ms) = (self.me, self.accepted, self.now.wall_ms);
+        let (by, by_inc, number, wall_ms) = (self.me, self.inc, self.accepted, self.now.wall_ms);
         self.open.insert(id);
-        self.write(id, Fact::Submitted(Submitted { by, number, nonce, wall_ms, spec, payload: task.payload }));
+        self.write(id, Fact::Submitted(Submitted { by, by_inc, number, nonce, wall_ms, spec, payload: task.payload }));
     }
 
     /// Answers the submits that can be answered.

@@ -25,11 +25,10 @@ struct Wanted {
     answered: bool,
 }
 
-/// What a guardian was granted: it may lease until `limit` leases of it were seen.
+/// What a guardian was granted: so many open leases, until then.
 #[derive(Clone, Copy, Debug, Default)]
 struct Given {
-    seen: u64,
-    limit: u64,
+    limit: u32,
     until: Mono,
 }
 
@@ -68,39 +67,47 @@ impl Credits {
     fn rate(&self, now: Mono) -> u32 {
         let bucket = now.0 / BUCKET.0;
         let stale = bucket.saturating_sub(self.bucket).min(BUCKETS as u64) as usize;
-        (stale..BUCKETS).map(|age| self.completed[((bucket - age as u64) % BUCKETS as u64) as usize]).sum()
+        let slot = |age: usize| ((bucket + (BUCKETS - age) as u64) % BUCKETS as u64) as usize;
+        (stale..BUCKETS).map(|age| self.completed[slot(age)]).sum()
     }
 
     /// A lease of `from` arrived.
-    pub(crate) fn seen(&mut self, from: DeviceId) {
-        self.given.entry(from).or_default().seen += 1;
+    pub(crate) fn leased(&mut self, from: DeviceId) {
         if let Some(want) = self.wants.get_mut(&from) {
             want.count = want.count.saturating_sub(1);
         }
     }
 
-    fn outstanding(&self, device: DeviceId, now: Mono) -> u32 {
-        self.given
-            .get(&device)
-            .filter(|given| now < given.until)
-            .map_or(0, |given| u32::try_from(given.limit.saturating_sub(given.seen)).unwrap_or(u32::MAX))
+    fn limit(&self, device: DeviceId, now: Mono) -> u32 {
+        self.given.get(&device).filter(|given| now < given.until).map_or(0, |given| given.limit)
     }
 }
 
 impl Scheduler {
     /// Leases this device would have in hand at most.
     fn window(&self) -> u32 {
-        if self.holder.exclusive || !self.disk.healthy || !self.own.capacity.blocked.is_empty() {
+        if self.holder.exclusive || !self.is_able() || !self.own.capacity.blocked.is_empty() {
             return 0;
         }
         self.own.capacity.max_concurrent_tasks.max(self.credits.rate(self.now.mono)).min(WINDOW_MAX)
     }
 
+    fn in_hand(&self, granter: DeviceId) -> u32 {
+        self.holder.runs.values().filter(|run| run.by == granter).count() as u32
+    }
+
+    /// What a guardian may still lease to this device.
+    fn outstanding(&self, device: DeviceId) -> u32 {
+        self.credits.limit(device, self.now.mono).saturating_sub(self.in_hand(device))
+    }
+
     fn free(&self) -> u32 {
-        let now = self.now.mono;
         let promised: u32 =
-            self.credits.given.keys().map(|device| self.credits.outstanding(*device, now)).fold(0, u32::saturating_add);
-        self.window().saturating_sub(self.holder.runs.len() as u32).saturating_sub(promised)
+            self.credits.given.keys().map(|device| self.outstanding(*device)).fold(0, u32::saturating_add);
+        // My own leases that wait for the disk before they are taken into hand count, too.
+        let coming = self.counted_at(self.me).0.saturating_sub(self.in_hand(self.me));
+        let held = self.holder.runs.len() as u32;
+        self.window().saturating_sub(held).saturating_sub(coming).saturating_sub(promised)
     }
 
     /// Room for this device's own leases: a fair share while others want it too, and none of it if theirs are more urgent.
@@ -111,7 +118,7 @@ impl Scheduler {
             .credits
             .wants
             .iter()
-            .filter(|(device, want)| now < want.until && want.count > self.credits.outstanding(**device, now));
+            .filter(|(device, want)| now < want.until && want.count > self.outstanding(**device));
         let (mut rivals_count, mut outbid) = (0, false);
         for (_, want) in rivals {
             rivals_count += 1;
@@ -144,7 +151,7 @@ impl Scheduler {
         let step = (self.window() / 8).max(1);
         let mut sharers = wants.len() as u32 + u32::from(self.guardian.queue.len() > 0);
         for (device, want) in wants {
-            let outstanding = self.credits.outstanding(device, now);
+            let outstanding = self.outstanding(device);
             let share = free.div_ceil(sharers.max(1));
             sharers = sharers.saturating_sub(1);
             let more = share.min(want.count.saturating_sub(outstanding));
@@ -152,15 +159,12 @@ impl Scheduler {
                 continue;
             }
             free -= more;
-            let given = self.credits.given.entry(device).or_default();
-            let credits = outstanding + more;
-            given.limit = given.seen + u64::from(credits);
-            given.until = now + self.config.credit_ttl;
-            let seen = given.seen;
+            let limit = self.in_hand(device) + outstanding + more;
+            self.credits.given.insert(device, Given { limit, until: now + self.config.credit_ttl });
             if let Some(want) = self.credits.wants.get_mut(&device) {
                 want.answered = true;
             }
-            self.send(device, Message::Grant(Grant { credits, seen }));
+            self.send(device, Message::Grant(Grant { limit }));
         }
     }
 }

@@ -70,7 +70,7 @@ impl Scheduler {
     fn is_offered(&self, task: TaskId) -> bool {
         let spec = &self.tasks[&task].spec;
         let capacity = &self.own.capacity;
-        self.disk.healthy
+        self.is_able()
             && capacity.blocked.is_empty()
             && capacity.task_types.contains(&spec.task_type)
             && spec.required_permissions.is_subset(&capacity.permissions)
@@ -96,15 +96,18 @@ impl Scheduler {
     /// Starts what there is room for.
     pub(crate) fn start_next(&mut self) {
         let slots = self.own.capacity.max_concurrent_tasks;
-        while self.holder.active < slots && !self.holder.exclusive && self.disk.healthy {
+        while self.holder.active < slots && !self.holder.exclusive && self.is_able() {
             let Some((_, task)) = self.holder.queue.next(self.now.mono, &self.guardian.runs, u64::MAX) else { return };
             let entry = &self.tasks[&task];
             if entry.spec.requirements.exclusive && self.holder.active > 0 {
                 return;
             }
-            self.holder.queue.remove(task);
             let state = entry.record.resolve();
-            let (Some(lease), Some(submitted)) = (state.lease, state.submitted) else { continue };
+            let (Some(lease), Some(submitted)) = (state.lease.copied(), state.submitted) else { return };
+            if !self.is_granter_here(&lease) {
+                self.let_go(task, Released::Stale);
+                continue;
+            }
             let start = Start {
                 task,
                 epoch: lease.epoch,
@@ -113,6 +116,7 @@ impl Scheduler {
                 payload: submitted.payload.clone(),
                 timeout: entry.spec.timeout,
             };
+            self.holder.queue.remove(task);
             self.holder.exclusive = entry.spec.requirements.exclusive;
             self.holder.active += 1;
             if let Some(run) = self.holder.runs.get_mut(&task) {
@@ -226,9 +230,28 @@ impl Scheduler {
         }
     }
 
+    /// An attempt of an earlier incarnation has not come to its end yet.
+    pub(crate) fn has_old_runs(&self) -> bool {
+        self.holder.runs.values().any(|run| run.inc != self.inc)
+    }
+
+    /// Gives back what has waited here for so long that its granter will soon take it for lost.
+    pub(crate) fn give_back_overdue(&mut self, granter: DeviceId) {
+        let (now, limit) = (self.now.mono, Span(self.config.overrun.0 / 2));
+        let overdue = |run: &Run| run.by == granter && run.phase == Phase::Waiting && now.since(run.started) > limit;
+        let tasks: Vec<_> = self.holder.runs.iter().filter(|(_, run)| overdue(run)).map(|(task, _)| *task).collect();
+        let record_sequence = self.own.sequence;
+        tasks.into_iter().for_each(|task| self.let_go(task, Released::Refused { record_sequence }));
+    }
+
     /// How many leases of a granter are in hand, and the XOR of their hashes.
     pub(crate) fn held_of(&self, granter: DeviceId) -> (u32, u64) {
-        let held = self.holder.runs.iter().filter(|(_, run)| run.by == granter && run.inc == self.inc);
+        // One that is being stopped because its task has ended is no longer counted by its granter.
+        let counts = |run: &Run| {
+            let ended = Phase::Stopping(StopReason::Superseded);
+            run.by == granter && run.inc == self.inc && run.phase != ended
+        };
+        let held = self.holder.runs.iter().filter(|(_, run)| counts(run));
         held.fold((0, 0), |(count, hash), (task, run)| (count + 1, hash ^ lease_hash(*task, run.epoch)))
     }
 

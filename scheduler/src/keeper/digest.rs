@@ -16,6 +16,14 @@ const BUCKETS: usize = 256;
 /// How long pushes of old records wait for the comparison at the beginning of a session.
 const COMPARE_PATIENCE: Span = Span::from_secs(2);
 
+/// A record's part in its bucket. The task's id goes in: records with the same keys of facts must not cancel each other out.
+fn mix(task: TaskId, hash: u64) -> u64 {
+    let id = u128::from_le_bytes(task.0);
+    let mut z = (id as u64 ^ ((id >> 64) as u64).rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ hash;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z ^ (z >> 31)
+}
+
 fn bucket(task: TaskId, buckets: usize) -> usize {
     usize::from(task.0[15]) % buckets
 }
@@ -42,6 +50,13 @@ impl Scheduler {
         self.dirty_missing(device);
     }
 
+    /// A record takes part when both should have it, it is all on disk here, and nothing of it can be under way.
+    fn is_compared(&self, entry: &Entry, device: DeviceId) -> bool {
+        self.is_shared(entry, device)
+            && entry.durable == entry.record.all()
+            && !entry.is_recent(self.now.mono, self.config.digest_quiet)
+    }
+
     fn is_shared(&self, entry: &Entry, device: DeviceId) -> bool {
         let has = |device: DeviceId| entry.home.1.contains(&device) || entry.acceptors().any(|by| by == device);
         has(device) && has(self.me)
@@ -53,8 +68,8 @@ impl Scheduler {
         for task in tasks {
             self.refresh_home(task);
             let entry = &self.tasks[&task];
-            if self.is_shared(entry, device) && !entry.is_recent(self.now.mono, self.config.digest_quiet) {
-                hashes[bucket(task, buckets)] ^= entry.record.hash();
+            if self.is_compared(entry, device) {
+                hashes[bucket(task, buckets)] ^= mix(task, entry.record.hash());
             }
         }
         hashes
@@ -93,20 +108,16 @@ impl Scheduler {
             }
             return;
         }
-        let now = self.now.mono;
         let tasks: Vec<_> = self.tasks.keys().copied().collect();
         for task in tasks {
             let equal = mine[bucket(task, count)] == digest.buckets[bucket(task, count)];
-            let shared = self.is_shared(&self.tasks[&task], from);
-            let quiet = self.config.digest_quiet;
-            let Some(entry) = self.tasks.get_mut(&task) else { continue };
-            if !shared || entry.is_recent(now, quiet) {
-                continue;
-            }
+            let compared = self.is_compared(&self.tasks[&task], from);
+            let Some(entry) = self.tasks.get_mut(&task).filter(|_| compared) else { continue };
             let all = entry.record.all();
             let copy = entry.copy_mut(from);
             let before = copy.stored;
             copy.stored = if equal { all } else { 0 };
+            copy.has |= equal;
             if copy.stored != before || !equal {
                 self.dirty.insert(task);
             }

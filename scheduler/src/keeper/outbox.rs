@@ -4,7 +4,7 @@
 use crate::core::Scheduler;
 use crate::disk::Placed;
 use crate::id::{DeviceId, TaskId};
-use crate::message::{Facts, Message, Stored};
+use crate::message::{Facts, Message, Resend, Stored};
 use crate::record::Fact;
 use crate::session::Frame;
 use alloc::vec::Vec;
@@ -72,17 +72,43 @@ impl Scheduler {
         }
         let frame = peer.next_frame;
         peer.next_frame += 1;
-        peer.frames.push_back(Frame { number: frame, facts: placed });
-        Some(Message::Facts(Facts { frame, facts }))
+        peer.frames.push_back(Frame { number: frame, sent: self.now.mono, facts: placed });
+        let first = peer.frames.front().map_or(frame, |oldest| oldest.number);
+        Some(Message::Facts(Facts { frame, first, facts }))
     }
 
     /// Facts from a peer.
     pub(crate) fn handle_facts(&mut self, from: DeviceId, frame: Facts) {
         for (task, fact) in frame.facts {
-            self.learn(from, task, fact);
+            self.learn(Some(from), task, fact);
         }
         let horizon = self.disk.horizon();
-        self.peer_mut(from).to_ack.push_back((horizon, frame.frame));
+        let peer = self.peer_mut(from);
+        peer.expected = peer.expected.max(frame.first);
+        if frame.frame > peer.expected {
+            // One is missing. What came is kept, but an acknowledgement would cover the missing one too.
+            if core::mem::replace(&mut peer.asked_for, peer.expected) != peer.expected {
+                self.send(from, Message::Resend(Resend));
+            }
+            return;
+        }
+        peer.expected = peer.expected.max(frame.frame.saturating_add(1));
+        peer.to_ack.push_back((horizon, frame.frame));
+    }
+
+    /// A peer has missed something; or has not acknowledged for so long that it may have.
+    pub(crate) fn resend(&mut self, to: DeviceId) {
+        self.unsend(to);
+        self.resend_leases(to);
+        self.dirty_missing(to);
+    }
+
+    /// Sends again what has waited too long for its acknowledgement; goes with the beat.
+    pub(crate) fn check_frames(&mut self, to: DeviceId) {
+        let overdue = |frame: &Frame| self.now.mono.since(frame.sent) >= self.config.dead;
+        if self.peers.get(&to).is_some_and(|peer| peer.frames.front().is_some_and(overdue)) {
+            self.resend(to);
+        }
     }
 
     /// Acknowledges the frames whose facts are on disk.
@@ -117,6 +143,7 @@ impl Scheduler {
                 if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
                     let copy = entry.copy_mut(from);
                     copy.stored |= 1 << placed.slot;
+                    copy.has = true;
                     copy.sent &= !(1 << placed.slot);
                     self.dirty.insert(placed.task);
                 }

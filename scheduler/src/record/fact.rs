@@ -12,6 +12,8 @@ use alloc::string::String;
 pub struct Submitted {
     /// The device that accepted it.
     pub by: DeviceId,
+    /// Its incarnation then.
+    pub by_inc: Incarnation,
     /// The number of the task among those `by` accepted.
     pub number: u64,
     /// Makes two equal submits two tasks; zero for a keyed one.

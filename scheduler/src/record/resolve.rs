@@ -131,7 +131,7 @@ impl Settled {
     /// Whether this decision wins over `other` of the same round.
     #[must_use]
     pub fn beats(&self, other: &Self) -> bool {
-        (self.term, other.by, other.by_inc) > (other.term, self.by, self.by_inc)
+        (self.term, self.by, self.by_inc) > (other.term, other.by, other.by_inc)
     }
 }
 

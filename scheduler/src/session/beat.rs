@@ -14,12 +14,16 @@ impl Scheduler {
     /// Sends a beat. The answer to a beat is sent at once, so the pair needs one timer, and the one that answers waits longer.
     pub(crate) fn beat(&mut self, to: DeviceId, reply: bool) {
         let (held, held_hash) = self.held_of(to);
-        let (now, incarnation, synced) = (self.now.mono, self.inc, self.sync.done);
-        let (guard, take) = (self.disk.healthy, self.disk.healthy && self.own.capacity.blocked.is_empty());
+        let (now, incarnation) = (self.now.mono, self.inc);
+        let synced = self.sync.done && !self.has_old_runs();
+        let guard = self.is_able();
+        let take = guard && self.own.capacity.blocked.is_empty();
         let peer = self.peer_mut(to);
         if !peer.session {
             return;
         }
+        // A beat must not overtake the facts that say what became of the leases of an earlier life.
+        let synced = synced && peer.outbox.is_empty() && peer.comparing.is_none();
         let number = peer.next_beat(now);
         let echo = peer.their_beat;
         self.send(to, Message::Beat(Beat { incarnation, number, echo, reply, guard, take, synced, held, held_hash }));
@@ -56,9 +60,9 @@ impl Scheduler {
             _ => 1,
         };
         peer.mismatch = (told, counted, times % MISMATCHES);
-        self.timers.set(Timer::Silence(from), heard + self.config.dead);
+        self.timers.set(Timer::Silence(from), heard + self.config.isolated);
         if times == MISMATCHES {
-            self.resend_leases(from);
+            self.resend(from);
             self.send(from, Message::Resend(Resend));
         }
         if changed {
@@ -72,19 +76,26 @@ impl Scheduler {
 
     /// It is time to beat.
     pub(crate) fn beat_due(&mut self, to: DeviceId) {
-        self.check_isolation();
         self.send_live(to);
-        if self.peers.get(&to).is_some_and(|peer| peer.session) {
-            self.beat(to, false);
+        self.check_frames(to);
+        self.give_back_overdue(to);
+        match self.peers.get(&to) {
+            Some(peer) if peer.session => self.beat(to, false),
+            Some(peer) if peer.link => {
+                // The hello was lost, or its answer.
+                self.say_hello(to, true);
+                self.timers.set(Timer::Beat(to), self.now.mono + self.config.beat);
+            }
+            _ => {}
         }
     }
 
     /// Nobody has echoed for a while: others may be about to give this device up, and must not find its attempts still running
     /// when they start them again (rule 27).
-    fn check_isolation(&mut self) {
+    pub(crate) fn check_isolation(&mut self) {
         let (now, limit) = (self.now.mono, self.config.isolated);
         let mut up = self.peers.values().filter(|peer| matches!(peer.life, Life::Up)).peekable();
-        if up.peek().is_some() && up.all(|peer| now.since(peer.heard) > limit) {
+        if up.peek().is_some() && up.all(|peer| now.since(peer.heard) >= limit) {
             self.stop_isolated();
         }
     }

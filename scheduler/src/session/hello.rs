@@ -18,11 +18,16 @@ impl Scheduler {
         let peer = self.peer_mut(device);
         peer.link = true;
         peer.session = false;
-        self.say_hello(device, true);
+        if core::mem::take(&mut self.sync.alone) {
+            self.wake();
+        } else {
+            self.say_hello(device, true);
+        }
+        self.timers.set(Timer::Beat(device), self.now.mono + self.config.beat);
     }
 
     pub(crate) fn say_hello(&mut self, to: DeviceId, reply: bool) {
-        let (incarnation, term, members_hash) = (self.inc, self.seen_term, self.members.hash());
+        let (incarnation, members_hash) = (self.inc, self.members.hash());
         let peer = self.peer_mut(to);
         let hello = Hello {
             incarnation,
@@ -30,7 +35,6 @@ impl Scheduler {
             members_hash,
             given_up: peer.given_up,
             known: peer.inc,
-            term,
             reply,
         };
         self.send(to, Message::Hello(hello));
@@ -38,9 +42,13 @@ impl Scheduler {
 
     /// A peer says who it is.
     pub(crate) fn handle_hello(&mut self, from: DeviceId, hello: Hello) {
-        self.see_term(hello.term);
-        if hello.given_up.is_some_and(|given_up| given_up >= self.inc) {
-            self.wake();
+        if let Some(given_up) = hello.given_up.filter(|given_up| *given_up >= self.inc) {
+            if given_up.boots > self.inc.boots {
+                self.counters.dropped += 1;
+            } else {
+                self.inc = given_up;
+                self.wake();
+            }
         }
         self.learn_member(Member { device: from, version: 0, keeps: true, retired: false, revoked: false });
         if self.members.get(from).is_some_and(|member| member.revoked) {
@@ -55,18 +63,16 @@ impl Scheduler {
         if peer.given_up.is_some_and(|given_up| hello.incarnation <= given_up) {
             peer.session = false;
             self.say_hello(from, true);
+            self.timers.set(Timer::Beat(from), now + self.config.beat);
             return;
         }
         if peer.inc.is_some_and(|inc| hello.incarnation < inc) {
             return;
         }
         let reborn = peer.inc != Some(hello.incarnation);
-        let opens = !peer.session || reborn;
+        // A hello that wants an answer begins a session, whatever this side has noticed of the end of the last one.
+        let opens = !peer.session || reborn || hello.reply;
         peer.inc = Some(hello.incarnation);
-        if reborn {
-            peer.synced = false;
-            peer.rtt = None;
-        }
         if hello.reply || hello.known != Some(my_inc) {
             self.say_hello(from, false);
         }
@@ -77,19 +83,27 @@ impl Scheduler {
             return;
         }
         let peer = self.peer_mut(from);
+        let returns = matches!(peer.life, Life::Lost { .. });
         peer.session = true;
         peer.life = Life::Up;
         peer.heard = now;
+        peer.synced = false;
         peer.credit = Credit::default();
         self.credits.forget(from);
         self.unsend(from);
         self.view_changed();
         self.send(from, Message::Record(self.own.clone()));
         self.beat(from, false);
-        self.timers.set(Timer::Silence(from), now + self.config.dead);
+        self.timers.set(Timer::Silence(from), now + self.config.isolated);
         self.timers.set(Timer::Digest(from), now + self.config.digest_period);
         self.begin_compare(from);
-        self.sync_found(from);
+        if returns {
+            // It may have acted while this device took it for dead, on what was accepted here, too.
+            self.tasks.values_mut().for_each(|entry| entry.accepted_here = false);
+            self.begin_sync();
+        } else {
+            self.sync_found(from);
+        }
         self.dirty_open();
         self.notify(Event::PeerHeard { device: from, incarnation: hello.incarnation });
     }

@@ -42,6 +42,8 @@ impl Scheduler {
         if self.now.mono >= due {
             self.lose(device, false);
         } else {
+            // The first deadline is that of isolation.
+            self.check_isolation();
             self.timers.set(Timer::Silence(device), due);
         }
     }
@@ -53,10 +55,15 @@ impl Scheduler {
         self.timers.clear(Timer::Beat(device));
         self.timers.clear(Timer::Silence(device));
         self.timers.clear(Timer::Digest(device));
+        let gone = self.peer_mut(device).heard + self.config.reserve_after;
+        self.timers.set(Timer::Reserve(device), gone.max(self.now.mono));
         self.unsend(device);
         self.credits.forget(device);
         self.view_changed();
         self.query_lost(device);
+        if !self.peers.values().any(|peer| peer.life == Life::Up) {
+            self.stop_isolated();
+        }
         self.begin_sync();
         self.dirty_open();
         self.notify(Event::PeerLost { device, proven });

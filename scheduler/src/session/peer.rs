@@ -32,6 +32,8 @@ pub(crate) enum Life {
 pub(crate) struct Frame {
     /// Its number.
     pub(crate) number: u64,
+    /// When it was sent.
+    pub(crate) sent: Mono,
     /// The facts in it.
     pub(crate) facts: Vec<Placed>,
 }
@@ -76,6 +78,10 @@ pub(crate) struct Peer {
     pub(crate) frames: VecDeque<Frame>,
     /// The number of the next frame.
     pub(crate) next_frame: u64,
+    /// The number of its next frame, if none is missing.
+    pub(crate) expected: u64,
+    /// The missing frame that it was last asked for.
+    pub(crate) asked_for: u64,
     /// Frames of it, to be acknowledged when the write of this number is safe.
     pub(crate) to_ack: VecDeque<(u64, u64)>,
     /// What it lets me lease to it.
@@ -87,10 +93,8 @@ pub(crate) struct Peer {
 /// A peer's permission to lease to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Credit {
-    /// Leases sent to it in this session.
-    pub(crate) leased: u64,
-    /// `leased` may grow up to this.
-    pub(crate) limit: u64,
+    /// My open leases there may be this many.
+    pub(crate) limit: u32,
     /// Until then.
     pub(crate) until: Mono,
     /// When it was last asked, if it has not answered since.
@@ -121,6 +125,8 @@ impl Peer {
             outbox: BTreeSet::new(),
             frames: VecDeque::new(),
             next_frame: first_frame,
+            expected: 0,
+            asked_for: 0,
             to_ack: VecDeque::new(),
             credit: Credit::default(),
             comparing: None,
@@ -144,7 +150,8 @@ impl Peer {
 
     /// From now on only a later incarnation is let in than the one that is known, or that somebody names.
     pub(crate) fn give_up(&mut self, named: Option<Incarnation>) {
-        let named = named.filter(|inc| *inc != Incarnation::default());
+        // What somebody names counts only as far as this device knows that it exists.
+        let named = named.filter(|named| self.inc.is_some_and(|inc| named.boots <= inc.boots));
         self.given_up = self.given_up.max(self.inc).max(named);
         self.given_up_unseen = self.given_up.is_none();
     }
@@ -167,8 +174,8 @@ impl Peer {
         self.rtt = Some(self.rtt.map_or(sample, |old| Span((old.0 * 7 + sample.0) / 8)));
     }
 
-    /// How many leases may be sent to it now.
-    pub(crate) fn credits(&self, now: Mono) -> u64 {
-        if now < self.credit.until { self.credit.limit.saturating_sub(self.credit.leased) } else { 0 }
+    /// How many open leases it allows me now.
+    pub(crate) fn lease_limit(&self, now: Mono) -> u32 {
+        if now < self.credit.until { self.credit.limit } else { 0 }
     }
 }

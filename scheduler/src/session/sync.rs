@@ -18,11 +18,18 @@ const VETO_AGAIN: Span = Span::from_secs(1);
 pub(crate) struct Sync {
     /// Every answer is there: this device may act.
     pub(crate) done: bool,
+    /// The last round ended without a single answer: this device was alone, and asks before it acts beside others again.
+    pub(crate) alone: bool,
     round: u64,
     waiting: BTreeSet<DeviceId>,
+    /// Those of the waiting to be asked as soon as what this device has for them has left: they answer with what it lacks of that.
+    to_ask: BTreeSet<DeviceId>,
+    answered: u32,
     /// Peers of whom nothing is known yet, waited for until `until`.
     unknown: BTreeSet<DeviceId>,
     vetoed: BTreeMap<DeviceId, DeviceId>,
+    /// A round that only asks whether the vetoes still hold.
+    recheck: bool,
     until: Mono,
 }
 
@@ -31,8 +38,8 @@ pub(crate) struct Sync {
 pub(crate) struct PendingAnswer {
     to: DeviceId,
     ask: Ask,
-    /// The highest term known before the question.
-    term: Term,
+    /// The highest term known before the question, and whose it is.
+    term: (Term, DeviceId),
     /// Everything learned before the question is safe with this write.
     horizon: u64,
 }
@@ -40,33 +47,43 @@ pub(crate) struct PendingAnswer {
 impl Scheduler {
     /// The first round of a life.
     pub(crate) fn start_sync(&mut self) {
-        self.sync.until = self.now.mono + self.config.patience;
+        self.sync.round = u64::from(self.inc.boots) << 32;
         self.begin_sync();
     }
 
     /// Starts a round of questions, in place of one that is under way.
     pub(crate) fn begin_sync(&mut self) {
-        self.seen_term += 1;
-        self.term = self.seen_term;
+        self.sync.until = self.now.mono + self.config.patience;
+        self.restart_sync();
+    }
+
+    /// Asks again within the same patience.
+    fn restart_sync(&mut self) {
+        self.term = self.seen_term.0.saturating_add(1);
+        self.seen_term = (self.term, self.me);
         let sync = &mut self.sync;
-        if sync.done {
-            sync.until = self.now.mono + self.config.patience;
-        }
         sync.done = false;
+        sync.recheck = false;
+        sync.answered = 0;
         sync.round += 1;
         sync.vetoed.clear();
         sync.waiting = self.peers.iter().filter(|(_, peer)| peer.life == Life::Up).map(|(id, _)| *id).collect();
         sync.unknown = self.peers.iter().filter(|(_, peer)| peer.life == Life::Unknown).map(|(id, _)| *id).collect();
-        for device in sync.waiting.clone() {
-            self.ask(device);
-        }
+        sync.to_ask.clone_from(&sync.waiting);
         self.timers.set(Timer::Sync, self.sync.until);
         self.check_sync();
     }
 
-    fn ask(&mut self, to: DeviceId) {
-        let lost = self.lost().filter(|(device, _)| *device != to).collect();
-        self.send(to, Message::Ask(Ask { round: self.sync.round, lost, term: self.term }));
+    /// Asks those to whom everything has been sent that they lack.
+    pub(crate) fn flush_asks(&mut self) {
+        for device in self.sync.to_ask.clone() {
+            let Some(peer) = self.peers.get(&device) else { continue };
+            if peer.session && peer.outbox.is_empty() && peer.comparing.is_none() {
+                self.sync.to_ask.remove(&device);
+                let lost = self.lost().filter(|(lost, _)| *lost != device).collect();
+                self.send(device, Message::Ask(Ask { round: self.sync.round, lost, term: self.term }));
+            }
+        }
     }
 
     /// Those whose loss is not certain, with the incarnation they had.
@@ -82,14 +99,33 @@ impl Scheduler {
         if !self.sync.done {
             self.sync.unknown.remove(&device);
             self.sync.waiting.insert(device);
-            self.ask(device);
+            self.sync.to_ask.insert(device);
+        }
+    }
+
+    /// A fact that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or somebody behind
+    /// it hears it. Until that is asked, nothing of its is taken over.
+    pub(crate) fn hear_of(&mut self, from: Option<DeviceId>, device: DeviceId, inc: Incarnation) {
+        let Some(from) = from.filter(|from| *from != device && device != self.me) else { return };
+        let now = self.now.mono;
+        let peer = self.peer_mut(device);
+        if matches!(peer.life, Life::Lost { .. }) && Some(inc) > peer.inc.max(peer.given_up) {
+            peer.inc = Some(inc);
+            peer.synced = false;
+            peer.heard = now;
+            peer.life = Life::Vetoed { by: from };
+            if self.sync.done {
+                self.timers.set_earlier(Timer::Sync, now + VETO_AGAIN);
+            } else {
+                self.restart_sync();
+            }
         }
     }
 
     /// Somebody asks before it acts.
     pub(crate) fn handle_ask(&mut self, from: DeviceId, ask: Ask) {
         let term = self.seen_term;
-        self.see_term(ask.term);
+        self.see_term(ask.term, from);
         let horizon = self.disk.horizon();
         self.answers.retain(|pending| pending.to != from);
         self.answers.push(PendingAnswer { to: from, ask, term, horizon });
@@ -106,8 +142,8 @@ impl Scheduler {
             let undecided = pending.ask.lost.iter().any(|(device, _)| {
                 *device != self.me && self.peers.get(device).is_some_and(|peer| peer.life == Life::Up && !peer.session)
             });
-            if undecided || !self.disk.is_safe(pending.horizon) || !asker.outbox.is_empty() || asker.comparing.is_some()
-            {
+            let behind = !asker.outbox.is_empty() || asker.comparing.is_some();
+            if undecided || behind || !self.disk.is_safe(pending.horizon) {
                 kept.push(pending);
                 continue;
             }
@@ -117,7 +153,9 @@ impl Scheduler {
                 if me || self.peers.get(device).is_some_and(|peer| peer.is_up()) {
                     heard.push(*device);
                 } else {
-                    self.fence(*device, *inc);
+                    let peer = self.peer_mut(*device);
+                    peer.give_up(Some(*inc));
+                    peer.session = false;
                 }
             }
             let answer = Answer { round: pending.ask.round, heard, term: pending.term };
@@ -126,24 +164,19 @@ impl Scheduler {
         self.answers = kept;
     }
 
-    fn fence(&mut self, device: DeviceId, inc: Incarnation) {
-        let peer = self.peer_mut(device);
-        peer.give_up(Some(inc));
-        peer.session = false;
-    }
-
     /// An answer to this device's question.
     pub(crate) fn handle_answer(&mut self, from: DeviceId, answer: Answer) {
-        let outbid = answer.term >= self.term;
-        self.see_term(answer.term);
-        if self.sync.done || answer.round != self.sync.round || !self.sync.waiting.contains(&from) {
+        let outbid = answer.term > (self.term, self.me);
+        self.see_term(answer.term.0, answer.term.1);
+        if answer.round != self.sync.round || !self.sync.waiting.contains(&from) {
             return;
         }
-        if outbid {
-            self.begin_sync();
+        if outbid && !self.sync.recheck {
+            self.restart_sync();
             return;
         }
         self.sync.waiting.remove(&from);
+        self.sync.answered += 1;
         for device in answer.heard {
             self.sync.vetoed.insert(device, from);
         }
@@ -152,49 +185,100 @@ impl Scheduler {
 
     /// The deadline of the round has come, or the time to ask again after a veto.
     pub(crate) fn sync_due(&mut self) {
-        if self.sync.done {
-            self.begin_sync();
+        if self.sync.done && !self.sync.recheck {
+            self.recheck_vetoes();
             return;
         }
-        self.sync.waiting.clear();
-        for device in core::mem::take(&mut self.sync.unknown) {
-            if let Some(peer) = self.peers.get_mut(&device)
-                && peer.life == Life::Unknown
-            {
-                peer.life = Life::Lost { proven: false, confirmed: true };
-                peer.give_up(None);
-            }
+        let unknown = core::mem::take(&mut self.sync.unknown);
+        if unknown.is_empty() {
+            self.sync.waiting.clear();
+            self.check_sync();
+            return;
         }
-        self.check_sync();
+        // Those who never came may still be heard by others: that is asked now.
+        for device in unknown {
+            self.peer_mut(device).life = Life::Lost { proven: false, confirmed: false };
+        }
+        self.begin_sync();
     }
 
-    fn check_sync(&mut self) {
+    pub(crate) fn check_sync(&mut self) {
         self.sync.waiting.retain(|device| self.peers.get(device).is_some_and(|peer| peer.life == Life::Up));
-        if self.sync.done || !self.sync.waiting.is_empty() || !self.sync.unknown.is_empty() {
+        if !self.sync.waiting.is_empty() {
             return;
         }
+        if self.sync.recheck {
+            self.end_recheck();
+        } else if !self.sync.done && self.sync.unknown.is_empty() {
+            self.end_sync();
+        }
+    }
+
+    fn end_sync(&mut self) {
         self.sync.done = true;
+        self.sync.to_ask.clear();
         self.timers.clear(Timer::Sync);
-        let vetoed = core::mem::take(&mut self.sync.vetoed);
+        let (now, vetoed) = (self.now.mono, core::mem::take(&mut self.sync.vetoed));
+        // Who was alone asks before it acts beside others again; it does not make the others begin anew.
+        self.sync.alone = self.sync.answered == 0 && self.members.present().any(|device| device != self.me);
+        let alone = self.sync.alone;
         for device in self.lost().map(|(device, _)| device).collect::<Vec<_>>() {
             let peer = self.peer_mut(device);
-            match (vetoed.get(&device), peer.life) {
-                (Some(by), _) => peer.life = Life::Vetoed { by: *by },
-                (None, Life::Lost { proven, .. }) => peer.life = Life::Lost { proven, confirmed: true },
-                (None, _) => peer.life = Life::Lost { proven: false, confirmed: true },
-            }
-            if peer.is_confirmed_lost() {
+            peer.life = match (vetoed.get(&device), peer.life) {
+                (Some(by), _) => Life::Vetoed { by: *by },
+                (None, Life::Lost { proven, .. }) => Life::Lost { proven, confirmed: true },
+                (None, _) => Life::Lost { proven: false, confirmed: true },
+            };
+            if !peer.is_confirmed_lost() {
+                peer.heard = now;
+            } else if !alone {
                 peer.give_up(None);
             }
         }
         if !vetoed.is_empty() {
-            self.timers.set(Timer::Sync, self.now.mono + VETO_AGAIN);
+            self.timers.set(Timer::Sync, now + VETO_AGAIN);
         }
         self.view_changed();
         self.dirty_open();
         let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
         for device in up {
             self.beat(device, false);
+        }
+    }
+
+    /// Asks whether the vetoes still hold, without giving up what this device may do meanwhile.
+    fn recheck_vetoes(&mut self) {
+        let up: BTreeSet<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
+        self.sync.recheck = true;
+        self.sync.round += 1;
+        self.sync.vetoed.clear();
+        self.sync.to_ask.clone_from(&up);
+        self.sync.waiting = up;
+        self.timers.set(Timer::Sync, self.now.mono + self.config.patience);
+        self.check_sync();
+    }
+
+    /// Whoever nobody hears any more is lost, and that takes a whole round.
+    fn end_recheck(&mut self) {
+        self.sync.recheck = false;
+        self.sync.to_ask.clear();
+        self.timers.clear(Timer::Sync);
+        let (now, vetoed) = (self.now.mono, core::mem::take(&mut self.sync.vetoed));
+        let mut silent = false;
+        for (device, peer) in &mut self.peers {
+            let Life::Vetoed { by } = &mut peer.life else { continue };
+            if let Some(hears) = vetoed.get(device) {
+                *by = *hears;
+                peer.heard = now;
+            } else {
+                peer.life = Life::Lost { proven: false, confirmed: false };
+                silent = true;
+            }
+        }
+        if silent {
+            self.begin_sync();
+        } else if !vetoed.is_empty() {
+            self.timers.set(Timer::Sync, now + VETO_AGAIN);
         }
     }
 }

@@ -71,7 +71,7 @@ impl RetryPolicy {
         };
         let capped = grown.min(self.max_delay.0);
         let share = u64::from(task.0[15] ^ (attempt as u8).wrapping_mul(37));
-        Span(capped.saturating_add(capped / 10 * share / 255))
+        Span(capped.saturating_add((capped / 2_550).saturating_mul(share)))
     }
 }
 

@@ -44,7 +44,9 @@ enum WireVerdict {
 #[must_use]
 pub fn encode_fact(fact: &Fact) -> (u8, Vec<u8>) {
     match fact {
-        Fact::Submitted(f) => (SUBMITTED, to_cbor(&(f.by, f.number, f.nonce, f.wall_ms, &f.spec, &f.payload))),
+        Fact::Submitted(f) => {
+            (SUBMITTED, to_cbor(&(f.by, f.by_inc, f.number, f.nonce, f.wall_ms, &f.spec, &f.payload)))
+        }
         Fact::Leased(f) => {
             (LEASED, to_cbor(&(f.epoch, f.to, f.to_inc, f.by, f.by_inc, f.attempt, f.losses, f.score_ppm)))
         }
@@ -87,8 +89,8 @@ pub fn encode_fact(fact: &Fact) -> (u8, Vec<u8>) {
 pub fn decode_fact(kind: u8, body: &[u8]) -> Result<Fact, WireError> {
     Ok(match kind {
         SUBMITTED => {
-            let (by, number, nonce, wall_ms, spec, payload) = from_cbor(body)?;
-            Fact::Submitted(Submitted { by, number, nonce, wall_ms, spec, payload })
+            let (by, by_inc, number, nonce, wall_ms, spec, payload) = from_cbor(body)?;
+            Fact::Submitted(Submitted { by, by_inc, number, nonce, wall_ms, spec, payload })
         }
         LEASED => {
             let (epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm) = from_cbor(body)?;

@@ -61,19 +61,17 @@ fn framed<T: serde::Serialize>(kind: u8, body: &T) -> Vec<u8> {
 #[must_use]
 pub fn encode(message: &Message) -> Vec<u8> {
     match message {
-        Message::Hello(m) => {
-            framed(HELLO, &(m.incarnation, m.protocol, m.members_hash, m.given_up, m.known, m.term, m.reply))
-        }
+        Message::Hello(m) => framed(HELLO, &(m.incarnation, m.protocol, m.members_hash, m.given_up, m.known, m.reply)),
         Message::Beat(m) => {
             framed(BEAT, &(m.incarnation, m.number, m.echo, m.reply, m.guard, m.take, m.synced, m.held, m.held_hash))
         }
-        Message::Facts(m) => framed(FACTS, &(m.frame, pack(&m.facts))),
+        Message::Facts(m) => framed(FACTS, &(m.frame, m.first, pack(&m.facts))),
         Message::Stored(m) => framed(STORED, &(m.upto,)),
         Message::Members(members) => framed(MEMBERS, members),
         Message::Ask(m) => framed(ASK, &(m.round, &m.lost, m.term)),
         Message::Answer(m) => framed(ANSWER, &(m.round, &m.heard, m.term)),
         Message::Want(m) => framed(WANT, &(m.count, m.priority)),
-        Message::Grant(m) => framed(GRANT, &(m.credits, m.seen)),
+        Message::Grant(m) => framed(GRANT, &(m.limit,)),
         Message::Digest(m) => framed(DIGEST, &(m.members_hash, &m.buckets, m.reply)),
         Message::Resend(Resend) => Vec::from([RESEND]),
         Message::Query(m) => {
@@ -99,16 +97,16 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
     let bounded = |length: usize, max: usize| if length > max { Err(WireError::TooLarge) } else { Ok(()) };
     Ok(match *kind {
         HELLO => {
-            let (incarnation, protocol, members_hash, given_up, known, term, reply) = from_cbor(body)?;
-            Message::Hello(Hello { incarnation, protocol, members_hash, given_up, known, term, reply })
+            let (incarnation, protocol, members_hash, given_up, known, reply) = from_cbor(body)?;
+            Message::Hello(Hello { incarnation, protocol, members_hash, given_up, known, reply })
         }
         BEAT => {
             let (incarnation, number, echo, reply, guard, take, synced, held, held_hash) = from_cbor(body)?;
             Message::Beat(Beat { incarnation, number, echo, reply, guard, take, synced, held, held_hash })
         }
         FACTS => {
-            let (frame, facts): (u64, WireFacts) = from_cbor(body)?;
-            Message::Facts(Facts { frame, facts: unpack(facts)? })
+            let (frame, first, facts): (_, _, WireFacts) = from_cbor(body)?;
+            Message::Facts(Facts { frame, first, facts: unpack(facts)? })
         }
         STORED => {
             let (upto,) = from_cbor(body)?;
@@ -134,8 +132,8 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Want(Want { count, priority })
         }
         GRANT => {
-            let (credits, seen) = from_cbor(body)?;
-            Message::Grant(Grant { credits, seen })
+            let (limit,) = from_cbor(body)?;
+            Message::Grant(Grant { limit })
         }
         DIGEST => {
             let (members_hash, buckets, reply): (_, Vec<_>, _) = from_cbor(body)?;

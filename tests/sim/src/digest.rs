@@ -66,7 +66,6 @@ pub(crate) fn message(message: &Message) -> u64 {
             mix.word(1);
             mix.word(u64::from(m.incarnation.boots) << 32 | u64::from(m.incarnation.wakes));
             mix.word(m.members_hash);
-            mix.word(u64::from(m.term));
         }
         Message::Beat(m) => {
             mix.word(2);
@@ -95,7 +94,7 @@ pub(crate) fn message(message: &Message) -> u64 {
         Message::Answer(m) => {
             mix.word(7);
             mix.word(m.round);
-            mix.word(u64::from(m.term));
+            mix.word(u64::from(m.term.0));
             m.heard.iter().for_each(|device| mix.device(*device));
         }
         Message::Record(m) => {
@@ -108,8 +107,7 @@ pub(crate) fn message(message: &Message) -> u64 {
         }
         Message::Grant(m) => {
             mix.word(9);
-            mix.word(u64::from(m.credits));
-            mix.word(m.seen);
+            mix.word(u64::from(m.limit));
         }
         Message::Digest(m) => {
             mix.word(10);

@@ -113,11 +113,10 @@ impl Names {
             Message::Facts(m) => format!("Facts#{} [{}]", m.frame, self.facts(&m.facts)),
             Message::Stored(m) => format!("Stored≤{}", m.upto),
             Message::Hello(m) => format!(
-                "Hello {} given_up {} known {} term {}{} members {:04x}",
+                "Hello {} given_up {} known {}{} members {:04x}",
                 m.incarnation,
                 m.given_up.map_or_else(|| "-".to_owned(), |i| i.to_string()),
                 m.known.map_or_else(|| "-".to_owned(), |i| i.to_string()),
-                m.term,
                 if m.reply { " reply!" } else { "" },
                 m.members_hash & 0xffff
             ),
@@ -139,10 +138,10 @@ impl Names {
             }
             Message::Answer(m) => {
                 let heard: Vec<_> = m.heard.iter().map(|d| self.d(*d)).collect();
-                format!("Answer r{} hears [{}] term {}", m.round, heard.join(" "), m.term)
+                format!("Answer r{} hears [{}] term {}", m.round, heard.join(" "), m.term.0)
             }
             Message::Want(m) => format!("Want {} {}", m.count, m.priority),
-            Message::Grant(m) => format!("Grant {} seen {}", m.credits, m.seen),
+            Message::Grant(m) => format!("Grant {}", m.limit),
             Message::Members(m) => {
                 let all: Vec<_> = m.iter().map(|m| self.d(m.device)).collect();
                 format!("Members [{}]", all.join(" "))

@@ -36,8 +36,14 @@ pub fn told(world: &World, task: TaskId, told: &Told) -> Broken {
             told.holders.0
         ));
     }
-    let lonely = told.claimed < 2 && world.plan.class.is_calm() && world.n() > 1;
-    if lonely && world.devices.iter().all(|d| d.joined) {
+    // A device that joins later finds what was decided while there was only one.
+    let first = !world.oracle.told.keys().any(|(known, _)| *known == task);
+    let lonely = first && told.claimed < 2 && world.plan.class.is_calm() && world.n() > 1;
+    let near = world.devices[told.device]
+        .core
+        .as_ref()
+        .is_some_and(|core| core.view().peers().any(|peer| peer.liveness == rc_scheduler::Liveness::Up));
+    if lonely && near && world.devices.iter().all(|d| d.joined) {
         return Err(format!("{} is reported with one disk, and nobody is away", world.names.t(task)));
     }
     Ok(())

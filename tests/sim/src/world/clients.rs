@@ -42,7 +42,7 @@ impl World {
             return;
         }
         match op {
-            Op::Submit(script, device, again) => self.submit(script, device, again),
+            Op::Submit(script, device, _) => self.submit(script, device),
             Op::Cancel(task, device) => {
                 self.oracle.cancels.entry(task).or_insert(self.now);
                 self.ask(device, Kind::Cancel, Command::Cancel(task));
@@ -59,9 +59,9 @@ impl World {
         self.feed(device, Input::Command { id, command });
     }
 
-    fn submit(&mut self, script: usize, device: usize, again: bool) {
+    fn submit(&mut self, script: usize, device: usize) {
         let batch = self.scripts[script].batch;
-        if !again && let Some(after) = self.scripts[script].after.take() {
+        if let Some(after) = self.scripts[script].after.take() {
             self.scripts[script].spec.after.extend(self.tasks.get(&after).copied());
         }
         let tasks = (script..=script + batch).map(|index| self.scripts[index].task(index)).collect();
@@ -75,7 +75,7 @@ impl World {
         if answered || self.healed {
             return;
         }
-        let alive = |p: &super::Pending| self.devices[p.device].is_awake() && !self.devices[p.device].disk.full;
+        let alive = |p: &super::Pending| self.devices[p.device].is_awake() && !self.devices[p.device].disk.is_busy();
         if waits && self.devices.iter().all(|d| d.disk.slow == 0) && self.pending.values().all(alive) {
             let name = format!("no answer to the submit of t{script} after 5 s");
             self.fail("a_submit_is_answered_in_time", name);

@@ -31,6 +31,11 @@ impl Disk {
         Self { members: members.iter().map(|m| (m.device, *m)).collect(), ..Self::default() }
     }
 
+    /// Something waits to be written, or it refuses to write.
+    pub fn is_busy(&self) -> bool {
+        self.full || !self.pending.is_empty()
+    }
+
     /// Takes a `Persist`.
     pub fn write(&mut self, upto: u64, entries: Vec<Entry>) {
         self.pending.push_back((upto, entries));

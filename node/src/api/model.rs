@@ -1,0 +1,35 @@
+//! The JSON that people and programs exchange with a node: task requests coming in, tasks, results and devices going out.
+//! Knows the scheduler's words and their limits; nothing of HTTP, sockets or terminals.
+
+mod body;
+mod cluster;
+mod number;
+mod outcome;
+mod request;
+mod requirements;
+mod sandbox;
+mod task;
+mod timestamp;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
+pub use cluster::{ClusterView, PeerView, TermsView};
+pub use number::{Invalid, SECONDS_MAX};
+pub use outcome::{ErrorView, ResultView, Usage};
+pub use request::{PURE_TASK_TYPES, TaskRequest};
+pub use requirements::GB_BYTES;
+pub use task::{
+    AcceptedView, AttemptView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView, TaskDetail,
+    TaskView, status_filter, trace_id,
+};
+pub use timestamp::{parse_rfc3339, rfc3339};
+
+use rc_scheduler::DeviceId;
+
+/// How a device is called; its id, if nobody knows its name.
+pub trait DeviceNames {
+    /// The name of `device`.
+    fn name(&self, device: DeviceId) -> String;
+}

@@ -1,0 +1,323 @@
+//! Tasks as they are shown: accepted, in a list, in full, with their history, and why they are where they are.
+
+use super::requirements::RequirementsRequest;
+use super::{DeviceNames, ErrorView, rfc3339};
+use crate::driver::{AttemptReport, Explanation, HistoryRow, TaskReport};
+use rc_scheduler::{Status, TaskId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, value::RawValue};
+
+/// The W3C trace id of a task: its 128 bits in hexadecimal, so that any device can tell it without asking.
+#[must_use]
+pub fn trace_id(task: TaskId) -> String {
+    format!("{:032x}", u128::from_be_bytes(task.0))
+}
+
+/// The status that a filter names; `success` is an older name of `completed`.
+#[must_use]
+pub fn status_filter(word: &str) -> Option<Status> {
+    let word = if word == "success" { "completed" } else { word };
+    Status::from_word(word)
+}
+
+/// The answer to a submit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are SPEC's")]
+pub struct AcceptedView {
+    pub task_id: String,
+    pub status: String,
+    /// How many devices have it on disk.
+    pub acks: usize,
+    pub ack_devices: Vec<String>,
+    /// Where it was placed, if it was by the time of the answer.
+    pub placement: Option<PlacementView>,
+    pub trace_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A device that was chosen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlacementView {
+    /// Its name.
+    pub device: String,
+    /// Its id.
+    pub device_id: String,
+}
+
+/// A task in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are SPEC's")]
+pub struct TaskView {
+    pub task_id: String,
+    pub task_type: Option<String>,
+    #[serde(default)]
+    pub name: Option<String>,
+    pub status: String,
+    pub reason: Option<String>,
+    pub detail: Option<String>,
+    pub device: Option<String>,
+    pub device_id: Option<String>,
+    pub priority: Option<String>,
+    pub attempt: Option<u32>,
+    pub progress: Option<u8>,
+    pub submitted_at: Option<String>,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+    pub error: Option<ErrorView>,
+    pub disks: u32,
+    pub trace_id: String,
+}
+
+/// A task in full.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are SPEC's")]
+pub struct TaskDetail {
+    pub task_id: String,
+    pub task_type: Option<String>,
+    pub status: String,
+    pub reason: Option<String>,
+    pub detail: Option<String>,
+    pub device: Option<String>,
+    pub device_id: Option<String>,
+    pub acceptor: Option<String>,
+    pub acceptor_id: Option<String>,
+    pub attempts: Vec<AttemptView>,
+    pub error: Option<ErrorView>,
+    pub progress: Option<u8>,
+    pub disks: u32,
+    pub submitted_at: Option<String>,
+    pub trace_id: String,
+    pub priority: Option<String>,
+    pub requirements: Value,
+    pub retry: Value,
+    pub required_permissions: Vec<String>,
+    pub idempotency_key: Option<String>,
+    /// Name, labels, metadata, batch and sandbox, as they were given.
+    #[serde(default)]
+    pub extra: Option<Box<RawValue>>,
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// One lease of a task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are SPEC's")]
+pub struct AttemptView {
+    pub epoch: u64,
+    pub attempt: u32,
+    pub device: String,
+    pub device_id: String,
+    pub guardian: String,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+    pub outcome: String,
+    pub late: bool,
+}
+
+/// The answer to a cancel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are SPEC's")]
+pub struct CancelledView {
+    pub task_id: String,
+    pub status: String,
+}
+
+/// One line of a history.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HistoryView {
+    /// `submitted`, `leased`, …
+    pub fact: String,
+    /// The name of the device that wrote it.
+    pub device: Option<String>,
+    /// Its id.
+    pub device_id: Option<String>,
+    /// The lease that it is about.
+    pub epoch: Option<u64>,
+    /// The rest, in words.
+    pub text: String,
+    /// Another lease or settlement won.
+    pub superseded: bool,
+}
+
+/// Why a task is where it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExplainView {
+    /// The task.
+    pub task: TaskView,
+    /// Devices with the same view give the same rows.
+    pub view_hash: String,
+    /// The best first.
+    pub rows: Vec<ExplainRowView>,
+}
+
+/// One device's answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExplainRowView {
+    /// Its name.
+    pub device: String,
+    /// Its id.
+    pub device_id: String,
+    /// Requirements that it fails, in words.
+    pub unmet: Vec<String>,
+    /// The terms of the score, 0 to 1.
+    pub terms: super::TermsView,
+    /// Their weighted sum, 0 to 1.05.
+    pub score: f64,
+    /// It would be chosen now.
+    pub chosen: bool,
+}
+
+fn extra_name(report: &TaskReport) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: Option<String>,
+    }
+    let extra = &report.spec.as_ref()?.extra;
+    serde_json::from_slice::<Named>(extra).ok()?.name
+}
+
+fn error(report: &TaskReport) -> Option<ErrorView> {
+    let (class, message) = report.error.as_ref()?;
+    Some(ErrorView { class: class.word().to_owned(), message: message.clone() })
+}
+
+fn submitted_at(report: &TaskReport) -> Option<String> {
+    Some(report.submitted_wall_ms).filter(|ms| *ms > 0).map(rfc3339)
+}
+
+fn raw(bytes: &[u8]) -> Option<Box<RawValue>> {
+    serde_json::from_slice(bytes).ok()
+}
+
+impl TaskView {
+    /// A line of a list.
+    #[must_use]
+    pub fn new(report: &TaskReport, names: &dyn DeviceNames) -> Self {
+        let last = report.attempts.last();
+        let spec = report.spec.as_ref();
+        Self {
+            task_id: report.id.to_string(),
+            task_type: spec.map(|spec| spec.task_type.clone()),
+            name: extra_name(report),
+            status: report.status.word().to_owned(),
+            reason: report.reason.map(|reason| reason.word().to_owned()),
+            detail: report.detail.clone(),
+            device: report.device.map(|device| names.name(device)),
+            device_id: report.device.map(|device| device.to_string()),
+            priority: spec.map(|spec| spec.priority.word().to_owned()),
+            attempt: last.map(|attempt| attempt.attempt),
+            progress: report.progress,
+            submitted_at: submitted_at(report),
+            started_at: last.and_then(|a| a.started_wall_ms).map(rfc3339),
+            finished_at: last.and_then(|a| a.finished_wall_ms).map(rfc3339),
+            error: error(report),
+            disks: report.disks,
+            trace_id: trace_id(report.id),
+        }
+    }
+}
+
+impl TaskDetail {
+    /// All there is to say.
+    #[must_use]
+    pub fn new(report: &TaskReport, names: &dyn DeviceNames) -> Self {
+        let spec = report.spec.as_ref();
+        let requirements = spec.map(|spec| {
+            let name = |device| names.name(device);
+            RequirementsRequest::describe(&spec.requirements, spec.timeout, &name)
+        });
+        Self {
+            task_id: report.id.to_string(),
+            task_type: spec.map(|spec| spec.task_type.clone()),
+            status: report.status.word().to_owned(),
+            reason: report.reason.map(|reason| reason.word().to_owned()),
+            detail: report.detail.clone(),
+            device: report.device.map(|device| names.name(device)),
+            device_id: report.device.map(|device| device.to_string()),
+            acceptor: report.acceptor.map(|device| names.name(device)),
+            acceptor_id: report.acceptor.map(|device| device.to_string()),
+            attempts: report.attempts.iter().map(|attempt| AttemptView::new(attempt, names)).collect(),
+            error: error(report),
+            progress: report.progress,
+            disks: report.disks,
+            submitted_at: submitted_at(report),
+            trace_id: trace_id(report.id),
+            priority: spec.map(|spec| spec.priority.word().to_owned()),
+            requirements: serde_json::to_value(requirements).unwrap_or_default(),
+            retry: spec.map(|spec| retry(&spec.retry)).unwrap_or_default(),
+            required_permissions: spec
+                .map(|spec| spec.required_permissions.iter().cloned().collect())
+                .unwrap_or_default(),
+            idempotency_key: spec.and_then(|spec| spec.idempotency_key.clone()),
+            extra: spec.and_then(|spec| raw(&spec.extra)),
+            payload: raw(&report.payload),
+        }
+    }
+}
+
+fn retry(policy: &rc_scheduler::RetryPolicy) -> Value {
+    let seconds = |span: rc_scheduler::Span| Value::from(span.0 as f64 / 1_000_000.0);
+    let mut map = Map::new();
+    map.insert("max_retries".into(), policy.max_retries.into());
+    map.insert("backoff_strategy".into(), policy.backoff.word().into());
+    map.insert("base_delay".into(), seconds(policy.base_delay));
+    map.insert("max_delay".into(), seconds(policy.max_delay));
+    if let Some(classes) = &policy.retry_on {
+        let words = classes.iter().map(|class| Value::from(class.word()));
+        map.insert("retry_on".into(), words.collect());
+    }
+    Value::Object(map)
+}
+
+impl AttemptView {
+    fn new(attempt: &AttemptReport, names: &dyn DeviceNames) -> Self {
+        Self {
+            epoch: attempt.epoch.0,
+            attempt: attempt.attempt,
+            device: names.name(attempt.device),
+            device_id: attempt.device.to_string(),
+            guardian: names.name(attempt.guardian),
+            started_at: attempt.started_wall_ms.map(rfc3339),
+            finished_at: attempt.finished_wall_ms.map(rfc3339),
+            outcome: attempt.outcome.clone(),
+            late: attempt.late,
+        }
+    }
+}
+
+impl HistoryView {
+    /// One fact.
+    #[must_use]
+    pub fn new(row: &HistoryRow, names: &dyn DeviceNames) -> Self {
+        Self {
+            fact: row.fact.to_owned(),
+            device: row.by.map(|device| names.name(device)),
+            device_id: row.by.map(|device| device.to_string()),
+            epoch: row.epoch.map(|epoch| epoch.0),
+            text: row.text.clone(),
+            superseded: row.superseded,
+        }
+    }
+}
+
+impl ExplainView {
+    /// All rows.
+    #[must_use]
+    pub fn new(explanation: &Explanation, names: &dyn DeviceNames) -> Self {
+        let row = |row: &crate::driver::ExplainRow| ExplainRowView {
+            device: names.name(row.device),
+            device_id: row.device.to_string(),
+            unmet: row.unmet.clone(),
+            terms: super::TermsView::new(row.terms),
+            score: super::cluster::unit(row.score),
+            chosen: row.chosen,
+        };
+        Self {
+            task: TaskView::new(&explanation.task, names),
+            view_hash: format!("{:016x}", explanation.view_hash),
+            rows: explanation.rows.iter().map(row).collect(),
+        }
+    }
+}

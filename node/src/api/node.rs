@@ -1,0 +1,50 @@
+//! What the API asks of a node: the driver's handle, or a fake in tests.
+
+use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
+use std::future::Future;
+
+macro_rules! node_api {
+    ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)+) => {
+        /// A node, as the API sees it; see [`Handle`] for what each call means.
+        pub trait NodeApi: Clone + Send + Sync + 'static {
+            $($(#[$meta])* fn $name(&self, $($arg: $type),*) -> impl Future<Output = Result<$out, DriverError>> + Send;)+
+            /// Stops the node.
+            fn shutdown(&self) -> impl Future<Output = ()> + Send;
+        }
+
+        impl NodeApi for Handle {
+            $(fn $name(&self, $($arg: $type),*) -> impl Future<Output = Result<$out, DriverError>> + Send {
+                Handle::$name(self, $($arg),*)
+            })+
+            fn shutdown(&self) -> impl Future<Output = ()> + Send {
+                Handle::shutdown(self)
+            }
+        }
+    };
+}
+
+node_api! {
+    /// Accepts tasks, all or none.
+    fn submit(tasks: Vec<NewTask>, disks: Option<usize>) -> Accepted;
+    /// Asks that a task not run.
+    fn cancel(task: TaskId) -> Status;
+    /// Where a task stands.
+    fn task(task: TaskId) -> TaskReport;
+    /// Waits until the task's end may be reported.
+    fn wait(task: TaskId) -> TaskReport;
+    /// Every fact of a task.
+    fn history(task: TaskId) -> Vec<HistoryRow>;
+    /// Ids that begin so, or `last`.
+    fn find(prefix: String) -> Vec<TaskId>;
+    /// The cluster's tasks, newest first, and the members that did not answer.
+    fn list(limit: u32) -> (Vec<TaskReport>, Vec<DeviceId>);
+    /// Members, this device first.
+    fn peers() -> Vec<PeerReport>;
+    /// Why the task is, was or is not placed.
+    fn explain(task: TaskId) -> Explanation;
+    /// This node.
+    fn status() -> NodeStatus;
+    /// The text of a ticket.
+    fn invite() -> String;
+}

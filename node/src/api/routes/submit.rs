@@ -1,0 +1,121 @@
+//! `POST /v1/tasks`: one task or many, all accepted or none.
+
+use crate::api::body;
+use crate::api::model::{
+    AcceptedView, DeviceNames, Invalid, PlacementView, TaskRequest, TaskRequests, parse_tasks, trace_id,
+};
+use crate::api::node::NodeApi;
+use crate::api::problem::{Code, Problem};
+use crate::api::state::{App, Names};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Query, State, rejection::QueryRejection};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rc_scheduler::{NewTask, Status, TaskId};
+use serde::Deserialize;
+
+/// The answer tells the placement of so many tasks; who submits more at once asks later.
+const PLACED_MAX: usize = 16;
+const DISKS_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubmitQuery {
+    disks: Option<usize>,
+}
+
+pub(super) async fn tasks<N: NodeApi>(
+    State(app): State<App<N>>,
+    query: Result<Query<SubmitQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let Query(query) = query?;
+    if query.disks.is_some_and(|disks| !(1..=DISKS_MAX).contains(&disks)) {
+        return Err(Invalid::new("disks", format!("allowed is 1 to {DISKS_MAX}")).into());
+    }
+    let key = key(&headers)?;
+    let (mut requests, many) = match parse_tasks(&body::read(&headers, body).await?)? {
+        TaskRequests::One(task) => (vec![*task], false),
+        TaskRequests::Many(tasks) => (tasks, true),
+    };
+    if let Some(key) = key {
+        for (index, request) in requests.iter_mut().enumerate() {
+            let own = if many { format!("{key}/{index}") } else { key.to_owned() };
+            request.set_key(&own).map_err(|error| if many { error.at(index) } else { error })?;
+        }
+    }
+    let tasks = convert(&app, requests, many).await?;
+    let views = accept(&app, tasks, query.disks).await?;
+    Ok(if many {
+        (StatusCode::ACCEPTED, Json(views)).into_response()
+    } else {
+        (StatusCode::ACCEPTED, Json(views.into_iter().next())).into_response()
+    })
+}
+
+/// From requests to what the scheduler takes; devices are found by name.
+pub(super) async fn convert<N: NodeApi>(
+    app: &App<N>,
+    requests: Vec<TaskRequest>,
+    many: bool,
+) -> Result<Vec<NewTask>, Problem> {
+    let named = requests.iter().any(|request| request.devices_named().next().is_some());
+    let names = if named { app.names().await } else { Names::default() };
+    let convert = |(index, request): (usize, TaskRequest)| {
+        request.into_task(&|text| names.find(text)).map_err(|error| if many { error.at(index) } else { error })
+    };
+    let tasks: Result<_, Invalid> = requests.into_iter().enumerate().map(convert).collect();
+    Ok(tasks?)
+}
+
+/// Submits, and says where the tasks stand.
+pub(super) async fn accept<N: NodeApi>(
+    app: &App<N>,
+    tasks: Vec<NewTask>,
+    disks: Option<usize>,
+) -> Result<Vec<AcceptedView>, Problem> {
+    let accepted = app.node().submit(tasks, disks).await?;
+    let names = app.names().await;
+    let ack_devices: Vec<_> = accepted.disks.iter().map(|id| names.name(*id)).collect();
+    let mut views = Vec::with_capacity(accepted.tasks.len());
+    for task in &accepted.tasks {
+        let mut view = AcceptedView {
+            task_id: task.to_string(),
+            status: Status::Pending.word().to_owned(),
+            acks: accepted.disks.len(),
+            ack_devices: ack_devices.clone(),
+            placement: None,
+            trace_id: trace_id(*task),
+            reason: None,
+            detail: None,
+        };
+        if accepted.tasks.len() <= PLACED_MAX {
+            place(app, *task, &mut view, &names).await;
+        }
+        views.push(view);
+    }
+    Ok(views)
+}
+
+async fn place<N: NodeApi>(app: &App<N>, task: TaskId, view: &mut AcceptedView, names: &Names) {
+    // The task is accepted whatever happens here: no answer means no placement to tell.
+    let Ok(report) = app.node().task(task).await else {
+        return;
+    };
+    view.status = report.status.word().to_owned();
+    view.reason = report.reason.map(|reason| reason.word().to_owned());
+    view.detail = report.detail;
+    view.placement =
+        report.device.map(|device| PlacementView { device: names.name(device), device_id: device.to_string() });
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    value.to_str().map(|key| Some(key.trim())).map_err(|_| {
+        Problem::new(Code::InvalidRequest, "the Idempotency-Key header has characters other than printable ASCII")
+    })
+}

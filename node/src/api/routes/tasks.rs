@@ -1,0 +1,131 @@
+//! `/v1/tasks`: the list, one task, its result, its history, and why it is where it is.
+
+use crate::api::model::{
+    CancelledView, DeviceNames, ExplainView, HistoryView, Invalid, ResultView, SECONDS_MAX, TaskDetail, TaskView,
+    status_filter,
+};
+use crate::api::node::NodeApi;
+use crate::api::problem::{Code, Problem};
+use crate::api::state::App;
+use axum::Json;
+use axum::extract::{Path, Query, State, rejection::QueryRejection};
+use axum::http::{HeaderMap, HeaderValue};
+use serde::Deserialize;
+use std::time::Duration;
+
+const LIST_DEFAULT: u32 = 100;
+const LIST_MAX: u32 = 100_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    limit: Option<u32>,
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResultQuery {
+    wait: Option<f64>,
+}
+
+/// The header `rc-silent` names members that did not answer.
+pub(super) async fn list<N: NodeApi>(
+    State(app): State<App<N>>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<(HeaderMap, Json<Vec<TaskView>>), Problem> {
+    let Query(query) = query?;
+    let limit = query.limit.unwrap_or(LIST_DEFAULT);
+    if !(1..=LIST_MAX).contains(&limit) {
+        return Err(Invalid::new("limit", format!("allowed is 1 to {LIST_MAX}")).into());
+    }
+    let wanted = match query.status.as_deref() {
+        Some(word) => Some(status_filter(word).ok_or_else(|| {
+            let words: Vec<_> = rc_scheduler::Status::ALL.iter().map(|s| s.word()).collect();
+            Invalid::new("status", format!("{word:?} is unknown; allowed are {}", words.join(", ")))
+        })?),
+        None => None,
+    };
+    let asked = if wanted.is_some() { LIST_MAX } else { limit };
+    let (reports, silent) = app.node().list(asked).await?;
+    let names = app.names().await;
+    let views = reports
+        .iter()
+        .filter(|report| wanted.is_none_or(|status| report.status == status))
+        .take(limit as usize)
+        .map(|report| TaskView::new(report, &names))
+        .collect();
+    let mut headers = HeaderMap::new();
+    if !silent.is_empty() {
+        let ids: Vec<_> = silent.iter().take(64).map(ToString::to_string).collect();
+        if let Ok(value) = HeaderValue::from_str(&ids.join(",")) {
+            headers.insert("rc-silent", value);
+        }
+    }
+    Ok((headers, Json(views)))
+}
+
+pub(super) async fn show<N: NodeApi>(
+    State(app): State<App<N>>,
+    Path(id): Path<String>,
+) -> Result<Json<TaskDetail>, Problem> {
+    let report = app.node().task(app.resolve(&id).await?).await?;
+    Ok(Json(TaskDetail::new(&report, &app.names().await)))
+}
+
+/// With `wait`, up to so many seconds for the end; without, or when they are over, the task as it stands.
+pub(super) async fn result<N: NodeApi>(
+    State(app): State<App<N>>,
+    Path(id): Path<String>,
+    query: Result<Query<ResultQuery>, QueryRejection>,
+) -> Result<Json<ResultView>, Problem> {
+    let Query(query) = query?;
+    let wait = query.wait.unwrap_or(0.0);
+    if !(0.0..=SECONDS_MAX).contains(&wait) {
+        return Err(Invalid::new("wait", format!("allowed is 0 to {SECONDS_MAX} seconds")).into());
+    }
+    let id = app.resolve(&id).await?;
+    let waited = if wait > 0.0 {
+        let wait = Duration::from_secs_f64(wait);
+        tokio::time::timeout(wait, app.node().wait(id)).await.ok()
+    } else {
+        None
+    };
+    let report = match waited {
+        Some(report) => report?,
+        None => app.node().task(id).await?,
+    };
+    Ok(Json(ResultView::new(&report, &app.names().await)))
+}
+
+pub(super) async fn cancel<N: NodeApi>(
+    State(app): State<App<N>>,
+    Path(id): Path<String>,
+) -> Result<Json<CancelledView>, Problem> {
+    let id = app.resolve(&id).await?;
+    let status = app.node().cancel(id).await?;
+    Ok(Json(CancelledView { task_id: id.to_string(), status: status.word().to_owned() }))
+}
+
+pub(super) async fn history<N: NodeApi>(
+    State(app): State<App<N>>,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<HistoryView>>, Problem> {
+    let rows = app.node().history(app.resolve(&id).await?).await?;
+    let names = app.names().await;
+    let names: &dyn DeviceNames = &names;
+    Ok(Json(rows.iter().map(|row| HistoryView::new(row, names)).collect()))
+}
+
+pub(super) async fn explain<N: NodeApi>(
+    State(app): State<App<N>>,
+    Path(id): Path<String>,
+) -> Result<Json<ExplainView>, Problem> {
+    let explanation = app.node().explain(app.resolve(&id).await?).await?;
+    Ok(Json(ExplainView::new(&explanation, &app.names().await)))
+}
+
+/// The result of an id that is known to be whole; for the older API.
+pub(super) fn whole_id(id: &str) -> Result<rc_scheduler::TaskId, Problem> {
+    id.parse().map_err(|error: rc_scheduler::ParseIdError| Problem::new(Code::NotFound, error.to_string()))
+}

@@ -1,0 +1,125 @@
+//! The verbs and their flags, as clap reads them. Interprets nothing.
+
+mod task;
+mod verbs;
+
+pub(super) use task::TaskFlags;
+pub(super) use verbs::{
+    CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
+    SubmitArgs, WaitArgs,
+};
+
+use crate::config::Layer;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Pools old laptops, phones and single-board computers into one cluster without a master.
+///
+/// Run `rc-node` on each device; then submit tasks on any of them, and the best device runs them.
+#[derive(Parser, Debug)]
+#[command(
+    name = "rc-node",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  rc-node demo                             three nodes on this device, to see it work
+  rc-node                                  run a node here
+  rc-node invite                           print a ticket; on another device: rc-node join TICKET
+  rc-node submit echo -p message=hi --wait
+  rc-node exec -- uname -a
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 no node runs here, 6 wait timed out,
+7 accepted but no device fits now, 8 ambiguous id, 9 some of several failed.
+Settings: flag, then RC_NODE_* in the environment, then config file, then default."
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(flatten)]
+    pub(super) run: Layer,
+    #[command(subcommand)]
+    pub(super) verb: Option<Verb>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub(super) struct Global {
+    /// Identity, log and socket of one node live there [env: RC_NODE_DATA_DIR] [default: ~/.local/share/rc-node]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Configuration file [env: RC_NODE_CONFIG] [default: ~/.config/rc-node/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Verb {
+    /// Run a node here until it is stopped (this is what `rc-node` alone does)
+    #[command(
+        after_help = "Examples:\n  rc-node run --name attic --tag nas --allow command\n  RC_NODE_HTTP=off rc-node"
+    )]
+    Run(Layer),
+    /// See it work: three nodes on this device, and a few tasks
+    #[command(after_help = "Example:\n  rc-node demo")]
+    Demo(DemoArgs),
+    /// Print a ticket that lets another device join this cluster
+    #[command(
+        after_help = "Example:\n  rc-node invite          on this device\n  rc-node join TICKET     on the new one, then: rc-node"
+    )]
+    Invite(InviteArgs),
+    /// Make this device a member of the cluster that a ticket is from
+    #[command(after_help = "Example:\n  rc-node join rc1aebagbafaydqqcikbm && rc-node")]
+    Join(JoinArgs),
+    /// Show how the node on this device is doing
+    #[command(after_help = "Examples:\n  rc-node status\n  rc-node status -o json")]
+    Status(StatusArgs),
+    /// Submit a task; prints its id
+    #[command(after_help = "\
+Examples:
+  rc-node submit echo -p message=hi --wait
+  rc-node submit python_eval -p expression='2**64' --wait
+  rc-node submit command --payload '{\"argv\":[\"uname\",\"-a\"]}' --required-platform linux
+  rc-node submit --file task.json --priority high
+  echo '{\"duration\":5}' | rc-node submit sleep --payload -
+Exits with 7 if it is accepted and no device fits now; it runs when one does.")]
+    Submit(Box<SubmitArgs>),
+    /// Run a command on the best device, print its output, and exit with its code
+    #[command(after_help = "\
+Examples:
+  rc-node exec -- uname -a
+  rc-node exec --required-arch aarch64 --timeout 90s -- sh -c 'cat /proc/cpuinfo | wc -l'
+Exits with the command's own code, 124 if it ran out of time, 125 if rc-node failed, 128+n for signal n.")]
+    Exec(Box<ExecArgs>),
+    /// List the cluster's devices
+    #[command(after_help = "Examples:\n  rc-node peers\n  rc-node peers -o wide")]
+    Peers(PeersArgs),
+    /// List the cluster's tasks, the newest first
+    #[command(after_help = "Examples:\n  rc-node ps\n  rc-node ps --status failed --limit 10 -o wide")]
+    Ps(PsArgs),
+    /// Show a task and its attempts
+    #[command(after_help = "Examples:\n  rc-node show last\n  rc-node show 01kakz -o json")]
+    Show(IdArgs),
+    /// Print a task's result
+    #[command(
+        after_help = "Examples:\n  rc-node result last\n  rc-node result 01kakz -o json\nExits with 6 if the task has not ended."
+    )]
+    Result(ResultArgs),
+    /// Wait for tasks to end and print their results
+    #[command(after_help = "Examples:\n  rc-node wait last --timeout 90s\n  rc-node wait 01kakz 01kam0 -o jsonl")]
+    Wait(WaitArgs),
+    /// Cancel tasks
+    #[command(after_help = "Examples:\n  rc-node cancel last\n  rc-node cancel $(rc-node ps --status pending -o id)")]
+    Cancel(CancelArgs),
+    /// Say why a task is where it is: which devices fit, and how they score
+    #[command(after_help = "Example:\n  rc-node explain last")]
+    Explain(IdArgs),
+    /// Show everything that happened to a task
+    #[command(after_help = "Example:\n  rc-node history last")]
+    History(IdArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  rc-node completions bash > ~/.local/share/bash-completion/completions/rc-node")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}

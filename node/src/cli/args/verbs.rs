@@ -1,0 +1,146 @@
+//! The flags of each verb.
+
+use super::TaskFlags;
+use crate::cli::output::Format;
+use crate::config::units;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn duration(text: &str) -> Result<Duration, units::UnitError> {
+    units::parse_duration(text)
+}
+
+#[derive(Args, Debug, Clone)]
+pub(in crate::cli) struct OutputArgs {
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(in crate::cli) output: Format,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct DemoArgs {
+    /// Keep the nodes running until Ctrl-C
+    #[arg(long)]
+    pub(in crate::cli) keep: bool,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct InviteArgs {
+    /// No QR code, even on a terminal
+    #[arg(long)]
+    pub(in crate::cli) no_qr: bool,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct JoinArgs {
+    /// The ticket that `rc-node invite` printed
+    pub(in crate::cli) ticket: String,
+    /// Leave the cluster that this device is a member of
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct StatusArgs {
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct PeersArgs {
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct PsArgs {
+    /// Only tasks of this status
+    #[arg(long, value_name = "STATUS")]
+    pub(in crate::cli) status: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(in crate::cli) limit: u32,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct IdArgs {
+    /// The task: its id, the first characters of it, or `last`
+    #[arg(value_name = "ID")]
+    pub(in crate::cli) id: String,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ResultArgs {
+    #[command(flatten)]
+    pub(in crate::cli) task: IdArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct WaitArgs {
+    /// The tasks: ids, first characters of ids, or `last`
+    #[arg(value_name = "ID", required = true)]
+    pub(in crate::cli) ids: Vec<String>,
+    /// Give up after this long, e.g. 90s [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct CancelArgs {
+    /// The tasks: ids, first characters of ids, or `last`
+    #[arg(value_name = "ID", required = true)]
+    pub(in crate::cli) ids: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct SubmitArgs {
+    /// What kind of task: echo, sleep, system_info, python_eval, command, …
+    #[arg(value_name = "TYPE", required_unless_present = "file")]
+    pub(in crate::cli) task_type: Option<String>,
+    /// What the task works on: JSON, @FILE, or - for stdin
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    pub(in crate::cli) payload: Option<String>,
+    /// A field of the payload; the value is JSON if it reads as such, else text
+    #[arg(short, long = "param", value_name = "KEY=VALUE")]
+    pub(in crate::cli) param: Vec<String>,
+    /// A task, or a list of tasks, in JSON; flags go over it
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) task: TaskFlags,
+    /// Wait for the end and print the result; with =DURATION at most so long
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration)]
+    pub(in crate::cli) wait: Option<Option<Duration>>,
+    /// Answer when so many devices have it on disk, or after 2 s [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(in crate::cli) ack: Option<u16>,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct ExecArgs {
+    #[command(flatten)]
+    pub(in crate::cli) task: TaskFlags,
+    /// The directory to run in, on the device that runs it
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) cwd: Option<String>,
+    /// A variable for the command
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(in crate::cli) env: Vec<String>,
+    /// Send this program's standard input to the command (text, up to about 1 MB)
+    #[arg(short = 'i', long)]
+    pub(in crate::cli) stdin: bool,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(in crate::cli) argv: Vec<String>,
+}

@@ -1,0 +1,156 @@
+//! `submit`: hands tasks in, and says how safe they are.
+
+use super::{result, wait};
+use crate::api::model::AcceptedView;
+use crate::cli::args::SubmitArgs;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::output::{Format, Output};
+use crate::cli::progress::Progress;
+use crate::cli::request::{self, Body};
+use crate::cli::session::{Place, Session};
+use crate::cli::watch::{self, Ended, Interrupt, Limits, NO_FIT_AFTER};
+use hyper::Method;
+use std::time::Duration;
+
+pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliError> {
+    let body = request::of_submit(&args)?;
+    let mut session = Session::daemon_or_embedded(place, body.needs_command).await?;
+    let done = submit_with(&mut session, &args, body).await;
+    session.close();
+    done
+}
+
+async fn submit_with(session: &mut Session, args: &SubmitArgs, body: Body) -> Result<u8, CliError> {
+    let many = body.many;
+    let stays = args.wait.is_some() || session.is_embedded();
+    let mut interrupt = stays.then(Interrupt::arm).transpose()?;
+    let accepted = send(session, body, args.ack).await?;
+    let mut progress = Progress::stderr();
+    notices(&accepted, &mut progress);
+    let mut output = Output::stdout(args.output.output);
+    if args.wait.is_none() {
+        print_accepted(&mut output, &accepted, many)?;
+    } else if let [one] = &accepted[..] {
+        progress.notice(&format!("task {}", one.task_id));
+    }
+    let Some(interrupt) = &mut interrupt else {
+        return Ok(no_fit_code(&accepted));
+    };
+    match args.wait {
+        Some(timeout) => wait_for(session, &accepted, timeout, interrupt, &mut output, &mut progress).await,
+        None => stay(session, &accepted, interrupt, &mut progress).await,
+    }
+}
+
+/// Sends the request; everything in it is accepted, or nothing.
+pub(super) async fn send(session: &mut Session, body: Body, ack: Option<u16>) -> Result<Vec<AcceptedView>, CliError> {
+    let path = match ack {
+        Some(disks) => format!("/v1/tasks?disks={disks}"),
+        None => "/v1/tasks".to_owned(),
+    };
+    let answer = session.client.request(Method::POST, &path, Some(body.bytes)).await?;
+    Ok(if body.many { answer.json()? } else { vec![answer.json()?] })
+}
+
+fn print_accepted<W: std::io::Write>(
+    output: &mut Output<W>,
+    accepted: &[AcceptedView],
+    many: bool,
+) -> Result<(), CliError> {
+    match (output.format(), accepted) {
+        (Format::Table | Format::Id, _) => {
+            let ids: String = accepted.iter().map(|view| format!("{}\n", view.task_id)).collect();
+            output.text(&ids)
+        }
+        (Format::Json, [one]) if !many => output.json(one),
+        _ => output.list(accepted),
+    }
+}
+
+fn notices(accepted: &[AcceptedView], progress: &mut Progress) {
+    let Some(first) = accepted.first() else {
+        return;
+    };
+    progress.notice(&match first.acks {
+        0 | 1 => "this device is alone: stored on 1 device".to_owned(),
+        acks => format!("stored on {acks} devices: {}", first.ack_devices.join(", ")),
+    });
+    for view in accepted.iter().filter(|view| no_fit(view)).take(3) {
+        let why = view.detail.as_deref().unwrap_or("no device meets its requirements");
+        progress.notice(&format!(
+            "no device fits now: {why}\nit runs when one does; see: rc-node explain {}",
+            view.task_id
+        ));
+    }
+}
+
+fn no_fit(view: &AcceptedView) -> bool {
+    view.reason.as_deref() == Some("NoEligibleDevice")
+}
+
+fn no_fit_code(accepted: &[AcceptedView]) -> u8 {
+    if accepted.iter().any(no_fit) { Exit::NoFit.code() } else { Exit::Ok.code() }
+}
+
+async fn wait_for<W: std::io::Write>(
+    session: &mut Session,
+    accepted: &[AcceptedView],
+    timeout: Option<Duration>,
+    interrupt: &mut Interrupt,
+    output: &mut Output<W>,
+    progress: &mut Progress,
+) -> Result<u8, CliError> {
+    let [one] = accepted else {
+        let ids: Vec<_> = accepted.iter().map(|view| view.task_id.clone()).collect();
+        return wait::many(session, &ids, timeout, interrupt, output, progress).await;
+    };
+    let id = &one.task_id;
+    let limits = Limits {
+        timeout,
+        // Whoever says how long to wait waits so long for a device, too.
+        no_fit_after: timeout.is_none().then_some(NO_FIT_AFTER),
+    };
+    match watch::one(&mut session.client, id, limits, interrupt, progress).await? {
+        Ended::Settled(view) => result::print(output, &view),
+        Ended::TimedOut(standing) => Err(CliError::new(
+            Exit::WaitTimedOut,
+            format!("task {id} has not ended in time"),
+            standing,
+            format!("the task goes on; rc-node wait {id}"),
+        )),
+        Ended::NoFit(why) => Err(CliError::new(
+            Exit::NoFit,
+            format!("task {id} is accepted, but no device fits now"),
+            why,
+            format!("it runs when one does; rc-node explain {id}"),
+        )),
+        Ended::Interrupted => {
+            progress.notice(&format!("the task goes on; rc-node wait {id}"));
+            Ok(Exit::Interrupted.code())
+        }
+    }
+}
+
+/// No daemon will go on with the tasks, so this process does.
+async fn stay(
+    session: &mut Session,
+    accepted: &[AcceptedView],
+    interrupt: &mut Interrupt,
+    progress: &mut Progress,
+) -> Result<u8, CliError> {
+    progress.notice("no node runs on this device, so this one works until the task is done");
+    for view in accepted {
+        let limits = Limits { timeout: None, no_fit_after: Some(NO_FIT_AFTER) };
+        let ended = watch::one(&mut session.client, &view.task_id, limits, interrupt, progress).await?;
+        match ended {
+            Ended::Settled(_) => {}
+            Ended::NoFit(_) | Ended::TimedOut(_) | Ended::Interrupted => {
+                progress.notice("not done; it is on this device's disk and goes on when `rc-node` runs here");
+                let interrupted = matches!(ended, Ended::Interrupted);
+                let exit = if interrupted { Exit::Interrupted } else { Exit::NoFit };
+                return Ok(exit.code());
+            }
+        }
+    }
+    Ok(Exit::Ok.code())
+}

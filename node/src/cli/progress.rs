@@ -1,0 +1,65 @@
+//! How a wait is going, on stderr: one line that changes on a terminal, a line per change elsewhere.
+
+use std::io::{IsTerminal, Write};
+
+/// The line.
+#[derive(Debug)]
+pub(super) struct Progress {
+    terminal: bool,
+    silent: bool,
+    last: String,
+    shown: bool,
+}
+
+impl Progress {
+    /// On stderr.
+    pub(super) fn stderr() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), silent: false, last: String::new(), shown: false }
+    }
+
+    /// On stderr if it is a terminal, and nowhere otherwise: stderr belongs to the command that runs.
+    pub(super) fn terminal_only() -> Self {
+        let mut stderr = Self::stderr();
+        stderr.silent = !stderr.terminal;
+        stderr
+    }
+
+    /// Where things stand; `ticking` is what changes all the time and is worth no line of its own.
+    pub(super) fn tell(&mut self, text: &str, ticking: &str) {
+        if self.silent {
+            return;
+        }
+        if self.terminal {
+            let line: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
+            self.write(&format!("\r\x1b[2K{line} {ticking}"));
+            self.shown = true;
+        } else if text != self.last {
+            self.write(&format!("{text}\n"));
+        }
+        self.last = text.to_owned();
+    }
+
+    /// Takes the line away.
+    pub(super) fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            self.write("\r\x1b[2K");
+        }
+    }
+
+    /// A notice that stays.
+    pub(super) fn notice(&mut self, text: &str) {
+        self.clear();
+        self.write(&format!("{text}\n"));
+    }
+
+    fn write(&self, text: &str) {
+        // Nobody is left to tell if stderr is closed.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

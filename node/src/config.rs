@@ -1,0 +1,15 @@
+//! What a node is told before it starts: flags, environment, file and defaults, put together and checked once. Starts nothing.
+
+mod file;
+mod layer;
+pub mod membership;
+pub mod paths;
+mod settings;
+pub mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use file::{FileError, read_file};
+pub use layer::{EnvError, Layer, read_env};
+pub use settings::{Http, LogFormat, Settings, SettingsError};

@@ -1,0 +1,109 @@
+//! What was typed: one layer of settings, from flags, the environment or the file. All optional, nothing interpreted.
+
+use clap::Args;
+use serde::Deserialize;
+use std::ffi::OsString;
+
+/// Settings as they were typed somewhere.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Layer {
+    /// What the others call this device [default: its host name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// What the device is for: worker, compute, storage or mobile [default: mobile on Android, else worker]
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// A word that tasks can ask for; may be repeated, or separated by commas
+    #[arg(long = "tag", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Option<Vec<String>>,
+    /// Where to listen for other devices: a port, ADDR:PORT or a multiaddr; may be repeated [default: any free port]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    pub listen: Option<Vec<String>>,
+    /// Another device's address, as its `status` shows it; may be repeated
+    #[arg(long = "peer", value_name = "ADDR", value_delimiter = ',')]
+    pub peers: Option<Vec<String>>,
+    /// Do not look for devices on the local network
+    #[arg(long, num_args = 0, default_missing_value = "true", value_name = "BOOL")]
+    pub no_mdns: Option<bool>,
+    /// Task types that this device runs beside the harmless ones, e.g. command,http_request,file_operation
+    #[arg(long, value_name = "TYPES", value_delimiter = ',')]
+    pub allow: Option<Vec<String>>,
+    /// Tasks at once [default: 5; mobile 2]
+    #[arg(long, value_name = "N")]
+    pub max_concurrent_tasks: Option<u32>,
+    /// The port for programs on this device, or `off` [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR|off")]
+    pub http: Option<String>,
+    /// `text` for people, `json` for programs [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+/// A variable that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}={value:?}: {why}")]
+pub struct EnvError {
+    name: &'static str,
+    value: OsString,
+    why: &'static str,
+}
+
+impl Layer {
+    /// This layer over another: what is said here wins, what is not said here is looked up there.
+    #[must_use]
+    pub fn over(self, lower: Self) -> Self {
+        Self {
+            name: self.name.or(lower.name),
+            role: self.role.or(lower.role),
+            tags: self.tags.or(lower.tags),
+            listen: self.listen.or(lower.listen),
+            peers: self.peers.or(lower.peers),
+            no_mdns: self.no_mdns.or(lower.no_mdns),
+            allow: self.allow.or(lower.allow),
+            max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
+            http: self.http.or(lower.http),
+            log_format: self.log_format.or(lower.log_format),
+        }
+    }
+}
+
+/// The layer that the environment is: `RC_NODE_NAME`, `RC_NODE_TAGS=a,b`, … An empty variable says nothing.
+///
+/// # Errors
+/// A value is not text, or not of its kind.
+pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer, EnvError> {
+    let text = |name: &'static str| -> Result<Option<String>, EnvError> {
+        let value = get(name).filter(|value| !value.is_empty());
+        let decode =
+            |value: OsString| value.into_string().map_err(|value| EnvError { name, value, why: "is not UTF-8" });
+        value.map(decode).transpose()
+    };
+    let list = |name| -> Result<Option<Vec<String>>, EnvError> {
+        let split = |text: String| text.split(',').map(|part| part.trim().to_owned()).collect();
+        Ok(text(name)?.map(split))
+    };
+    let flag = |name| match text(name)?.as_deref() {
+        None => Ok(None),
+        Some("1" | "true" | "yes" | "on") => Ok(Some(true)),
+        Some("0" | "false" | "no" | "off") => Ok(Some(false)),
+        Some(other) => Err(EnvError { name, value: other.into(), why: "is neither true nor false" }),
+    };
+    let number = |name| -> Result<Option<u32>, EnvError> {
+        let parse =
+            |text: String| text.parse().map_err(|_| EnvError { name, value: text.into(), why: "is no whole number" });
+        text(name)?.map(parse).transpose()
+    };
+    Ok(Layer {
+        name: text("RC_NODE_NAME")?,
+        role: text("RC_NODE_ROLE")?,
+        tags: list("RC_NODE_TAGS")?,
+        listen: list("RC_NODE_LISTEN")?,
+        peers: list("RC_NODE_PEERS")?,
+        no_mdns: flag("RC_NODE_NO_MDNS")?,
+        allow: list("RC_NODE_ALLOW")?,
+        max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
+        http: text("RC_NODE_HTTP")?,
+        log_format: text("RC_NODE_LOG_FORMAT")?,
+    })
+}

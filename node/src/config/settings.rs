@@ -1,0 +1,192 @@
+//! What the layers mean, checked once. Whoever gets [`Settings`] need not check again.
+
+use super::layer::Layer;
+use rc_scheduler::Role;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+const NAME_BYTES_MAX: usize = 64;
+const LIST_MAX: usize = 64;
+const TASKS_MAX: u32 = 1_024;
+const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
+/// What a node is told before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Identity, log, configuration and socket live there.
+    pub data_dir: PathBuf,
+    /// What the others call it.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Words that tasks can ask for.
+    pub tags: BTreeSet<String>,
+    /// Where to listen, as multiaddr texts; empty is the network's own choice.
+    pub listen: Vec<String>,
+    /// Whom to dial, as multiaddr texts.
+    pub peers: Vec<String>,
+    /// Look for devices on the local network.
+    pub mdns: bool,
+    /// Task types that its owner switched on beside the harmless ones.
+    pub allow: BTreeSet<String>,
+    /// Tasks at once.
+    pub max_concurrent_tasks: u32,
+    /// The port for programs.
+    pub http: Http,
+    /// How to log.
+    pub log_format: LogFormat,
+}
+
+/// The TCP port for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http {
+    /// None.
+    Off,
+    /// Here; if nobody chose it, it may be missing when the port is taken.
+    On {
+        /// Where.
+        address: SocketAddr,
+        /// Somebody chose it.
+        chosen: bool,
+    },
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Short lines for a person.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} {value:?}: {allowed}")]
+pub struct SettingsError {
+    /// Which setting, by the name of its flag.
+    pub name: &'static str,
+    /// What was typed.
+    pub value: String,
+    /// What would do.
+    pub allowed: String,
+}
+
+impl SettingsError {
+    fn new(name: &'static str, value: &str, allowed: impl Into<String>) -> Self {
+        Self { name, value: value.to_owned(), allowed: allowed.into() }
+    }
+}
+
+impl Settings {
+    /// Interprets a layer. `host_name` is the name of a device that was given none.
+    ///
+    /// # Errors
+    /// Names the setting and says what would do.
+    pub fn resolve(layer: Layer, data_dir: PathBuf, host_name: Option<String>) -> Result<Self, SettingsError> {
+        let role = role(layer.role.as_deref())?;
+        let tasks_default = if role == Role::Mobile { 2 } else { 5 };
+        let max_concurrent_tasks = layer.max_concurrent_tasks.unwrap_or(tasks_default);
+        if !(1..=TASKS_MAX).contains(&max_concurrent_tasks) {
+            let value = max_concurrent_tasks.to_string();
+            let allowed = format!("allowed is 1 to {TASKS_MAX}");
+            return Err(SettingsError::new("max-concurrent-tasks", &value, allowed));
+        }
+        let name = match layer.name {
+            Some(name) => name,
+            None => host_name.unwrap_or_else(|| "device".to_owned()),
+        };
+        Ok(Self {
+            data_dir,
+            name: word("name", &name)?,
+            role,
+            tags: words("tag", layer.tags)?.into_iter().collect(),
+            listen: addresses("listen", layer.listen)?,
+            peers: addresses("peer", layer.peers)?,
+            mdns: !layer.no_mdns.unwrap_or(false),
+            allow: words("allow", layer.allow)?.into_iter().collect(),
+            max_concurrent_tasks,
+            http: http(layer.http.as_deref())?,
+            log_format: log_format(layer.log_format.as_deref())?,
+        })
+    }
+}
+
+fn role(text: Option<&str>) -> Result<Role, SettingsError> {
+    let Some(text) = text else {
+        let phone = cfg!(target_os = "android");
+        return Ok(if phone { Role::Mobile } else { Role::Worker });
+    };
+    Role::from_word(text).ok_or_else(|| {
+        let words: Vec<_> = Role::ALL.iter().map(|role| role.word()).collect();
+        SettingsError::new("role", text, format!("allowed are {}", words.join(", ")))
+    })
+}
+
+fn word(setting: &'static str, text: &str) -> Result<String, SettingsError> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+        let allowed = format!("1 to {NAME_BYTES_MAX} bytes without control characters");
+        return Err(SettingsError::new(setting, text, allowed));
+    }
+    Ok(text.to_owned())
+}
+
+fn words(setting: &'static str, texts: Option<Vec<String>>) -> Result<Vec<String>, SettingsError> {
+    let texts = texts.unwrap_or_default();
+    if texts.len() > LIST_MAX {
+        let allowed = format!("at most {LIST_MAX} of them");
+        return Err(SettingsError::new(setting, &texts.len().to_string(), allowed));
+    }
+    texts.iter().map(|text| word(setting, text)).collect()
+}
+
+/// As multiaddr texts, so that the network need not know how people write addresses.
+fn addresses(setting: &'static str, texts: Option<Vec<String>>) -> Result<Vec<String>, SettingsError> {
+    let texts = texts.unwrap_or_default();
+    let allowed = "write ADDR:PORT, e.g. 192.168.1.7:4001, or a multiaddr";
+    let read = |text: &String| -> Result<String, SettingsError> {
+        let text = text.trim();
+        if text.starts_with('/') && text.len() <= 512 {
+            return Ok(text.to_owned());
+        }
+        if setting == "listen"
+            && let Ok(port) = text.parse::<u16>()
+        {
+            return Ok(format!("/ip4/0.0.0.0/tcp/{port}"));
+        }
+        let address: SocketAddr = text.parse().map_err(|_| SettingsError::new(setting, text, allowed))?;
+        let family = if address.is_ipv4() { "ip4" } else { "ip6" };
+        Ok(format!("/{family}/{}/tcp/{}", address.ip(), address.port()))
+    };
+    if texts.len() > LIST_MAX {
+        let allowed = format!("at most {LIST_MAX} of them");
+        return Err(SettingsError::new(setting, &texts.len().to_string(), allowed));
+    }
+    texts.iter().map(read).collect()
+}
+
+fn http(text: Option<&str>) -> Result<Http, SettingsError> {
+    let (address, chosen) = match text.map(str::trim) {
+        None => (HTTP_DEFAULT, false),
+        Some("off") => return Ok(Http::Off),
+        Some(text) => {
+            let port = text.parse().map(|port| SocketAddr::new(HTTP_DEFAULT.ip(), port));
+            let localhost = text.replacen("localhost:", "127.0.0.1:", 1);
+            let address = port
+                .or_else(|_| localhost.parse())
+                .map_err(|_| SettingsError::new("http", text, "write ADDR:PORT, e.g. 127.0.0.1:8081, or off"))?;
+            (address, true)
+        }
+    };
+    Ok(Http::On { address, chosen })
+}
+
+fn log_format(text: Option<&str>) -> Result<LogFormat, SettingsError> {
+    match text {
+        None | Some("text") => Ok(LogFormat::Text),
+        Some("json") => Ok(LogFormat::Json),
+        Some(other) => Err(SettingsError::new("log-format", other, "allowed are text, json")),
+    }
+}

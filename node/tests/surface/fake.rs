@@ -1,0 +1,252 @@
+//! A node that accepts everything and ends tasks at once: `echo` and `command` by their payload, `sleep` never.
+
+use rc_node::api::{App, NodeApi, SocketServer, door_socket, serve_socket};
+use rc_node::driver::{
+    Accepted, AttemptReport, DriverError, ExplainRow, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport,
+};
+use rc_scheduler::{
+    Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Role, Span, Status,
+    TaskId,
+};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tempfile::TempDir;
+use tokio::sync::{Notify, watch};
+
+/// The pretended node.
+#[derive(Clone, Default)]
+pub struct Fake {
+    tasks: Arc<Mutex<Vec<TaskReport>>>,
+    changed: Arc<Notify>,
+}
+
+pub const ATTIC: DeviceId = DeviceId([1; 16]);
+pub const CELLAR: DeviceId = DeviceId([2; 16]);
+
+/// A fake behind a socket in a data directory.
+pub struct Served {
+    pub fake: Fake,
+    pub app: App<Fake>,
+    pub dir: TempDir,
+    pub stopped: watch::Receiver<bool>,
+    _server: SocketServer,
+}
+
+pub async fn serve() -> Served {
+    let fake = Fake::default();
+    let dir = tempfile::tempdir().expect("a directory");
+    let (app, stopped) = App::new(fake.clone());
+    let socket = dir.path().join("node.sock");
+    let server = serve_socket(&socket, door_socket(app.clone()), stopped.clone()).await.expect("a socket");
+    Served { fake, app, dir, stopped, _server: server }
+}
+
+impl Fake {
+    fn tasks(&self) -> MutexGuard<'_, Vec<TaskReport>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn count(&self) -> usize {
+        self.tasks().len()
+    }
+
+    fn get(&self, task: TaskId) -> Result<TaskReport, DriverError> {
+        self.tasks().iter().find(|report| report.id == task).cloned().ok_or(DriverError::NotFound)
+    }
+
+    fn run(&self, new: NewTask) -> TaskId {
+        let mut tasks = self.tasks();
+        let number = tasks.len() as u8;
+        let mut hash = [number; 32];
+        hash[9] = 7;
+        // Ids that begin alike, so that short prefixes are ambiguous.
+        let id = TaskId::new(1_700_000_000_000, &hash);
+        let payload: Value = serde_json::from_slice(&new.payload).unwrap_or_default();
+        let mut report = TaskReport {
+            id,
+            payload: new.payload.clone(),
+            status: Status::Running,
+            reason: None,
+            detail: None,
+            acceptor: Some(ATTIC),
+            submitted_wall_ms: 1_700_000_000_000,
+            device: Some(CELLAR),
+            attempts: vec![AttemptReport {
+                epoch: Epoch::new(1, 1, 1),
+                attempt: 1,
+                device: CELLAR,
+                guardian: ATTIC,
+                started_wall_ms: Some(1_700_000_000_100),
+                finished_wall_ms: None,
+                outcome: "running".into(),
+                late: false,
+            }],
+            outcome: None,
+            error: None,
+            disks: 0,
+            progress: Some(10),
+            spec: Some(new.spec.clone()),
+        };
+        if !new.spec.requirements.required_tags.is_empty() {
+            report.status = Status::Pending;
+            report.reason = Some(Reason::NoEligibleDevice);
+            report.detail = Some("no device has the tag".into());
+            report.device = None;
+            report.attempts.clear();
+        } else if new.spec.task_type != "sleep" {
+            end(&mut report, &new.spec.task_type, &payload);
+        }
+        tasks.push(report);
+        id
+    }
+}
+
+fn end(report: &mut TaskReport, task_type: &str, payload: &Value) {
+    let raw = String::from_utf8_lossy(&report.payload).into_owned();
+    let argv = payload["argv"].as_array().cloned().unwrap_or_default();
+    let (error, result) = match (task_type, argv.first().and_then(Value::as_str)) {
+        ("command", Some("exit")) => {
+            let code: i64 = argv[1].as_str().unwrap_or("0").parse().unwrap_or(0);
+            let error = (code != 0).then(|| (ErrorClass::Task, format!("the command returned {code}")));
+            (error, json!({ "return_code": code, "stdout": "out\n", "stderr": "err\n" }).to_string())
+        }
+        ("command", Some("late")) => (
+            Some((ErrorClass::Timeout, "not done within its limit".to_owned())),
+            json!({ "return_code": 137, "stdout": "part\n", "stderr": "" }).to_string(),
+        ),
+        ("command", _) => (Some((ErrorClass::PermissionDenied, "not here".to_owned())), "null".into()),
+        ("fail", _) => (Some((ErrorClass::InvalidPayload, "it makes no sense".to_owned())), "null".into()),
+        _ => (None, raw),
+    };
+    report.status = match &error {
+        None => Status::Completed,
+        Some((ErrorClass::Timeout, _)) => Status::Timeout,
+        Some(_) => Status::Failed,
+    };
+    let body = format!(r#"{{"result":{result},"resource_usage":{{"cpu_seconds":0.25,"max_memory_mb":12.5}}}}"#);
+    report.outcome = Some(Outcome {
+        error: error.clone(),
+        body: body.into_bytes().into(),
+        started_wall_ms: 1_700_000_000_100,
+        finished_wall_ms: 1_700_000_000_200,
+        run: Span::from_ms(100),
+    });
+    report.error = error;
+    report.disks = 2;
+    report.progress = None;
+    if let Some(attempt) = report.attempts.last_mut() {
+        attempt.outcome = report.status.word().to_owned();
+        attempt.finished_wall_ms = Some(1_700_000_000_200);
+    }
+}
+
+fn peer(id: DeviceId, name: &str, me: bool) -> PeerReport {
+    let capacity = Capacity {
+        name: name.to_owned(),
+        role: Some(Role::Worker),
+        platform: "linux".into(),
+        arch: "x86_64".into(),
+        cpu_cores_milli: Some(4_000),
+        cpu_usage_ppm: Some(125_000),
+        memory_total_bytes: Some(4 << 30),
+        max_concurrent_tasks: 5,
+        ..Capacity::default()
+    };
+    PeerReport {
+        id,
+        me,
+        record: Some(DeviceRecord { device: id, capacity, ..DeviceRecord::default() }),
+        state: "idle",
+        incarnation: Some(Incarnation { boots: 1, wakes: 0 }),
+        heard_ms_ago: (!me).then_some(40),
+        address: None,
+    }
+}
+
+impl NodeApi for Fake {
+    async fn submit(&self, tasks: Vec<NewTask>, _: Option<usize>) -> Result<Accepted, DriverError> {
+        let tasks = tasks.into_iter().map(|task| self.run(task)).collect();
+        Ok(Accepted { tasks, disks: vec![ATTIC, CELLAR] })
+    }
+    async fn cancel(&self, task: TaskId) -> Result<Status, DriverError> {
+        self.get(task)?;
+        let mut tasks = self.tasks();
+        let report = tasks.iter_mut().find(|report| report.id == task).ok_or(DriverError::NotFound)?;
+        if !report.status.is_terminal() {
+            report.status = Status::Cancelled;
+        }
+        let status = report.status;
+        drop(tasks);
+        self.changed.notify_waiters();
+        Ok(status)
+    }
+    async fn task(&self, task: TaskId) -> Result<TaskReport, DriverError> {
+        self.get(task)
+    }
+    async fn wait(&self, task: TaskId) -> Result<TaskReport, DriverError> {
+        loop {
+            let changed = self.changed.notified();
+            let report = self.get(task)?;
+            if report.status.is_terminal() {
+                return Ok(report);
+            }
+            changed.await;
+        }
+    }
+    async fn history(&self, task: TaskId) -> Result<Vec<HistoryRow>, DriverError> {
+        self.get(task)?;
+        let row = |fact, by, text: &str| HistoryRow {
+            fact,
+            by: Some(by),
+            epoch: None,
+            text: text.to_owned(),
+            superseded: false,
+        };
+        Ok(vec![row("submitted", ATTIC, "accepted"), row("leased", ATTIC, "to cellar")])
+    }
+    async fn find(&self, prefix: String) -> Result<Vec<TaskId>, DriverError> {
+        let tasks = self.tasks();
+        if prefix == "last" {
+            return Ok(tasks.last().map(|report| report.id).into_iter().collect());
+        }
+        let matching = tasks.iter().map(|report| report.id).filter(|id| id.to_string().starts_with(&prefix));
+        Ok(matching.take(16).collect())
+    }
+    async fn list(&self, limit: u32) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
+        Ok((self.tasks().iter().rev().take(limit as usize).cloned().collect(), vec![]))
+    }
+    async fn peers(&self) -> Result<Vec<PeerReport>, DriverError> {
+        Ok(vec![peer(ATTIC, "attic", true), peer(CELLAR, "cellar", false)])
+    }
+    async fn explain(&self, task: TaskId) -> Result<Explanation, DriverError> {
+        let row = |device, unmet: &[&str], score, chosen| ExplainRow {
+            device,
+            unmet: unmet.iter().map(|text| (*text).to_owned()).collect(),
+            terms: [900_000, 800_000, 1_000_000, 0, 0],
+            score,
+            chosen,
+        };
+        let rows = vec![row(CELLAR, &[], 800_000, true), row(ATTIC, &["tag gpu"], 0, false)];
+        Ok(Explanation { task: self.get(task)?, view_hash: 7, rows })
+    }
+    async fn status(&self) -> Result<NodeStatus, DriverError> {
+        Ok(NodeStatus {
+            id: ATTIC,
+            name: "attic".into(),
+            incarnation: Incarnation { boots: 3, wakes: 1 },
+            synced: true,
+            listening: vec!["/ip4/127.0.0.1/tcp/4001".into()],
+            peers_up: 2,
+            members: 2,
+            tasks_open: 0,
+            tasks_kept: self.count(),
+            running: 0,
+            storage_healthy: true,
+            uptime_s: 61,
+        })
+    }
+    async fn invite(&self) -> Result<String, DriverError> {
+        Ok("rc1abc".into())
+    }
+    async fn shutdown(&self) {}
+}
