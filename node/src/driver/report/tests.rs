@@ -9,7 +9,7 @@ const INC: Incarnation = Incarnation { boots: 1, wakes: 0 };
 
 fn submitted() -> Fact {
     let (spec, payload) = (Bytes::default(), b"{}".as_slice().into());
-    Fact::Submitted(Submitted { by: A, number: 1, nonce: 1, wall_ms: 5, spec, payload })
+    Fact::Submitted(Submitted { by: A, by_inc: INC, number: 1, nonce: 1, wall_ms: 5, spec, payload })
 }
 
 fn leased(n: u32, attempt: u32) -> Fact {
