@@ -12,7 +12,7 @@ mod request;
 mod session;
 mod watch;
 
-pub use engine::{Engine, EngineError};
+pub use engine::EngineError;
 pub use error::{CliError, Exit};
 
 use clap::Parser;

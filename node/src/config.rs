@@ -2,7 +2,6 @@
 
 mod file;
 mod layer;
-pub mod membership;
 pub mod paths;
 mod settings;
 pub mod units;

@@ -46,8 +46,11 @@ impl Node {
     ///
     /// # Errors
     /// See [`NodeError`]; nothing is left running then.
-    pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
+    pub async fn start(mut config: NodeConfig) -> Result<Self, NodeError> {
         let boot = boot::open(&config.data_dir).await?;
+        if boot.durable.members.len() <= 1 {
+            config.allow.append(&mut config.allow_alone);
+        }
         let secret = identity::load_or_create_cluster(&config.data_dir)?;
         let keypair = identity::load_or_create(&config.data_dir)?;
         let id = device_id(&keypair.public().to_peer_id());

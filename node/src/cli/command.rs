@@ -38,7 +38,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Run(layer)) => run::run(&place?, layer.over(run)),
         Some(Verb::Demo(args)) => block(demo::demo(args)),
         Some(Verb::Invite(args)) => block(invite::invite(&place?, args)),
-        Some(Verb::Join(args)) => block(join::join(&place?, args)),
+        Some(Verb::Join(args)) => join::join(&place?, &args),
         Some(Verb::Status(args)) => block(status::status(&place?, args)),
         Some(Verb::Submit(args)) => block(submit::submit(&place?, *args)),
         Some(Verb::Exec(args)) => block(exec::exec(&place?, *args)),

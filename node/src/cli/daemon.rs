@@ -34,24 +34,24 @@ impl Daemon {
             let hint = "name another directory with --data-dir";
             CliError::new(Exit::Failed, format!("cannot use {dir}"), error.to_string(), hint)
         })?;
-        let engine = engine::start(settings).await.map_err(|error| match error {
+        let handle = engine::start(settings).await.map_err(|error| match error {
             EngineError::InUse(why) => in_use(&dir, why),
             EngineError::Failed(why) => {
                 let hint = format!("the node's data is in {dir}");
                 CliError::new(Exit::Failed, "the node does not start", why, hint)
             }
         })?;
-        let (app, stopped) = App::new(engine.handle.clone());
+        let (app, stopped) = App::new(handle.clone());
         let server = serve_socket(&socket, door_socket(app.clone()), stopped.clone());
         let server = match server.await {
             Ok(server) => server,
             Err(error) => {
-                engine.handle.shutdown().await;
+                handle.shutdown().await;
                 let why = format!("{}: {error}", socket.display());
                 return Err(in_use(&dir, why));
             }
         };
-        let mut daemon = Self { handle: engine.handle, stopped, http: None, notices: Vec::new(), socket: server };
+        let mut daemon = Self { handle, stopped, http: None, notices: Vec::new(), socket: server };
         if let Err(error) = daemon.open_http(settings, app).await {
             daemon.stop().await;
             return Err(error);

@@ -1,14 +1,9 @@
-//! The seam between the command line and the node itself: starts everything that is behind a [`Handle`].
+//! The seam between the command line and the node itself: turns settings into a node that runs behind a [`Handle`].
 
 use crate::config::Settings;
 use crate::driver::Handle;
-
-/// A node that runs in this process.
-#[derive(Debug)]
-pub struct Engine {
-    /// The way to it.
-    pub handle: Handle,
-}
+use crate::node::{Node, NodeConfig, NodeError};
+use rc_p2p::Multiaddr;
 
 /// The node does not start. Nothing is left running.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +20,24 @@ pub enum EngineError {
 ///
 /// # Errors
 /// See [`EngineError`].
-#[expect(clippy::unused_async, reason = "the node awaits its listeners")]
-pub async fn start(_settings: &Settings) -> Result<Engine, EngineError> {
-    Err(EngineError::Failed("this build has no node in it, only its command line".to_owned()))
+pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
+    let mut config = NodeConfig::new(&settings.data_dir, &settings.name);
+    config.role = settings.role;
+    config.tags.clone_from(&settings.tags);
+    config.listen = addresses(&settings.listen)?;
+    config.peers = addresses(&settings.peers)?;
+    config.mdns = settings.mdns;
+    config.allow.extend(settings.allow.iter().cloned());
+    config.allow_alone.clone_from(&settings.allow_alone);
+    config.max_concurrent_tasks = settings.max_concurrent_tasks;
+    match Node::start(config).await {
+        Ok(node) => Ok(node.handle()),
+        Err(error @ NodeError::InUse { .. }) => Err(EngineError::InUse(error.to_string())),
+        Err(error) => Err(EngineError::Failed(error.to_string())),
+    }
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<Multiaddr>, EngineError> {
+    let parse = |text: &String| text.parse().map_err(|error| EngineError::Failed(format!("{text}: {error}")));
+    texts.iter().map(parse).collect()
 }

@@ -5,7 +5,7 @@ use super::args::Global;
 use super::daemon::{Daemon, IN_USE};
 use super::error::{CliError, Exit};
 use crate::client::{Client, ClientError};
-use crate::config::{self, Http, Layer, Settings, membership, paths};
+use crate::config::{self, Http, Layer, Settings, paths};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -131,9 +131,8 @@ impl Embedded {
         let mut settings = place.settings(Layer::default())?;
         settings.http = Http::Off;
         // Whoever types a command here may run it here; nobody else may, so only while nobody else can ask.
-        let met = membership::load(&place.data_dir).map_or(true, |known| known.is_some_and(|m| m.met));
-        if needs_command && !met {
-            settings.allow.insert("command".to_owned());
+        if needs_command {
+            settings.allow_alone.insert("command".to_owned());
         }
         let socket = place.socket.clone();
         let (started, start) = oneshot::channel();

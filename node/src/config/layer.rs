@@ -26,7 +26,7 @@ pub struct Layer {
     /// Do not look for devices on the local network
     #[arg(long, num_args = 0, default_missing_value = "true", value_name = "BOOL")]
     pub no_mdns: Option<bool>,
-    /// Task types that this device runs beside the harmless ones, e.g. command,http_request,file_operation
+    /// Task types that this device runs beside the harmless ones, e.g. command; they may do whatever this user may
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     pub allow: Option<Vec<String>>,
     /// Tasks at once [default: 5; mobile 2]

@@ -30,6 +30,8 @@ pub struct Settings {
     pub mdns: bool,
     /// Task types that its owner switched on beside the harmless ones.
     pub allow: BTreeSet<String>,
+    /// More of these while nobody else is a member.
+    pub allow_alone: BTreeSet<String>,
     /// Tasks at once.
     pub max_concurrent_tasks: u32,
     /// The port for programs.
@@ -106,6 +108,7 @@ impl Settings {
             peers: addresses("peer", layer.peers)?,
             mdns: !layer.no_mdns.unwrap_or(false),
             allow: words("allow", layer.allow)?.into_iter().collect(),
+            allow_alone: BTreeSet::new(),
             max_concurrent_tasks,
             http: http(layer.http.as_deref())?,
             log_format: log_format(layer.log_format.as_deref())?,

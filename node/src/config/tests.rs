@@ -81,17 +81,3 @@ fn a_socket_path_always_fits_and_is_one_per_directory() {
     let short = paths::socket(std::path::Path::new("/d"), &runtime).expect("a place");
     assert_eq!(short, PathBuf::from("/d/node.sock"));
 }
-
-#[test]
-fn a_membership_is_found_again_and_is_private() {
-    use std::os::unix::fs::PermissionsExt;
-    let dir = std::env::temp_dir().join(format!("rc-membership-{}", std::process::id()));
-    assert_eq!(membership::load(&dir).expect("readable"), None);
-    let ours = membership::Membership { ticket: "rc1abc".into(), met: false };
-    membership::store(&dir, &ours).expect("writable");
-    assert_eq!(membership::load(&dir).expect("readable"), Some(ours));
-    let file = dir.join(membership::MEMBERSHIP_FILE);
-    let mode = std::fs::metadata(file).expect("there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    std::fs::remove_dir_all(dir).expect("removable");
-}

@@ -78,6 +78,8 @@ pub struct HistoryRow {
     pub fact: &'static str,
     /// Who wrote it.
     pub by: Option<DeviceId>,
+    /// To whom the task was leased.
+    pub to: Option<DeviceId>,
     /// The lease it is about.
     pub epoch: Option<Epoch>,
     /// The rest, in words.

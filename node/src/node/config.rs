@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Task types that cannot reach anything on the device.
-const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
+pub(super) const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
 
 /// Everything [`Node::start`](super::Node::start) needs.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct NodeConfig {
     /// Task types to run here, and permissions (`read_files`, …) granted beyond those that these types cannot do without. Default:
     /// the harmless types `echo sleep system_info python_eval`.
     pub allow: BTreeSet<String>,
+    /// More of these while this device is the only member: whoever types a command here may run it here, and nobody else can ask.
+    pub allow_alone: BTreeSet<String>,
     /// Tasks at once. Default 5, on a mobile device 2.
     pub max_concurrent_tasks: u32,
     /// More task types; they need not be in `allow`.
@@ -52,6 +54,7 @@ impl NodeConfig {
             peers: Vec::new(),
             mdns: true,
             allow: ALLOW_DEFAULT.map(str::to_owned).into(),
+            allow_alone: BTreeSet::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
             handlers: Vec::new(),
             worker_program: None,

@@ -45,6 +45,12 @@ pub enum NodeError {
     /// A task type cannot be offered.
     #[error(transparent)]
     Handlers(#[from] RegistryError),
+    /// The owner allows what this program cannot do.
+    #[error("--allow {word}: there is no such task type or permission here; try command")]
+    UnknownType {
+        /// What was allowed.
+        word: String,
+    },
     /// Worker processes cannot be started.
     #[error("worker processes cannot be started: {0}")]
     Workers(io::Error),

@@ -1,6 +1,6 @@
 //! Which task types a node offers: what it has handlers for and its owner allows, and the permissions that go with them.
 
-use super::config::NodeConfig;
+use super::config::{ALLOW_DEFAULT, NodeConfig};
 use super::error::NodeError;
 use crate::driver::Latest;
 use crate::handlers::echo::Echo;
@@ -34,6 +34,13 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
     handlers.extend(processes(config)?);
     handlers.retain(|handler| config.allow.contains(handler.task_type()));
     handlers.extend(config.handlers.iter().cloned());
+    for word in &config.allow {
+        let permission = PERMISSIONS.iter().any(|permission| permission.as_str() == word);
+        let offered = handlers.iter().any(|handler| handler.task_type() == word);
+        if !permission && !offered && !ALLOW_DEFAULT.contains(&word.as_str()) {
+            return Err(NodeError::UnknownType { word: word.clone() });
+        }
+    }
 
     let mut registry = Registry::new();
     let granted = PERMISSIONS.iter().map(|permission| permission.as_str()).filter(|word| config.allow.contains(*word));

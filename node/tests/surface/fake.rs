@@ -198,6 +198,7 @@ impl NodeApi for Fake {
         let row = |fact, by, text: &str| HistoryRow {
             fact,
             by: Some(by),
+            to: None,
             epoch: None,
             text: text.to_owned(),
             superseded: false,

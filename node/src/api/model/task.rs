@@ -296,7 +296,10 @@ impl HistoryView {
             device: row.by.map(|device| names.name(device)),
             device_id: row.by.map(|device| device.to_string()),
             epoch: row.epoch.map(|epoch| epoch.0),
-            text: row.text.clone(),
+            text: match row.to {
+                Some(to) => format!("to {}: {}", names.name(to), row.text),
+                None => row.text.clone(),
+            },
             superseded: row.superseded,
         }
     }

@@ -36,9 +36,6 @@ pub(in crate::cli) struct InviteArgs {
 pub(in crate::cli) struct JoinArgs {
     /// The ticket that `rc-node invite` printed
     pub(in crate::cli) ticket: String,
-    /// Leave the cluster that this device is a member of
-    #[arg(long)]
-    pub(in crate::cli) force: bool,
 }
 
 #[derive(Args, Debug)]

@@ -3,55 +3,39 @@
 use crate::cli::args::JoinArgs;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::progress::Progress;
-use crate::cli::session::{Place, Session};
-use crate::config::membership::{self, Membership, MembershipError};
+use crate::cli::session::Place;
+use crate::identity::{self, JoinError};
+use rc_p2p::Ticket;
 use std::path::Path;
 
-pub(super) async fn join(place: &Place, args: JoinArgs) -> Result<u8, CliError> {
-    if Session::daemon(place).await.is_ok() {
-        return Err(CliError::new(
-            Exit::Failed,
-            "a node runs here",
-            "a running node does not change its cluster",
-            "stop it (Ctrl-C, or `systemctl stop rc-node`), join, and start it again",
-        ));
-    }
-    store(&place.data_dir, &args.ticket, args.force)?;
+pub(super) fn join(place: &Place, args: &JoinArgs) -> Result<u8, CliError> {
+    store(&place.data_dir, &args.ticket)?;
     Progress::stderr().notice("joined; now start the node with `rc-node`");
     Ok(Exit::Ok.code())
 }
 
 /// Checks the ticket and keeps it.
-pub(super) fn store(data_dir: &Path, ticket: &str, force: bool) -> Result<(), CliError> {
-    let ticket = ticket.trim();
-    let secret = secret_of(ticket).map_err(|why| {
+pub(super) fn store(data_dir: &Path, ticket: &str) -> Result<(), CliError> {
+    let ticket: Ticket = ticket.trim().parse().map_err(|error: rc_p2p::TicketError| {
         let hint = "copy the whole line that `rc-node invite` prints on the other device";
-        CliError::new(Exit::Usage, "the ticket is not valid", why, hint)
+        CliError::new(Exit::Usage, "the ticket is not valid", error.to_string(), hint)
     })?;
-    let old = membership::load(data_dir).map_err(|error| broken(&error))?;
-    if let Some(old) = &old
-        && old.met
-        && !force
-        && secret_of(&old.ticket).ok() != Some(secret)
-    {
-        return Err(CliError::new(
+    identity::join(data_dir, &ticket).map_err(|error| match error {
+        JoinError::InUse { .. } => CliError::new(
+            Exit::Failed,
+            "a node runs here",
+            format!("a running node does not change its cluster: {error}"),
+            "stop it (Ctrl-C, or `systemctl stop rc-node`), join, and start it again",
+        ),
+        JoinError::AlreadyMember { .. } => CliError::new(
             Exit::Failed,
             "this device is a member of another cluster",
-            format!("{} says so", data_dir.join(membership::MEMBERSHIP_FILE).display()),
-            "leave it with --force, or join with another --data-dir",
-        ));
-    }
-    let new = Membership { ticket: ticket.to_owned(), met: true };
-    membership::store(data_dir, &new).map_err(|error| broken(&error))
-}
-
-fn broken(error: &MembershipError) -> CliError {
-    let hint = "check the directory, or name another with --data-dir";
-    CliError::new(Exit::Failed, "the membership cannot be kept", error.to_string(), hint)
-}
-
-/// What makes the cluster that a ticket is from; two tickets of one cluster differ in their addresses only.
-fn secret_of(ticket: &str) -> Result<rc_p2p::Secret, String> {
-    let parsed: Result<rc_p2p::Ticket, _> = ticket.parse();
-    parsed.map(|ticket| ticket.secret().clone()).map_err(|error| error.to_string())
+            error.to_string(),
+            "join with another --data-dir, or remove this one with all that it keeps",
+        ),
+        error => {
+            let hint = "check the directory, or name another with --data-dir";
+            CliError::new(Exit::Failed, "the membership cannot be kept", error.to_string(), hint)
+        }
+    })
 }

@@ -34,7 +34,7 @@ fn row(fact: &Fact, state: &State<'_>) -> HistoryRow {
     let (name, by, epoch, text, superseded): (_, Option<DeviceId>, Option<Epoch>, _, _) = match fact {
         Fact::Submitted(f) => ("submitted", Some(f.by), None, format!("{} bytes of payload", f.payload.len()), false),
         Fact::Leased(f) => {
-            let text = format!("attempt {} to {}, score {} ppm", f.attempt, f.to, f.score_ppm);
+            let text = format!("attempt {}, score {} ppm", f.attempt, f.score_ppm);
             let winner = decided.or_else(|| state.lease.map(|lease| lease.epoch));
             ("leased", Some(f.by), Some(f.epoch), text, winner.is_some_and(|winner| winner != f.epoch))
         }
@@ -61,5 +61,9 @@ fn row(fact: &Fact, state: &State<'_>) -> HistoryRow {
         Fact::Stable(f) => ("stable", Some(f.by), None, format!("on {} disks", f.disks), state.stable != Some(f)),
         Fact::Unknown { kind, body } => ("unknown", None, None, format!("kind {kind}, {} bytes", body.len()), false),
     };
-    HistoryRow { fact: name, by, epoch, text, superseded }
+    let to = match fact {
+        Fact::Leased(lease) => Some(lease.to),
+        _ => None,
+    };
+    HistoryRow { fact: name, by, to, epoch, text, superseded }
 }

@@ -63,7 +63,7 @@ impl Nodes {
     pub(super) async fn start(&mut self, index: usize, ticket: Option<&str>) -> Result<(), CliError> {
         let data_dir = self.data_dir(index);
         if let Some(ticket) = ticket {
-            join::store(&data_dir, ticket, false)?;
+            join::store(&data_dir, ticket)?;
         }
         let log = File::create(self.log(index)).and_then(|log| Ok((log.try_clone()?, log)));
         let (out, err) = log.map_err(|error| failed("cannot write a log", error))?;
