@@ -57,7 +57,8 @@ impl Scheduler {
         if device == self.me {
             return self.is_able();
         }
-        self.peers.get(&device).is_some_and(|peer| peer.is_live() && peer.guard)
+        // Who has not been heard yet may be acting: that is found out within the patience.
+        self.peers.get(&device).is_some_and(|peer| (peer.is_live() || peer.life == Life::Unknown) && peer.guard)
     }
 
     /// Who acts on a task (rule 22).

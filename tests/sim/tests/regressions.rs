@@ -21,6 +21,7 @@ const FIXED: &[(Class, u64, &str)] = &[
     (Class::Join, 2574, "a device that had just joined began a keyed task again"),
     (Class::Join, 4017, "not found was said before all members were known"),
     (Class::Join, 4095, "not found was said before the first hello"),
+    (Class::Join, 5670, "a device that had just joined took over from one it had not met yet"),
     (Class::Mixed, 357, "an acknowledgement covered a missing frame"),
     (Class::Mixed, 2544, "the simulator did not tell a sleeping device that its disk works again"),
     (Class::SlowDisk, 442, "the simulator read before the last submit was answered"),
