@@ -64,7 +64,7 @@ fn a_task_whose_device_is_killed_is_leased_again_within_1_s_and_completes() {
 #[test]
 fn a_task_runs_again_when_acceptor_and_holder_are_killed_together() {
     let Some(mut lan) = Lan::cluster(4, &[]) else { return };
-    let id = lan.devices[0].submit(&["sleep", "-p", "duration=2", "--exclude-devices", NAMES[0], "--ack", "4"]);
+    let id = lan.devices[0].submit(&["sleep", "-p", "duration=4", "--exclude-devices", NAMES[0], "--ack", "3"]);
     let holder = lan.runner(0, &id);
     lan.devices[0].kill();
     lan.devices[holder].kill();

@@ -60,7 +60,14 @@ fn a_task_whose_device_lost_its_link_completes_elsewhere_and_stays_so_when_the_l
     for device in &lan.devices {
         let result = device.result(&id, PATIENCE);
         for field in ["status", "result", "device", "epoch", "attempt", "started_at", "finished_at"] {
-            assert_eq!(result[field], told[field], "{} changed {field}:\n{told:#}\n{result:#}", device.name);
+            let history = || device.say(&["history", &id]).out;
+            assert_eq!(
+                result[field],
+                told[field],
+                "{} changed {field}:\n{told:#}\n{result:#}\n{}",
+                device.name,
+                history()
+            );
         }
     }
     let shown = lan.devices[victim].show(&id).expect("it is there");
