@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::device::DeviceRecord;
-use crate::disk::{Disk, Placed};
+use crate::disk::Disk;
 use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
 use crate::entry::Entry;
 use crate::guardian::Guardian;
@@ -12,17 +12,12 @@ use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::input::Input;
 use crate::member::{Member, Members};
 use crate::message::Message;
-use crate::record::{self, Fact, Merged};
 use crate::rng::Rng;
 use crate::session::{Life, Peer, PendingAnswer, Sync};
 use crate::time::{Mono, Now, Span};
 use crate::timers::{Timer, Timers};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-/// A term this far above the highest known one is absurd and dropped with its fact: one such fact would end all leasing.
-const TERM_LEAP_MAX: Term = 1 << 20;
 
 /// What was dropped, for the operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -246,129 +241,22 @@ impl Scheduler {
         }
     }
 
-    /// Adds a fact of this device's own.
-    pub(crate) fn write(&mut self, task: TaskId, fact: Fact) {
-        self.merge(task, fact, None);
-    }
-
-    /// Adds a fact of another device's: one that `from` has on disk, or, without `from`, one that is merely known somewhere.
-    pub(crate) fn learn(&mut self, from: Option<DeviceId>, task: TaskId, fact: Fact) {
-        let absurd = match &fact {
-            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
-            Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
-            _ => false,
-        };
-        let spec = match &fact {
-            Fact::Submitted(submitted) => record::verify(task, submitted),
-            _ => None,
-        };
-        let is_submitted = matches!(fact, Fact::Submitted(_));
-        if absurd || (is_submitted && spec.is_none()) || (!is_submitted && !self.tasks.contains_key(&task)) {
-            self.counters.refused_facts += 1;
-            return;
-        }
-        if let Some(spec) = spec {
-            self.ensure_entry(task, Arc::new(spec));
-        }
-        self.merge(task, fact, from);
-    }
-
-    /// Makes room for a task that is new here.
-    pub(crate) fn ensure_entry(&mut self, task: TaskId, spec: Arc<crate::task::TaskSpec>) {
-        if let Some(key) = &spec.idempotency_key {
-            self.keys.entry(key.clone()).or_insert(task);
-        }
-        let now = self.now.mono;
-        self.tasks.entry(task).or_insert_with(|| Entry::new(spec, now));
-    }
-
-    fn merge(&mut self, task: TaskId, fact: Fact, from: Option<DeviceId>) {
-        let now = self.now.mono;
-        let Some(entry) = self.tasks.get_mut(&task) else { return };
-        let merged = entry.record.merge(fact.clone());
-        let slot = match merged {
-            Merged::New(slot) => {
-                entry.changed = now;
-                let key = fact.key().hash();
-                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, fact.clone()));
-                match &fact {
-                    Fact::Leased(lease) if lease.epoch > entry.lease_seen.0 => entry.lease_seen = (lease.epoch, now),
-                    Fact::Closed(closed) if closed.epoch > entry.closed_seen.0 => {
-                        entry.closed_seen = (closed.epoch, now);
-                    }
-                    _ => {}
-                }
-                slot
-            }
-            Merged::Known(slot) => slot,
-            Merged::Conflict(slot) => {
-                let kept = entry.record.get(slot).cloned().unwrap_or(fact.clone());
-                let key = kept.key().hash();
-                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, kept));
-                self.counters.conflicts += 1;
-                self.effects.push_back(Effect::Notify(Event::Alarm { task, what: "two values for one key" }));
-                slot
-            }
-            Merged::Ignored => return,
-        };
-        if let Some(from) = from
-            && let Some(entry) = self.tasks.get_mut(&task)
-        {
-            let copy = entry.copy_mut(from);
-            copy.stored |= 1 << slot;
-            copy.has = true;
-        }
-        self.dirty.insert(task);
-        if !matches!(merged, Merged::New(_)) {
-            return;
-        }
-        match &fact {
-            Fact::Leased(lease) => {
-                self.hear_of(from, lease.to, lease.to_inc);
-                self.hear_of(from, lease.by, lease.by_inc);
-                self.see_term(lease.epoch.term(), lease.by);
-                if lease.to == self.me {
-                    self.credits.leased(lease.by);
-                }
-            }
-            Fact::Settled(settled) => {
-                self.hear_of(from, settled.by, settled.by_inc);
-                self.see_term(settled.term, settled.by);
-            }
-            Fact::Closed(closed) => {
-                self.hear_of(from, closed.by, closed.by_inc);
-                self.notify(Event::Closed { task, epoch: closed.epoch });
-            }
-            Fact::Submitted(submitted) => {
-                self.hear_of(from, submitted.by, submitted.by_inc);
-                self.notify(Event::Submitted { task });
-            }
-            _ => {}
-        }
-    }
-
-    fn handle_persisted(&mut self, upto: u64) {
-        for placed in self.disk.persisted(upto) {
-            let Some(entry) = self.tasks.get_mut(&placed.task) else { continue };
-            if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
-                entry.durable |= 1 << placed.slot;
-                self.dirty.insert(placed.task);
-            }
-        }
-    }
-
     fn handle_storage(&mut self, healthy: bool) {
         if self.disk.healthy != healthy {
             self.disk.healthy = healthy;
-            if healthy && self.peers.values().any(|peer| peer.inc.is_some()) {
-                // Others took over meanwhile: ask before going on.
-                self.wake();
-            }
-            self.dirty_open();
-            self.view_changed();
-            let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
-            up.into_iter().for_each(|device| self.beat(device, false));
+            self.able_changed();
         }
+    }
+
+    /// The disk works again, or does not: others take over while it does not, so what goes on afterwards is a new life.
+    pub(crate) fn able_changed(&mut self) {
+        if self.is_able() && self.peers.values().any(|peer| peer.inc.is_some()) {
+            self.wake();
+        }
+        self.dirty_open();
+        self.view_changed();
+        let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
+        up.into_iter().for_each(|device| self.beat(device, false));
     }
 
     /// Learns of a member.
@@ -404,7 +292,7 @@ impl Scheduler {
     }
 
     pub(crate) fn see_term(&mut self, term: Term, by: DeviceId) {
-        if term <= self.seen_term.0.saturating_add(TERM_LEAP_MAX) {
+        if term <= self.seen_term.0.saturating_add(crate::keeper::TERM_LEAP_MAX) {
             self.seen_term = self.seen_term.max((term, by));
         }
     }

@@ -114,14 +114,34 @@ impl Entry {
     pub(crate) fn normalise(&mut self) -> Vec<FactKey> {
         let out = self.record.normalise();
         for (slot, _) in &out {
-            let bit = !(1 << slot);
-            self.durable &= bit;
-            for copy in &mut self.copies {
-                copy.stored &= bit;
-                copy.sent &= bit;
-            }
+            self.free(*slot);
         }
         out.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// Takes back the leases and settlements of `me` that are not on disk yet and so have never left; returns their keys.
+    pub(crate) fn take_back_decisions(&mut self, me: DeviceId) -> Vec<FactKey> {
+        let own = |fact: &Fact| match fact {
+            Fact::Leased(lease) => lease.by == me,
+            Fact::Settled(settled) => settled.by == me,
+            _ => false,
+        };
+        let unsent =
+            |slot: usize| (self.durable | self.copies.iter().fold(0, |all, c| all | c.stored)) & 1 << slot == 0;
+        let slots: Vec<_> =
+            self.record.slots().filter(|(slot, fact)| unsent(*slot) && own(fact)).map(|(slot, _)| slot).collect();
+        let keys = slots.iter().filter_map(|slot| self.record.take_back(*slot)).collect();
+        slots.into_iter().for_each(|slot| self.free(slot));
+        keys
+    }
+
+    fn free(&mut self, slot: usize) {
+        let bit = !(1 << slot);
+        self.durable &= bit;
+        for copy in &mut self.copies {
+            copy.stored &= bit;
+            copy.sent &= bit;
+        }
     }
 
     /// The devices that accepted it.

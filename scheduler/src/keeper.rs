@@ -2,6 +2,8 @@
 
 mod digest;
 mod home;
+mod merge;
 mod outbox;
 
 pub(crate) use home::rendezvous;
+pub(crate) use merge::TERM_LEAP_MAX;

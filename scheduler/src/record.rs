@@ -137,6 +137,13 @@ impl Record {
         Merged::New(slot)
     }
 
+    /// Takes out a fact that no other device can have seen; returns its key.
+    pub fn take_back(&mut self, slot: usize) -> Option<FactKey> {
+        let key = self.slots.get_mut(slot)?.take()?.key();
+        self.hash ^= key.hash();
+        Some(key)
+    }
+
     /// Brings the record into its normal form and returns what was taken out, with the slots that are free now (rule 9).
     pub fn normalise(&mut self) -> Vec<(usize, FactKey)> {
         // A set this small is its own normal form; most are, and never get further than this line.
@@ -184,9 +191,8 @@ impl Record {
         shed(settled, keep::SETTLED, true);
         shed(stable, keep::SETTLED, true);
         shed(others, keep::OTHERS * 4, false);
-        for (slot, key) in &out {
-            self.slots[*slot] = None;
-            self.hash ^= key.hash();
+        for (slot, _) in &out {
+            self.take_back(*slot);
         }
         out
     }

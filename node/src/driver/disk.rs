@@ -55,7 +55,7 @@ pub(super) struct Disk<W = Writer> {
     writes: VecDeque<Write>,
     /// Number and place of what the writer has, in order of number.
     flights: VecDeque<(u64, u64)>,
-    /// In order of place.
+    /// In order of place. Bounded by what peers send before they want to hear that it is stored; nothing is submitted meanwhile.
     held: VecDeque<Held>,
     mode: Mode,
 }

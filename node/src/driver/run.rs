@@ -125,11 +125,12 @@ impl Driver {
         self.feed(Input::Capacity(self.capacity.clone()));
         let sleep = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(sleep);
-        let mut planned = None;
+        // What the sleep was set to, until it is over.
+        let mut armed = None;
         while !self.has_stopped() {
             let wake = self.next_wake();
-            if wake != planned {
-                planned = wake;
+            if armed != Some(wake) {
+                armed = Some(wake);
                 let left = wake.map_or(SLEEP_MAX, |wake| Duration::from_micros(wake.since(clock::now().mono).0));
                 sleep.as_mut().reset(Instant::now() + left.min(SLEEP_MAX));
             }
@@ -149,7 +150,7 @@ impl Driver {
                         self.begin_stop(None);
                     }
                 },
-                () = &mut sleep => planned = None,
+                () = &mut sleep => armed = None,
             }
             self.take_turns();
             let now = clock::now().mono;

@@ -110,6 +110,7 @@ impl Scheduler {
 
     /// Begins a new incarnation: something may have happened that this device missed (rule 1). What runs for others stops (rule 26).
     pub(crate) fn wake(&mut self) {
+        self.take_back_decisions();
         self.inc = Incarnation { boots: self.inc.boots, wakes: self.inc.wakes + 1 };
         self.own.incarnation = self.inc;
         self.own.sequence = 0;

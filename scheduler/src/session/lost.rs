@@ -55,8 +55,6 @@ impl Scheduler {
         self.timers.clear(Timer::Beat(device));
         self.timers.clear(Timer::Silence(device));
         self.timers.clear(Timer::Digest(device));
-        let gone = self.peer_mut(device).heard + self.config.reserve_after;
-        self.timers.set(Timer::Reserve(device), gone.max(self.now.mono));
         self.unsend(device);
         self.credits.forget(device);
         self.view_changed();

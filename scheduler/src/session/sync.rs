@@ -231,9 +231,14 @@ impl Scheduler {
             };
             if !peer.is_confirmed_lost() {
                 peer.heard = now;
-            } else if !alone {
+                continue;
+            }
+            if !alone {
                 peer.give_up(None);
             }
+            // Only now is it certain when it was heard last: a veto counts, too.
+            let gone = peer.heard + self.config.reserve_after;
+            self.timers.set(Timer::Reserve(device), gone.max(now));
         }
         if !vetoed.is_empty() {
             self.timers.set(Timer::Sync, now + VETO_AGAIN);

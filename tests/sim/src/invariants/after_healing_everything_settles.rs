@@ -9,7 +9,12 @@ use std::collections::BTreeSet;
 /// The tasks that are not settled everywhere they should be, each with a word on why.
 #[must_use]
 pub fn open(world: &World) -> Vec<String> {
-    let mut open = Vec::new();
+    // A submit that is still on its way through a slow disk becomes a task that must end, too.
+    let mut open: Vec<String> = world
+        .pending
+        .iter()
+        .map(|(id, pending)| format!("command {id} at d{} has no answer", pending.device))
+        .collect();
     for (task, accepted) in &world.oracle.accepted {
         if !can_end(world, *task, accepted.disks) {
             continue;

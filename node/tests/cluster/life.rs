@@ -1,86 +1,10 @@
-//! Whole nodes in one process on loopback: they find each other, share work, restart, and stop without losing anything.
+//! They find each other, share work, restart, and stop without losing anything.
 
-use rc_node::driver::{DriverError, Handle, PeerReport, TaskReport};
-use rc_node::identity;
-use rc_node::node::{Node, NodeConfig, NodeError};
-use rc_scheduler::{DeviceId, NewTask, Status, TaskId, TaskSpec};
-use std::path::Path;
+use super::support::{Cluster, PATIENCE, config, result, stop, task, until, wait};
+use rc_node::driver::DriverError;
+use rc_node::node::{Node, NodeError};
+use rc_scheduler::{DeviceId, Reason, Status, TaskId};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
-
-/// Longest wait for anything; reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn config(dir: &Path, name: &str, peers: &[&Node]) -> NodeConfig {
-    let mut config = NodeConfig::new(dir, name);
-    config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
-    config.peers = peers.iter().flat_map(|node| node.listening()).collect();
-    config.mdns = false;
-    config.allow.remove("python_eval");
-    config
-}
-
-/// Data directories of one cluster.
-struct Cluster {
-    dirs: Vec<TempDir>,
-}
-
-impl Cluster {
-    async fn start(size: usize) -> (Self, Vec<Node>) {
-        let dirs: Vec<_> = (0..size).map(|_| tempfile::tempdir().unwrap()).collect();
-        let mut nodes: Vec<Node> = Vec::new();
-        for (n, dir) in dirs.iter().enumerate() {
-            if let Some(first) = nodes.first() {
-                let ticket = first.handle().invite().await.unwrap().parse().unwrap();
-                identity::join(dir.path(), &ticket).unwrap();
-            }
-            nodes.push(Node::start(config(dir.path(), &format!("n{n}"), &[])).await.unwrap());
-        }
-        for node in &nodes {
-            until(&node.handle(), "everybody is up and known", |peers| {
-                peers.len() == size && peers.iter().all(|peer| peer.state != "suspect" && peer.record.is_some())
-            })
-            .await;
-        }
-        (Self { dirs }, nodes)
-    }
-}
-
-async fn until(handle: &Handle, what: &str, enough: impl Fn(&[PeerReport]) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let peers = handle.peers().await.unwrap();
-        if enough(&peers) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "never happened: {what}; {peers:#?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-fn task(task_type: &str, payload: &str) -> NewTask {
-    let spec = TaskSpec { task_type: task_type.to_owned(), ..TaskSpec::default() };
-    NewTask { spec, payload: payload.as_bytes().into() }
-}
-
-async fn wait(handle: &Handle, id: TaskId) -> TaskReport {
-    let waited = tokio::time::timeout(PATIENCE, handle.wait(id)).await;
-    match waited {
-        Ok(report) => report.unwrap(),
-        Err(_) => panic!("still waiting: {:#?} {:#?}", handle.task(id).await, handle.history(id).await),
-    }
-}
-
-fn result(report: &TaskReport) -> serde_json::Value {
-    let body: serde_json::Value = serde_json::from_slice(&report.outcome.as_ref().unwrap().body).unwrap();
-    body["result"].clone()
-}
-
-async fn stop(nodes: Vec<Node>) {
-    for node in nodes {
-        tokio::time::timeout(PATIENCE, node.stop()).await.expect("a node stops");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_nodes_run_what_each_is_given() {
@@ -157,6 +81,64 @@ async fn a_restart_keeps_tasks_and_finds_the_others_again() {
     handle.cancel(long).await.unwrap();
     assert_eq!(wait(&handle, long).await.status, Status::Cancelled);
     nodes.push(after);
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_says_where_it_stands_and_why() {
+    let (_cluster, nodes) = Cluster::start(3).await;
+    let handle = nodes[2].handle();
+    let mut choosy = task("echo", "1");
+    choosy.spec.requirements.required_tags.insert("nowhere".to_owned());
+    let running = task("sleep", "{\"duration\":600}");
+    let ids = handle.submit(vec![choosy, running], None).await.unwrap().tasks;
+
+    let report = handle.task(ids[0]).await.unwrap();
+    assert_eq!((report.status, report.reason), (Status::Pending, Some(Reason::NoEligibleDevice)), "{report:#?}");
+    assert!(report.detail.as_deref().unwrap().contains("nowhere"), "{report:#?}");
+    let why = handle.explain(ids[0]).await.unwrap();
+    assert_eq!(why.rows.len(), 3);
+    assert!(why.rows.iter().all(|row| !row.unmet.is_empty() && !row.chosen), "{why:#?}");
+
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let report = handle.task(ids[1]).await.unwrap();
+        if report.status == Status::Running {
+            assert_eq!(report.attempts.last().unwrap().outcome, "running");
+            break;
+        }
+        assert!(Instant::now() < deadline, "{report:#?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for id in ids {
+        handle.cancel(id).await.unwrap();
+        assert_eq!(wait(&handle, id).await.status, Status::Cancelled);
+    }
+    let unknown = handle.task(TaskId([7; 16])).await;
+    assert!(matches!(unknown, Err(DriverError::NotFound)), "{unknown:?}");
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ran_on_a_node_that_stops_is_run_elsewhere() {
+    let (_cluster, mut nodes) = Cluster::start(3).await;
+    let handle = nodes[0].handle();
+    let only = nodes[2].id();
+    let mut first = task("sleep", "{\"duration\":1.5}");
+    first.spec.retry.max_retries = 0;
+    let ids = handle.submit(vec![first; 6], None).await.unwrap().tasks;
+    let deadline = Instant::now() + PATIENCE;
+    while nodes[2].handle().status().await.unwrap().running == 0 {
+        assert!(Instant::now() < deadline, "nothing was given to {only}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    nodes.remove(2).stop().await;
+    for id in ids {
+        let report = wait(&handle, id).await;
+        // Stopping is not the task's fault: it costs no attempt, even if there is only one.
+        assert_eq!(report.status, Status::Completed, "{report:#?}");
+        assert!(report.attempts.iter().all(|attempt| attempt.attempt == 1), "{report:#?}");
+    }
     stop(nodes).await;
 }
 

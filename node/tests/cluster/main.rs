@@ -1,0 +1,6 @@
+//! Whole nodes in one process on loopback.
+#![cfg(test)]
+
+mod life;
+mod speed;
+mod support;

@@ -1,0 +1,151 @@
+//! How a fact comes into a record: checked, merged, put on its way to the disk, and noted for what it shows of its writer.
+
+use crate::core::Scheduler;
+use crate::disk::Placed;
+use crate::effect::{Effect, Entry as DiskEntry, Event};
+use crate::entry::Entry;
+use crate::id::{DeviceId, TaskId, Term};
+use crate::record::{self, Fact, Merged};
+use crate::task::TaskSpec;
+use alloc::sync::Arc;
+
+/// A term this far above the highest known one is absurd and dropped with its fact: one such fact would end all leasing.
+pub(crate) const TERM_LEAP_MAX: Term = 1 << 20;
+
+impl Scheduler {
+    /// Adds a fact of this device's own.
+    pub(crate) fn write(&mut self, task: TaskId, fact: Fact) {
+        self.merge(task, fact, None);
+    }
+
+    /// Adds a fact of another device's: one that `from` has on disk, or, without `from`, one that is merely known somewhere.
+    pub(crate) fn learn(&mut self, from: Option<DeviceId>, task: TaskId, fact: Fact) {
+        let absurd = match &fact {
+            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
+            Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
+            _ => false,
+        };
+        let spec = match &fact {
+            Fact::Submitted(submitted) => record::verify(task, submitted),
+            _ => None,
+        };
+        let is_submitted = matches!(fact, Fact::Submitted(_));
+        if absurd || (is_submitted && spec.is_none()) || (!is_submitted && !self.tasks.contains_key(&task)) {
+            self.counters.refused_facts += 1;
+            return;
+        }
+        if let Some(spec) = spec {
+            self.ensure_entry(task, Arc::new(spec));
+        }
+        self.merge(task, fact, from);
+    }
+
+    /// Makes room for a task that is new here.
+    pub(crate) fn ensure_entry(&mut self, task: TaskId, spec: Arc<TaskSpec>) {
+        if let Some(key) = &spec.idempotency_key {
+            self.keys.entry(key.clone()).or_insert(task);
+        }
+        let now = self.now.mono;
+        self.tasks.entry(task).or_insert_with(|| Entry::new(spec, now));
+    }
+
+    /// Merges a fact and draws the first conclusions from it.
+    fn merge(&mut self, task: TaskId, fact: Fact, from: Option<DeviceId>) {
+        let now = self.now.mono;
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
+        let merged = entry.record.merge(fact.clone());
+        let slot = match merged {
+            Merged::New(slot) => {
+                entry.changed = now;
+                let key = fact.key().hash();
+                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, fact.clone()));
+                match &fact {
+                    Fact::Leased(lease) if lease.epoch > entry.lease_seen.0 => entry.lease_seen = (lease.epoch, now),
+                    Fact::Closed(closed) if closed.epoch > entry.closed_seen.0 => {
+                        entry.closed_seen = (closed.epoch, now);
+                    }
+                    _ => {}
+                }
+                slot
+            }
+            Merged::Known(slot) => slot,
+            Merged::Conflict(slot) => {
+                let kept = entry.record.get(slot).cloned().unwrap_or(fact.clone());
+                let key = kept.key().hash();
+                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, kept));
+                self.counters.conflicts += 1;
+                self.effects.push_back(Effect::Notify(Event::Alarm { task, what: "two values for one key" }));
+                slot
+            }
+            Merged::Ignored => return,
+        };
+        if let Some(from) = from
+            && let Some(entry) = self.tasks.get_mut(&task)
+        {
+            let copy = entry.copy_mut(from);
+            copy.stored |= 1 << slot;
+            copy.has = true;
+        }
+        self.dirty.insert(task);
+        if !matches!(merged, Merged::New(_)) {
+            return;
+        }
+        match &fact {
+            Fact::Leased(lease) => {
+                self.hear_of(from, lease.to, lease.to_inc);
+                self.hear_of(from, lease.by, lease.by_inc);
+                self.see_term(lease.epoch.term(), lease.by);
+                if lease.to == self.me {
+                    self.credits.leased(lease.by);
+                }
+            }
+            Fact::Settled(settled) => {
+                self.hear_of(from, settled.by, settled.by_inc);
+                self.see_term(settled.term, settled.by);
+            }
+            Fact::Closed(closed) => {
+                self.hear_of(from, closed.by, closed.by_inc);
+                self.notify(Event::Closed { task, epoch: closed.epoch });
+            }
+            Fact::Submitted(submitted) => {
+                self.hear_of(from, submitted.by, submitted.by_inc);
+                self.notify(Event::Submitted { task });
+            }
+            _ => {}
+        }
+    }
+
+    /// A write is safe: its facts may leave now.
+    pub(crate) fn handle_persisted(&mut self, upto: u64) {
+        let was_able = self.is_able();
+        if !was_able {
+            self.take_back_decisions();
+        }
+        for placed in self.disk.persisted(upto) {
+            let Some(entry) = self.tasks.get_mut(&placed.task) else { continue };
+            if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
+                entry.durable |= 1 << placed.slot;
+                self.dirty.insert(placed.task);
+            }
+        }
+        if !was_able && self.is_able() {
+            self.able_changed();
+        }
+    }
+
+    /// Others may have decided meanwhile: what this device decided and could not write in time has never left it, and must not now.
+    pub(crate) fn take_back_decisions(&mut self) {
+        for task in self.open.clone() {
+            let Some(entry) = self.tasks.get_mut(&task) else { continue };
+            let keys = entry.take_back_decisions(self.me);
+            if !keys.is_empty() {
+                let lease = entry.record.resolve().lease.map(|lease| lease.epoch);
+                entry.lease_seen = (lease.unwrap_or_default(), self.now.mono);
+                self.dirty.insert(task);
+            }
+            for key in keys {
+                self.disk.stage(DiskEntry::Forget(task, key));
+            }
+        }
+    }
+}
