@@ -1,5 +1,6 @@
 //! Devices die without notice: the one that runs a task, the one that accepted it, all of them.
 
+use crate::device::Device;
 use crate::lan::{Lan, NAMES, PATIENCE, note};
 use crate::wait::until;
 use serde_json::Value;
@@ -25,9 +26,9 @@ pub fn leased_again(lan: &Lan, asked: usize, id: &str, patience: Duration) -> (D
     (took, lan.host_of(&name))
 }
 
-/// Devices that a `history` names as ones that got a lease, in its order.
-pub fn leases_in_history(lan: &Lan, asked: usize, id: &str) -> Vec<String> {
-    let rows = lan.devices[asked].json(&["history", id]);
+/// What a `history` says of leases.
+pub fn leases_in_history(asked: &Device, id: &str) -> Vec<String> {
+    let rows = asked.json(&["history", id]);
     let leases = rows.as_array().expect("a list").iter().filter(|row| row["fact"] == "leased");
     let text = |row: &Value| row["text"].as_str().expect("a text").to_owned();
     leases.map(text).collect()
@@ -54,7 +55,7 @@ fn a_task_whose_device_is_killed_is_leased_again_within_1_s_and_completes() {
         let shown = lan.devices[asked].show(&id).expect("it is there");
         assert_eq!(attempts(&shown).len(), 2, "{shown:#}");
         assert_eq!(attempts(&shown)[0]["device"], NAMES[victim], "{shown:#}");
-        assert_eq!(leases_in_history(&lan, asked, &id).len(), 2);
+        assert_eq!(leases_in_history(&lan.devices[asked], &id).len(), 2);
         assert!(took <= LEASE_TIME_MAX, "{took:?}");
         lan.start(&[victim]);
         lan.all_see_all();
@@ -92,7 +93,7 @@ fn the_result_is_there_when_the_device_that_accepted_the_task_was_killed() {
     assert_eq!(results[0]["epoch"], results[1]["epoch"]);
     // It lived on where it ran, so that there was no reason to run it twice.
     assert_eq!(results[0]["device"], NAMES[holder]);
-    assert_eq!(leases_in_history(&lan, 1, &id).len(), 1);
+    assert_eq!(leases_in_history(&lan.devices[1], &id).len(), 1);
     // The device that was away learns how it ended.
     lan.start(&[0]);
     let result = lan.devices[0].result(&id, PATIENCE);

@@ -67,7 +67,8 @@ fn ip(line: &str) {
     feed("ip", &line.split_whitespace().collect::<Vec<_>>(), "");
 }
 
-fn mac(host: usize) -> String {
+/// The hardware address of a host's interface.
+pub fn mac(host: usize) -> String {
     format!("02:00:00:00:00:{:02x}", host + 1)
 }
 
