@@ -40,6 +40,8 @@ pub struct TaskReport {
     pub device: Option<DeviceId>,
     /// Every lease known, oldest first.
     pub attempts: Vec<AttemptReport>,
+    /// The lease whose end was decided to be the task's, when one was.
+    pub decided: Option<Epoch>,
     /// The outcome that counts, when it is settled with one.
     pub outcome: Option<Outcome>,
     /// Why it failed, when it did.
@@ -48,6 +50,17 @@ pub struct TaskReport {
     pub disks: u32,
     /// Percent done, as the running attempt says.
     pub progress: Option<u8>,
+}
+
+impl TaskReport {
+    /// The attempt that counts: the one that was decided on, else the last. A later lease of another side of a split does not.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&AttemptReport> {
+        match self.decided {
+            Some(epoch) => self.attempts.iter().find(|attempt| attempt.epoch == epoch),
+            None => self.attempts.last(),
+        }
+    }
 }
 
 /// One lease of a task.

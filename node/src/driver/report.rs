@@ -62,6 +62,7 @@ fn build(view: View<'_>, id: TaskId, record: &Record, spec: Option<TaskSpec>, no
         submitted_wall_ms: state.submitted.map_or(0, |submitted| submitted.wall_ms),
         device: holder.or_else(|| state.lease.map(|lease| lease.to)),
         attempts: attempts::attempts(record, &state, live.as_ref()),
+        decided,
         outcome: state.outcome.filter(|_| reportable).cloned(),
         error: if reportable { error(&state) } else { None },
         disks: state.stable.filter(|_| reportable).map_or(0, |stable| stable.disks),

@@ -81,6 +81,7 @@ impl Fake {
                 outcome: "running".into(),
                 late: false,
             }],
+            decided: None,
             outcome: None,
             error: None,
             disks: 0,

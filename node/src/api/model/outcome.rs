@@ -89,11 +89,11 @@ impl ResultView {
     /// Of a task, settled or not.
     #[must_use]
     pub fn new(report: &TaskReport, names: &dyn DeviceNames) -> Self {
-        let last = report.attempts.last();
+        let counts = report.attempt();
         let outcome = report.outcome.as_ref();
         let body = outcome.map(body).unwrap_or_default();
-        let started = outcome.map_or_else(|| last.and_then(|a| a.started_wall_ms), |o| Some(o.started_wall_ms));
-        let finished = outcome.map_or_else(|| last.and_then(|a| a.finished_wall_ms), |o| Some(o.finished_wall_ms));
+        let started = outcome.map_or_else(|| counts.and_then(|a| a.started_wall_ms), |o| Some(o.started_wall_ms));
+        let finished = outcome.map_or_else(|| counts.and_then(|a| a.finished_wall_ms), |o| Some(o.finished_wall_ms));
         let error = report.error.as_ref().or_else(|| outcome.and_then(|outcome| outcome.error.as_ref()));
         Self {
             task_id: report.id.to_string(),
@@ -104,8 +104,8 @@ impl ResultView {
             error: error.map(|(class, message)| ErrorView { class: class.word().to_owned(), message: message.clone() }),
             device: report.device.map(|device| names.name(device)),
             device_id: report.device.map(|device| device.to_string()),
-            attempt: last.map(|attempt| attempt.attempt),
-            epoch: last.map(|attempt| attempt.epoch.0),
+            attempt: counts.map(|attempt| attempt.attempt),
+            epoch: counts.map(|attempt| attempt.epoch.0),
             progress: report.progress,
             resource_usage: body.resource_usage,
             submitted_at: Some(report.submitted_wall_ms).filter(|ms| *ms > 0).map(rfc3339),

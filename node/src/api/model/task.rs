@@ -195,7 +195,7 @@ impl TaskView {
     /// A line of a list.
     #[must_use]
     pub fn new(report: &TaskReport, names: &dyn DeviceNames) -> Self {
-        let last = report.attempts.last();
+        let counts = report.attempt();
         let spec = report.spec.as_ref();
         Self {
             task_id: report.id.to_string(),
@@ -207,11 +207,11 @@ impl TaskView {
             device: report.device.map(|device| names.name(device)),
             device_id: report.device.map(|device| device.to_string()),
             priority: spec.map(|spec| spec.priority.word().to_owned()),
-            attempt: last.map(|attempt| attempt.attempt),
+            attempt: counts.map(|attempt| attempt.attempt),
             progress: report.progress,
             submitted_at: submitted_at(report),
-            started_at: last.and_then(|a| a.started_wall_ms).map(rfc3339),
-            finished_at: last.and_then(|a| a.finished_wall_ms).map(rfc3339),
+            started_at: counts.and_then(|a| a.started_wall_ms).map(rfc3339),
+            finished_at: counts.and_then(|a| a.finished_wall_ms).map(rfc3339),
             error: error(report),
             disks: report.disks,
             trace_id: trace_id(report.id),

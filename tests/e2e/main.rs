@@ -1,0 +1,6 @@
+//! The binary on loopback, as everyone can run it: no root, no network, less than a minute. Imports nothing of ours.
+
+#[path = "../rig/device.rs"]
+mod device;
+#[path = "../rig/wait.rs"]
+mod wait;

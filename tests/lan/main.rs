@@ -1,0 +1,13 @@
+//! Scenarios on a LAN: the real binary on hosts made of network namespaces. They need root, `ip` and `nft`; without, they say so and pass,
+//! except in CI. They import nothing of ours: what they know is the command line.
+
+#[path = "../rig/device.rs"]
+mod device;
+mod discovery;
+mod failure;
+mod lan;
+mod net;
+mod outage;
+mod split;
+#[path = "../rig/wait.rs"]
+mod wait;
