@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 /// What [`crate::Scheduler::poll`] returns.
 #[derive(Clone, PartialEq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "an output is moved once and never kept")]
+#[expect(clippy::large_enum_variant, reason = "almost every output is an effect, and none is kept")]
 pub enum Output {
     /// Do this.
     Effect(Effect),

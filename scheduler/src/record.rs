@@ -33,8 +33,10 @@ mod keep {
     pub(super) const OK_OUTCOMES: usize = 4;
     /// Settlements and their stable marks: the highest terms of the highest round.
     pub(super) const SETTLED: usize = 4;
-    /// Acceptors, askers, unknown facts: the smallest keys.
+    /// Acceptors, askers, unknown facts: the smallest keys of each kind; of those who begin again the highest rounds.
     pub(super) const OTHERS: usize = 4;
+    /// Ends of dependencies: the smallest keys.
+    pub(super) const DEPENDENCIES: usize = 16;
 }
 
 /// The facts known of one task.
@@ -72,6 +74,9 @@ impl Record {
     pub fn from_facts(facts: impl IntoIterator<Item = Fact>) -> Self {
         let mut record = Self::default();
         for fact in facts {
+            if record.is_full() {
+                record.normalise();
+            }
             record.merge(fact);
         }
         record
@@ -111,6 +116,12 @@ impl Record {
         self.hash
     }
 
+    /// No slot is free. The normal form always has free ones, so a full record is brought into it before the next fact is merged.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.slots.len() == SLOTS_MAX && self.slots.iter().all(Option::is_some)
+    }
+
     /// Adds a fact. Commutative, associative and idempotent together with [`Record::normalise`].
     pub fn merge(&mut self, fact: Fact) -> Merged {
         let key = fact.key();
@@ -146,8 +157,11 @@ impl Record {
 
     /// Brings the record into its normal form and returns what was taken out, with the slots that are free now (rule 9).
     pub fn normalise(&mut self) -> Vec<(usize, FactKey)> {
-        // A set this small is its own normal form; most are, and never get further than this line.
-        if self.facts().count() <= keep::SETTLED + 2 {
+        // A record with so few of each kind, of the first round, is its own normal form; most are, and never get further than this.
+        let mut counts = [0usize; FactKey::KINDS];
+        self.facts().for_each(|fact| counts[fact.key().kind()] += 1);
+        let again = self.facts().any(|fact| matches!(fact, Fact::Reopened(_)));
+        if !again && counts.iter().all(|count| *count <= keep::OTHERS) {
             return Vec::new();
         }
         let mut out = Vec::new();
@@ -157,7 +171,8 @@ impl Record {
         let mut good = Vec::new();
         let mut settled = Vec::new();
         let mut stable = Vec::new();
-        let mut others = Vec::new();
+        let (mut submitted, mut cancels, mut reopened) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut dependencies, mut unknown) = (Vec::new(), Vec::new());
         for (slot, fact) in self.slots() {
             let key = fact.key();
             match fact {
@@ -170,10 +185,11 @@ impl Record {
                 Fact::Stable(f) if f.round < round => out.push((slot, key)),
                 Fact::Settled(_) => settled.push((key, slot)),
                 Fact::Stable(_) => stable.push((key, slot)),
-                Fact::DepDone(_) => {}
-                Fact::Submitted(_) | Fact::CancelAsked(_) | Fact::Reopened(_) | Fact::Unknown { .. } => {
-                    others.push((key, slot));
-                }
+                Fact::DepDone(_) => dependencies.push((key, slot)),
+                Fact::Submitted(_) => submitted.push((key, slot)),
+                Fact::CancelAsked(_) => cancels.push((key, slot)),
+                Fact::Reopened(_) => reopened.push((key, slot)),
+                Fact::Unknown { .. } => unknown.push((key, slot)),
             }
         }
         let mut shed = |mut list: Vec<(FactKey, usize)>, limit: usize, highest: bool| {
@@ -190,7 +206,11 @@ impl Record {
         shed(good, keep::OK_OUTCOMES, false);
         shed(settled, keep::SETTLED, true);
         shed(stable, keep::SETTLED, true);
-        shed(others, keep::OTHERS * 4, false);
+        shed(submitted, keep::OTHERS, false);
+        shed(cancels, keep::OTHERS, false);
+        shed(reopened, keep::OTHERS, true);
+        shed(unknown, keep::OTHERS, false);
+        shed(dependencies, keep::DEPENDENCIES, false);
         for (slot, _) in &out {
             self.take_back(*slot);
         }

@@ -3,8 +3,6 @@
 
 mod fact;
 mod message;
-#[cfg(test)]
-mod tests;
 
 pub use fact::{decode_fact, encode_fact};
 pub use message::{decode, decode_record, encode, encode_record};

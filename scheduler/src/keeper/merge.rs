@@ -53,6 +53,11 @@ impl Scheduler {
     fn merge(&mut self, task: TaskId, fact: Fact, from: Option<DeviceId>) {
         let now = self.now.mono;
         let Some(entry) = self.tasks.get_mut(&task) else { return };
+        if entry.record.is_full() {
+            for key in entry.normalise() {
+                self.disk.stage(DiskEntry::Forget(task, key));
+            }
+        }
         let merged = entry.record.merge(fact.clone());
         let slot = match merged {
             Merged::New(slot) => {

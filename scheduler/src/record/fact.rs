@@ -257,6 +257,25 @@ impl Fact {
 }
 
 impl FactKey {
+    /// How many kinds of keys there are.
+    pub const KINDS: usize = 9;
+
+    /// The number of its kind, from 0.
+    #[must_use]
+    pub const fn kind(&self) -> usize {
+        match self {
+            Self::Submitted(..) => 0,
+            Self::Leased(..) => 1,
+            Self::Closed(..) => 2,
+            Self::CancelAsked(..) => 3,
+            Self::Reopened(..) => 4,
+            Self::DepDone(..) => 5,
+            Self::Settled(..) => 6,
+            Self::Stable(..) => 7,
+            Self::Unknown(..) => 8,
+        }
+    }
+
     /// A 64-bit hash for digests. Not cryptographic: digests repair, they prove nothing.
     #[must_use]
     pub fn hash(&self) -> u64 {

@@ -1,1 +1,186 @@
+//! What sets of facts mean, as a table.
 
+use super::*;
+use crate::id::{DeviceId, Epoch, Incarnation};
+use crate::task::{ErrorClass, Status};
+use crate::time::Span;
+use alloc::string::ToString;
+use alloc::vec;
+
+const INC: Incarnation = Incarnation { boots: 1, wakes: 0 };
+
+fn device(n: u8) -> DeviceId {
+    DeviceId([n; 16])
+}
+
+fn epoch(n: u32) -> Epoch {
+    Epoch::new(1, n, 7)
+}
+
+fn submitted(by: u8) -> Fact {
+    let by = device(by);
+    Fact::Submitted(Submitted {
+        by,
+        by_inc: INC,
+        number: 1,
+        nonce: 0,
+        wall_ms: 0,
+        spec: [].as_slice().into(),
+        payload: [].as_slice().into(),
+    })
+}
+
+fn leased(n: u32) -> Fact {
+    let (to, by) = (device(2), device(1));
+    Fact::Leased(Leased { epoch: epoch(n), to, to_inc: INC, by, by_inc: INC, attempt: 1, losses: 0, score_ppm: 0 })
+}
+
+fn closed(n: u32, close: Close) -> Fact {
+    Fact::Closed(Closed { epoch: epoch(n), by: device(2), by_inc: INC, close })
+}
+
+fn finished(n: u32, error: Option<ErrorClass>) -> Fact {
+    let error = error.map(|class| (class, "why".to_string()));
+    let outcome =
+        Outcome { error, body: [].as_slice().into(), started_wall_ms: 0, finished_wall_ms: 0, run: Span::ZERO };
+    closed(n, Close::Finished(outcome))
+}
+
+fn settled(term: u32, by: u8, verdict: Verdict) -> Fact {
+    Fact::Settled(Settled { round: 0, term, by: device(by), by_inc: INC, verdict })
+}
+
+fn stable(term: u32, by: u8) -> Fact {
+    Fact::Stable(Stable { round: 0, term, by: device(by), disks: 2 })
+}
+
+fn cancel() -> Fact {
+    Fact::CancelAsked(CancelAsked { by: device(3) })
+}
+
+#[test]
+fn status_follows_from_the_facts() {
+    let lost = Released::Stale;
+    let failed = Verdict::Failed { class: ErrorClass::Task, message: "why".to_string(), epoch: Some(epoch(0)) };
+    let table = [
+        ("accepted", vec![], Status::Pending),
+        ("leased", vec![leased(0)], Status::Assigned),
+        ("given back", vec![leased(0), closed(0, Close::Released(lost))], Status::Queued),
+        ("failed once", vec![leased(0), finished(0, Some(ErrorClass::Network))], Status::Retrying),
+        ("leased again", vec![leased(0), finished(0, Some(ErrorClass::Network)), leased(1)], Status::Assigned),
+        ("done, not decided", vec![leased(0), finished(0, None)], Status::Running),
+        (
+            "decided, not stable",
+            vec![leased(0), finished(0, None), settled(1, 1, Verdict::Result(epoch(0)))],
+            Status::Running,
+        ),
+        (
+            "stable",
+            vec![leased(0), finished(0, None), settled(1, 1, Verdict::Result(epoch(0))), stable(1, 1)],
+            Status::Completed,
+        ),
+        (
+            "stable, outcome missing",
+            vec![leased(0), settled(1, 1, Verdict::Result(epoch(0))), stable(1, 1)],
+            Status::Assigned,
+        ),
+        ("cancel asked", vec![cancel()], Status::Cancelling),
+        ("cancel asked while it runs", vec![leased(0), cancel()], Status::Cancelling),
+        ("cancelled", vec![cancel(), settled(1, 1, Verdict::Cancelled), stable(1, 1)], Status::Cancelled),
+        (
+            "cancelled too late",
+            vec![leased(0), finished(0, None), cancel(), settled(1, 1, Verdict::Result(epoch(0))), stable(1, 1)],
+            Status::Completed,
+        ),
+        (
+            "failed",
+            vec![leased(0), finished(0, Some(ErrorClass::Task)), settled(1, 1, failed), stable(1, 1)],
+            Status::Failed,
+        ),
+        (
+            "out of time",
+            vec![
+                leased(0),
+                finished(0, Some(ErrorClass::Timeout)),
+                settled(1, 1, Verdict::Timeout(epoch(0))),
+                stable(1, 1),
+            ],
+            Status::Timeout,
+        ),
+    ];
+    for (name, facts, status) in table {
+        let record = Record::from_facts([submitted(1)].into_iter().chain(facts));
+        assert_eq!(record.resolve().status(), status, "{name}");
+    }
+}
+
+#[test]
+fn of_two_decisions_the_stable_one_wins_then_the_higher_term() {
+    let table = [
+        ("higher term", vec![settled(1, 1, Verdict::Cancelled), settled(2, 2, Verdict::Timeout(epoch(0)))], 2),
+        (
+            "same term, higher device",
+            vec![settled(2, 1, Verdict::Cancelled), settled(2, 2, Verdict::Timeout(epoch(0)))],
+            2,
+        ),
+        ("stable", vec![settled(1, 1, Verdict::Cancelled), stable(1, 1), settled(2, 2, Verdict::Timeout(epoch(0)))], 1),
+        (
+            "both stable",
+            vec![
+                settled(1, 1, Verdict::Cancelled),
+                stable(1, 1),
+                settled(2, 2, Verdict::Timeout(epoch(0))),
+                stable(2, 2),
+            ],
+            2,
+        ),
+        (
+            "a mark of another decision",
+            vec![settled(1, 1, Verdict::Cancelled), stable(2, 1), settled(2, 2, Verdict::Timeout(epoch(0)))],
+            2,
+        ),
+    ];
+    for (name, facts, by) in table {
+        let record = Record::from_facts(facts);
+        assert_eq!(record.resolve().settled.map(|end| end.by), Some(device(by)), "{name}");
+    }
+}
+
+#[test]
+fn a_later_life_or_another_device_does_not_close_a_lease() {
+    let other = Closed {
+        epoch: epoch(0),
+        by: device(2),
+        by_inc: Incarnation { boots: 2, wakes: 0 },
+        close: Close::Released(Released::Stale),
+    };
+    let record = Record::from_facts([submitted(1), leased(0), Fact::Closed(other)]);
+    assert!(record.resolve().closed.is_none());
+}
+
+#[test]
+fn the_good_outcome_of_the_lowest_lease_counts_even_while_a_later_one_runs() {
+    let record =
+        Record::from_facts([submitted(1), leased(0), leased(1), leased(2), finished(1, None), finished(0, None)]);
+    let state = record.resolve();
+    assert_eq!(state.good.map(|(epoch, _)| epoch), Some(epoch(0)));
+    assert_eq!(state.lease.map(|lease| lease.epoch), Some(epoch(2)));
+}
+
+#[test]
+fn two_values_for_one_key_leave_the_same_one_in_any_order() {
+    let (a, b) = (finished(0, None), finished(0, Some(ErrorClass::Task)));
+    let mut forward = Record::from_facts([a.clone()]);
+    assert!(matches!(forward.merge(b.clone()), Merged::Conflict(_)));
+    let backward = Record::from_facts([b, a]);
+    assert_eq!(forward, backward);
+}
+
+#[test]
+fn a_new_round_sheds_the_decisions_of_the_one_before() {
+    let again = Fact::Reopened(Reopened { round: 1, by: device(3), settled_term: 1 });
+    let mut record = Record::from_facts([submitted(1), settled(1, 1, Verdict::Cancelled), stable(1, 1), again]);
+    assert_eq!(record.normalise().len(), 2);
+    assert_eq!(record.resolve().status(), Status::Pending);
+    assert_eq!(record.resolve().round, 1);
+}

@@ -1,0 +1,291 @@
+//! One call: what is to be done after it, exactly. Effects are written as one line each; beats, gossip and notices are left out.
+
+use rc_scheduler::*;
+
+const ME: u8 = 1;
+const PEER: u8 = 2;
+
+fn device(n: u8) -> DeviceId {
+    DeviceId([n; 16])
+}
+
+const INC: Incarnation = Incarnation { boots: 1, wakes: 0 };
+
+struct Core {
+    core: Scheduler,
+    now: Now,
+}
+
+impl Core {
+    fn new() -> Self {
+        Self::of(ME)
+    }
+
+    fn of(me: u8) -> Self {
+        let now = Now { mono: Mono(1_000_000), wall_ms: 1_700_000_000_000 };
+        let durable = Durable { incarnation: INC, ..Durable::default() };
+        let core = Scheduler::restore(device(me), Config::default(), [7; 32], durable, now).expect("counted up");
+        let mut it = Self { core, now };
+        it.drain();
+        let capacity =
+            Capacity { max_concurrent_tasks: 1, task_types: ["echo".to_owned()].into(), ..Capacity::default() };
+        it.does(Input::Capacity(capacity));
+        it.persisted();
+        it
+    }
+
+    /// In session with one peer that is synced, says what it has, and has answered the questions of the beginning.
+    fn with_peer() -> Self {
+        let mut it = Self::new();
+        it.does(Input::PeerUp(device(PEER)));
+        let hello =
+            |known| Hello { incarnation: INC, protocol: 1, members_hash: 0, given_up: None, known, reply: false };
+        it.says(Message::Hello(hello(Some(INC))));
+        it.persisted();
+        let beat = Beat {
+            incarnation: INC,
+            number: 1,
+            echo: 1,
+            reply: true,
+            guard: true,
+            take: true,
+            synced: true,
+            held: 0,
+            held_hash: 0,
+        };
+        it.says(Message::Beat(beat));
+        assert!(it.core.view().is_synced());
+        it
+    }
+
+    fn drain(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while let Output::Effect(effect) = self.core.poll() {
+            effects.push(effect);
+        }
+        self.core.check_invariants().expect("after every input");
+        effects
+    }
+
+    fn effects(&mut self, input: Input) -> Vec<Effect> {
+        self.now.mono = self.now.mono + Span::from_ms(1);
+        self.core.handle(self.now, input);
+        self.drain()
+    }
+
+    fn does(&mut self, input: Input) -> Vec<String> {
+        self.effects(input).iter().filter_map(line).collect()
+    }
+
+    fn says(&mut self, message: Message) -> Vec<String> {
+        self.does(Input::Message { from: device(PEER), message })
+    }
+
+    /// Everything handed to the disk is safe.
+    fn persisted(&mut self) -> Vec<String> {
+        self.does(Input::Persisted { upto: u64::MAX })
+    }
+
+    fn submit(&mut self, spec: TaskSpec) -> Vec<String> {
+        let tasks = vec![NewTask { spec, payload: b"{}".as_slice().into() }];
+        self.does(Input::Command { id: 1, command: Command::Submit { tasks, disks: None } })
+    }
+
+    fn task(&self) -> TaskId {
+        self.core.view().tasks().next().expect("one task")
+    }
+
+    fn status(&self) -> Status {
+        self.core.view().record(self.task()).expect("it is kept").resolve().status()
+    }
+}
+
+fn echo() -> TaskSpec {
+    TaskSpec { task_type: "echo".to_owned(), side_effects: true, ..TaskSpec::default() }
+}
+
+fn fact(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Submitted(_) => "submitted",
+        Fact::Leased(_) => "leased",
+        Fact::Closed(Closed { close: Close::Finished(_), .. }) => "finished",
+        Fact::Closed(Closed { close: Close::Released(why), .. }) => match why {
+            Released::Superseded => "released superseded",
+            Released::Stale => "released stale",
+            Released::Refused { .. } => "refused",
+            Released::Isolated => "released isolated",
+            Released::Drained => "released drained",
+        },
+        Fact::CancelAsked(_) => "cancel",
+        Fact::Settled(_) => "settled",
+        Fact::Stable(_) => "stable",
+        _ => "other",
+    }
+}
+
+fn line(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Persist { entries, .. } => {
+            let names: Vec<_> = entries
+                .iter()
+                .map(|entry| match entry {
+                    Entry::Fact(_, it) => fact(it),
+                    Entry::Member(_) => "member",
+                    Entry::Forget(..) => "forget",
+                    Entry::Drop(_) => "drop",
+                })
+                .collect();
+            format!("persist {}", names.join(", "))
+        }
+        Effect::Send { message, .. } => match message {
+            Message::Beat(_) | Message::Record(_) => return None,
+            Message::Facts(frame) => {
+                let names: Vec<_> = frame.facts.iter().map(|(_, it)| fact(it)).collect();
+                format!("send facts {}", names.join(", "))
+            }
+            Message::Stored(_) => "send stored".to_owned(),
+            Message::Hello(hello) => format!("send hello {}", hello.incarnation),
+            Message::Ask(_) => "send ask".to_owned(),
+            Message::Members(_) => "send members".to_owned(),
+            other => format!("send {other:?}"),
+        },
+        Effect::Start(start) => format!("start attempt {}", start.attempt),
+        Effect::Stop { why, .. } => format!("stop {why:?}"),
+        Effect::Reply { reply, .. } => match reply {
+            Reply::Accepted { disks, .. } => format!("reply accepted on {}", disks.len()),
+            Reply::Status(_, status) => format!("reply {status}"),
+            other => format!("reply {other:?}"),
+        },
+        Effect::Gossip(_) | Effect::Notify(_) => return None,
+    })
+}
+
+fn outcome(error: Option<ErrorClass>) -> Outcome {
+    let error = error.map(|class| (class, "why".to_owned()));
+    Outcome { error, body: b"{}".as_slice().into(), started_wall_ms: 0, finished_wall_ms: 0, run: Span::from_ms(5) }
+}
+
+#[test]
+fn alone_a_submit_is_written_before_anything_else_happens() {
+    let mut core = Core::new();
+    assert_eq!(core.submit(echo()), ["persist submitted, leased"]);
+    assert_eq!(core.persisted(), ["start attempt 1", "reply accepted on 1"]);
+    assert_eq!(core.status(), Status::Assigned);
+}
+
+#[test]
+fn alone_an_end_is_told_when_it_is_on_disk() {
+    let mut core = Core::new();
+    core.submit(echo());
+    core.persisted();
+    let (task, epoch) = core.core.view().running().next().expect("it runs");
+    let ended = |error| Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome(error)) };
+    assert_eq!(core.does(ended(None)), ["persist finished, settled"]);
+    assert_eq!(core.status(), Status::Running);
+    assert_eq!(core.persisted(), ["persist stable"]);
+    assert_eq!(core.status(), Status::Completed);
+    assert_eq!(core.does(ended(None)), [""; 0], "an attempt ends once");
+    assert_eq!(core.core.view().counters().dropped, 1);
+}
+
+#[test]
+fn a_cancel_is_a_request_until_the_holder_has_let_go() {
+    let mut core = Core::new();
+    core.submit(echo());
+    core.persisted();
+    let (task, epoch) = core.core.view().running().next().expect("it runs");
+    let cancel = core.does(Input::Command { id: 2, command: Command::Cancel(task) });
+    assert_eq!(cancel, ["stop Cancelled", "reply cancelling", "persist cancel"]);
+    let stopped = AttemptEvent::Ended(outcome(Some(ErrorClass::Preempted)));
+    assert_eq!(core.does(Input::Attempt { task, epoch, event: stopped }), ["persist released superseded, settled"]);
+    core.persisted();
+    assert_eq!(core.status(), Status::Cancelled);
+}
+
+#[test]
+fn a_bad_submit_changes_nothing() {
+    let mut core = Core::new();
+    let refused = core.submit(TaskSpec::default());
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].contains("NoTaskType"), "{refused:?}");
+    assert_eq!(core.core.view().kept_tasks(), 0);
+}
+
+#[test]
+fn with_a_peer_a_submit_waits_for_its_disk() {
+    let mut core = Core::with_peer();
+    assert_eq!(core.submit(echo()), ["persist submitted, leased"]);
+    assert_eq!(core.persisted(), ["start attempt 1", "send facts submitted, leased"]);
+    assert_eq!(core.says(Message::Stored(Stored { upto: u64::MAX })), ["reply accepted on 2"]);
+}
+
+#[test]
+fn a_link_is_greeted_and_a_hello_is_answered_with_questions() {
+    let mut core = Core::new();
+    assert_eq!(core.does(Input::PeerUp(device(PEER))), ["send hello 1.0"]);
+    let hello = Hello { incarnation: INC, protocol: 1, members_hash: 0, given_up: None, known: None, reply: true };
+    assert_eq!(core.says(Message::Hello(hello)), ["send hello 1.0", "send members", "persist member"]);
+}
+
+#[test]
+fn whoever_was_given_up_begins_a_new_life_and_asks() {
+    let mut core = Core::with_peer();
+    let hello =
+        Hello { incarnation: INC, protocol: 1, members_hash: 0, given_up: Some(INC), known: Some(INC), reply: true };
+    let effects = core.says(Message::Hello(hello));
+    assert!(effects.contains(&"send hello 1.1".to_owned()), "{effects:?}");
+    assert!(effects.contains(&"send ask".to_owned()), "{effects:?}");
+    assert!(!core.core.view().is_synced());
+}
+
+/// What another device would send of a task that it leased to this one.
+fn lease_to_me(to_inc: Incarnation) -> (TaskId, Vec<(TaskId, Fact)>) {
+    let mut other = Core::of(PEER);
+    other.submit(echo());
+    let task = other.task();
+    let mut facts: Vec<Fact> = other.core.view().record(task).expect("it is kept").facts().cloned().collect();
+    let epoch = Epoch::new(9, 0, 1);
+    let (to, by) = (device(ME), device(PEER));
+    facts.retain(|fact| matches!(fact, Fact::Submitted(_)));
+    facts.push(Fact::Leased(Leased { epoch, to, to_inc, by, by_inc: INC, attempt: 1, losses: 0, score_ppm: 0 }));
+    (task, facts.into_iter().map(|fact| (task, fact)).collect())
+}
+
+#[test]
+fn a_lease_to_this_life_is_started_and_acknowledged_when_it_is_on_disk() {
+    let mut core = Core::with_peer();
+    let (_, facts) = lease_to_me(INC);
+    let effects = core.says(Message::Facts(Facts { frame: 1, first: 1, facts }));
+    assert_eq!(effects, ["start attempt 1", "persist submitted, leased"]);
+    assert_eq!(core.persisted(), ["send stored"]);
+}
+
+#[test]
+fn a_lease_to_an_earlier_life_is_given_back() {
+    let mut core = Core::with_peer();
+    let (_, facts) = lease_to_me(Incarnation { boots: 0, wakes: 9 });
+    let effects = core.says(Message::Facts(Facts { frame: 1, first: 1, facts }));
+    assert_eq!(effects, ["persist submitted, leased, released stale"]);
+}
+
+#[test]
+fn nothing_is_acknowledged_past_a_missing_frame() {
+    let mut core = Core::with_peer();
+    let (_, facts) = lease_to_me(INC);
+    let submitted = facts[..1].to_vec();
+    assert_eq!(
+        core.says(Message::Facts(Facts { frame: 1, first: 1, facts: submitted.clone() })),
+        ["persist submitted"]
+    );
+    assert_eq!(core.persisted(), ["send stored"]);
+    let frame = Message::Facts(Facts { frame: 3, first: 2, facts: submitted });
+    assert_eq!(core.says(frame), ["send Resend(Resend)"]);
+    assert_eq!(core.persisted(), [""; 0]);
+}
+
+#[test]
+fn a_disk_that_refuses_refuses_submits() {
+    let mut core = Core::new();
+    core.does(Input::Storage { healthy: false });
+    assert_eq!(core.submit(echo()), ["reply Refused(Storage)"]);
+}
