@@ -123,6 +123,10 @@ impl Lan {
             let shown = self.devices[asked].show(id)?;
             match (shown["status"].as_str(), shown["device"].as_str()) {
                 (Some("running"), Some(name)) => Ok(self.host_of(name)),
+                (_, Some(name)) => {
+                    let holder = self.devices[self.host_of(name)].show(id).map(|shown| shown["status"].clone());
+                    Err(format!("{shown:#}\nwhile its holder, {name}, says {holder:?}"))
+                }
                 _ => Err(format!("{shown:#}")),
             }
         });
