@@ -40,6 +40,8 @@ pub struct Scheduler {
     pub(crate) rng: Rng,
     pub(crate) timers: Timers,
     pub(crate) members: Members,
+    /// When they last changed here; long ago if that was before this start.
+    pub(crate) members_changed: Mono,
     pub(crate) tasks: BTreeMap<TaskId, Entry>,
     /// Those whose end cannot be told yet.
     pub(crate) open: BTreeSet<TaskId>,
@@ -85,6 +87,7 @@ impl Scheduler {
             rng: Rng::new(seed),
             timers: Timers::default(),
             members: Members::default(),
+            members_changed: Mono(0),
             tasks: BTreeMap::new(),
             open: BTreeSet::new(),
             dirty: BTreeSet::new(),
@@ -262,12 +265,13 @@ impl Scheduler {
     /// Learns of a member.
     pub(crate) fn learn_member(&mut self, member: Member) {
         let Some(merged) = self.members.merge(member) else { return };
+        self.members_changed = self.now.mono;
         self.disk.stage(DiskEntry::Member(merged));
         // Homes depend on it, so nobody should learn of it late.
         let sessions: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session).map(|(id, _)| *id).collect();
         sessions.into_iter().for_each(|device| self.send(device, Message::Members(Vec::from([merged]))));
-        if merged.device != self.me {
-            self.peer_mut(merged.device);
+        if merged.device != self.me && self.peer_mut(merged.device).life == Life::Unknown {
+            self.timers.set_earlier(Timer::Silence(merged.device), self.now.mono + self.config.patience);
         }
         self.dirty_open();
     }

@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 
 /// What [`crate::Scheduler::poll`] returns.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "an output is moved once and never kept")]
 pub enum Output {
     /// Do this.
     Effect(Effect),

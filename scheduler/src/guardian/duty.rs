@@ -57,7 +57,8 @@ impl Scheduler {
         if device == self.me {
             return self.is_able();
         }
-        self.peers.get(&device).is_some_and(|peer| peer.is_live() && peer.guard)
+        // Who has not been heard yet may be acting: that is found out within the patience.
+        self.peers.get(&device).is_some_and(|peer| (peer.is_live() || peer.life == Life::Unknown) && peer.guard)
     }
 
     /// Who acts on a task (rule 22).
@@ -124,11 +125,19 @@ impl Scheduler {
             };
         }
         match (end, state.lease) {
-            (End::NoLease, _) | (_, None) => Duty::Lease,
+            (End::NoLease, _) | (_, None) => self.first_lease(entry),
             (End::Open(at), _) => Duty::Wait(at),
             (End::Over, Some(lease)) => self.after_loss(lease, None),
             (End::Closed(closed), Some(lease)) => self.after_close(task, entry, lease, closed),
         }
+    }
+
+    /// Who begins a keyed task follows from the members alone, so whoever has just learned of one waits until the others have, too: one
+    /// of them may have begun it.
+    fn first_lease(&self, entry: &Entry) -> Duty {
+        let due = self.members_changed + self.config.beat;
+        let keyed = entry.spec.idempotency_key.is_some();
+        if keyed && self.now.mono < due && self.members.present().count() > 1 { Duty::Wait(due) } else { Duty::Lease }
     }
 
     fn stability(&self, entry: &Entry, state: &State<'_>) -> Duty {

@@ -31,7 +31,7 @@ struct Pending {
     waiting: BTreeSet<DeviceId>,
     found: BTreeMap<TaskId, Record>,
     more: bool,
-    silent: Vec<DeviceId>,
+    answered: BTreeSet<DeviceId>,
     until: Mono,
 }
 
@@ -113,11 +113,11 @@ impl Scheduler {
         let until = self.now.mono + self.query_patience();
         let full = self.queries.pending.len() >= QUERIES_MAX;
         let waiting = if full { BTreeSet::new() } else { up };
-        let silent = self.members.present().filter(|id| *id != self.me && !waiting.contains(id)).collect();
         for device in &waiting {
             self.send(*device, Message::Query(Query { id, about: about.clone() }));
         }
-        let pending = Pending { command, purpose, waiting, found, more: false, silent, until };
+        let answered = BTreeSet::new();
+        let pending = Pending { command, purpose, waiting, found, more: false, answered, until };
         self.queries.pending.insert(id, pending);
         self.timers.set_earlier(Timer::Query, until);
         self.finish_query(id);
@@ -136,6 +136,7 @@ impl Scheduler {
         if !pending.waiting.remove(&from) {
             return;
         }
+        pending.answered.insert(from);
         pending.more |= reply.more;
         let whole = matches!(pending.purpose, Purpose::Cancel(_));
         for (task, fact) in &reply.facts {
@@ -159,7 +160,6 @@ impl Scheduler {
             if let Some(pending) = self.queries.pending.get_mut(&id)
                 && pending.waiting.remove(&device)
             {
-                pending.silent.push(device);
                 self.finish_query(id);
             }
         }
@@ -171,7 +171,7 @@ impl Scheduler {
         let due: Vec<_> = self.queries.pending.iter().filter(|(_, q)| now >= q.until).map(|(id, _)| *id).collect();
         for id in due {
             if let Some(pending) = self.queries.pending.get_mut(&id) {
-                pending.silent.extend(core::mem::take(&mut pending.waiting));
+                pending.waiting.clear();
             }
             self.finish_query(id);
         }
@@ -186,6 +186,10 @@ impl Scheduler {
         }
         let Some(pending) = self.queries.pending.remove(&id) else { return };
         let facts = |record: &Record| -> Vec<Fact> { record.facts().cloned().collect() };
+        // Those that became known while the question was under way, or whose hello has yet to come, have not answered, either.
+        let left = |id: &DeviceId| self.members.get(*id).is_some_and(|member| member.retired || member.revoked);
+        let silent: Vec<_> =
+            self.peers.keys().copied().filter(|id| !left(id) && !pending.answered.contains(id)).collect();
         let reply = match pending.purpose {
             Purpose::Cancel(task) if self.tasks.contains_key(&task) => {
                 self.ask_cancel(task);
@@ -193,13 +197,13 @@ impl Scheduler {
             }
             Purpose::Read(task) | Purpose::Cancel(task) => match pending.found.get(&task) {
                 Some(record) => Reply::Found { task, facts: facts(record) },
-                None if pending.silent.is_empty() => Reply::NotFound,
-                None => Reply::Unknown(pending.silent),
+                None if silent.is_empty() => Reply::NotFound,
+                None => Reply::Unknown(silent),
             },
             Purpose::Many(limit) => {
                 let more = pending.more || pending.found.len() > limit;
                 let tasks = pending.found.iter().rev().take(limit).map(|(task, record)| (*task, facts(record)));
-                Reply::Tasks { tasks: tasks.collect(), silent: pending.silent, more }
+                Reply::Tasks { tasks: tasks.collect(), silent, more }
             }
         };
         self.reply(pending.command, reply);

@@ -17,7 +17,7 @@ pub struct State<'a> {
     pub closed: Option<&'a Closed>,
     /// The good outcome that counts: the one of the lowest lease.
     pub good: Option<(Epoch, &'a Outcome)>,
-    /// The decision of this round, if there is one.
+    /// The decision of this round, if there is one: a stable one before others, then that of the highest term.
     pub settled: Option<&'a Settled>,
     /// That the decision may be reported.
     pub stable: Option<&'a Stable>,
@@ -64,20 +64,29 @@ impl Record {
                         state.good = Some((f.epoch, outcome));
                     }
                 }
-                Fact::Settled(f) if f.round == state.round && state.settled.is_none_or(|best| f.beats(best)) => {
-                    state.settled = Some(f);
+                Fact::Settled(f) if f.round == state.round => {
+                    // What is stable may have been told; what is not has been told to nobody, and gives way.
+                    let stable = self.stable(f);
+                    let wins = |best: &Settled| match (stable.is_some(), state.stable.is_some()) {
+                        (mine, theirs) if mine != theirs => mine,
+                        _ => f.beats(best),
+                    };
+                    if state.settled.is_none_or(wins) {
+                        (state.settled, state.stable) = (Some(f), stable);
+                    }
                 }
                 _ => {}
             }
         }
-        if let Some(settled) = state.settled {
-            state.outcome = settled.verdict.epoch().and_then(|epoch| self.outcome(epoch));
-            state.stable = self.facts().find_map(|fact| match fact {
-                Fact::Stable(f) if f.round == settled.round && f.term == settled.term && f.by == settled.by => Some(f),
-                _ => None,
-            });
-        }
+        state.outcome = state.settled.and_then(|settled| settled.verdict.epoch()).and_then(|epoch| self.outcome(epoch));
         state
+    }
+
+    fn stable(&self, settled: &Settled) -> Option<&Stable> {
+        self.facts().find_map(|fact| match fact {
+            Fact::Stable(f) if f.round == settled.round && f.term == settled.term && f.by == settled.by => Some(f),
+            _ => None,
+        })
     }
 
     /// The outcome of a lease, if it ran to an end.

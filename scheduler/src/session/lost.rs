@@ -35,10 +35,12 @@ impl Scheduler {
     /// The deadline of a peer's silence has come.
     pub(crate) fn silence_due(&mut self, device: DeviceId) {
         let Some(peer) = self.peers.get(&device) else { return };
-        let due = peer.heard + self.config.dead;
-        if peer.life != Life::Up {
-            return;
-        }
+        let due = match peer.life {
+            Life::Up => peer.heard + self.config.dead,
+            // A member that never came, since this device learned of it.
+            Life::Unknown => self.now.mono,
+            Life::Lost { .. } | Life::Vetoed { .. } => return,
+        };
         if self.now.mono >= due {
             self.lose(device, false);
         } else {

@@ -37,6 +37,10 @@ impl World {
             Fault::Freeze(device) => self.sleep(device, false),
             Fault::Wake(device) => self.wake(device),
             Fault::Disk(device, slow) => self.devices[device].disk.slow = slow,
+            Fault::Full(device, _) if self.devices[device].asleep_since.is_some() => {
+                // Nobody tells a device that sleeps; it finds out when it wakes.
+                self.devices[device].inbox.push((1_005, Event::Fault(fault)));
+            }
             Fault::Full(device, full) => {
                 if self.devices[device].disk.full != full {
                     self.devices[device].disk.full = full;
@@ -111,6 +115,7 @@ impl World {
         for device in 0..n {
             self.devices[device].disk.slow = 0;
             self.devices[device].doom = None;
+            self.devices[device].inbox.retain(|(_, event)| !matches!(event, Event::Fault(_)));
             self.wake(device);
             self.fault(Fault::Full(device, false));
             self.boot(device);
