@@ -24,7 +24,7 @@ fn exec_exits_as_the_command_did() {
     let said = finish(node.command(&["exec", "-i", "--", "tr", "a-z", "A-Z"]), b"loud");
     assert_eq!((said.code, said.out.as_str()), (0, "LOUD"), "{said:?}");
     let said = node.say(&["exec", "--", "/no/such/program"]);
-    assert!(said.code == 125 && said.err.contains("/no/such/program"), "{said:?}");
+    assert!(said.code == 127 && said.err.contains("/no/such/program"), "{said:?}");
 }
 
 #[test]

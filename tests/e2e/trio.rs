@@ -2,7 +2,6 @@
 
 use crate::device::Device;
 use crate::wait::until;
-use serde_json::Value;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -59,15 +58,16 @@ impl Trio {
         }
     }
 
-    /// Waits until one of the others runs a task that the first accepted; which.
+    /// Waits until a task that the first accepted runs, and returns the node that runs it, which is asked itself: it knows first.
     pub fn runner(&self, id: &str) -> usize {
-        let (name, _) = until("it runs", PATIENCE, || {
+        let (at, _) = until("it runs", PATIENCE, || {
             let shown = self.nodes[0].show(id)?;
-            match (&shown["status"], shown["device"].as_str()) {
-                (Value::String(status), Some(name)) if status == "running" => Ok(name.to_owned()),
-                _ => Err(format!("{shown:#}")),
-            }
+            let name = shown["device"].as_str().ok_or_else(|| format!("{shown:#}"))?;
+            let at = NAMES.iter().position(|known| *known == name).expect("one of three");
+            let own = self.nodes[at].show(id)?;
+            let runs = own["status"] == "running" && own["device"] == name;
+            if runs { Ok(at) } else { Err(format!("{own:#}")) }
         });
-        NAMES.iter().position(|known| *known == name).expect("one of three")
+        at
     }
 }
