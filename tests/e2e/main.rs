@@ -2,5 +2,9 @@
 
 #[path = "../rig/device.rs"]
 mod device;
+mod exec;
+mod input;
+mod survival;
+mod trio;
 #[path = "../rig/wait.rs"]
 mod wait;

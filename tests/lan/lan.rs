@@ -117,14 +117,15 @@ impl Lan {
         self.devices.iter().position(|device| device.name == name).expect("a device of the test")
     }
 
-    /// Waits until a task runs, and returns the host that runs it.
+    /// Waits until a task runs, and returns the host that runs it, which is asked itself: it knows first.
     pub fn runner(&self, asked: usize, id: &str) -> usize {
         let (host, _) = until("the task runs", PATIENCE, || {
             let shown = self.devices[asked].show(id)?;
-            match (shown["status"].as_str(), shown["device"].as_str()) {
-                (Some("running"), Some(name)) => Ok(self.host_of(name)),
-                _ => Err(format!("{shown:#}")),
-            }
+            let name = shown["device"].as_str().ok_or_else(|| format!("{shown:#}"))?;
+            let host = self.host_of(name);
+            let own = self.devices[host].show(id)?;
+            let runs = own["status"] == "running" && own["device"] == name;
+            if runs { Ok(host) } else { Err(format!("{own:#}")) }
         });
         host
     }

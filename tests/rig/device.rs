@@ -56,7 +56,8 @@ impl Device {
         }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// The command line with these arguments, for this device.
+    pub fn command(&self, args: &[&str]) -> Command {
         let binary = env!("CARGO_BIN_EXE_rc-node");
         let mut command = match self.prefix.split_first() {
             None => Command::new(binary),
@@ -127,30 +128,7 @@ impl Device {
 
     /// Runs a verb.
     pub fn say(&self, args: &[&str]) -> Said {
-        self.say_with(args, b"")
-    }
-
-    /// Runs a verb with this on its standard input.
-    pub fn say_with(&self, args: &[&str], stdin: &[u8]) -> Said {
-        // Files, not pipes: nothing has to be read while it runs.
-        let mut files = [(); 3].map(|()| tempfile::tempfile().expect("a temporary file"));
-        files[0].write_all(stdin).expect("room");
-        files[0].rewind().expect("a file");
-        let [stdin, stdout, stderr] = files.each_ref().map(|file| file.try_clone().expect("a file"));
-        let mut child = self.command(args).stdin(stdin).stdout(stdout).stderr(stderr).spawn().expect("it starts");
-        let deadline = Instant::now() + COMMAND_TIME_MAX;
-        let status = loop {
-            match child.try_wait().expect("a child") {
-                Some(status) => break status,
-                None if Instant::now() > deadline => {
-                    child.kill().expect("it can be killed");
-                    break child.wait().expect("a child");
-                }
-                None => std::thread::sleep(Duration::from_millis(3)),
-            }
-        };
-        let [_, out, err] = files.each_mut().map(read);
-        Said { code: status.code().unwrap_or(-1), out, err }
+        finish(self.command(args), b"")
     }
 
     /// Runs a verb that must succeed and returns the JSON that it prints.
@@ -203,6 +181,29 @@ impl Device {
         assert!(ended, "{}: no end of {id} within {patience:?}: {said:?}\n{:#}", self.name, self.json(&["show", id]));
         said.json()
     }
+}
+
+/// Runs a command with this on its standard input, to its end, but not for ever.
+pub fn finish(mut command: Command, stdin: &[u8]) -> Said {
+    // Files, not pipes: nothing has to be read while it runs.
+    let mut files = [(); 3].map(|()| tempfile::tempfile().expect("a temporary file"));
+    files[0].write_all(stdin).expect("room");
+    files[0].rewind().expect("a file");
+    let [stdin, stdout, stderr] = files.each_ref().map(|file| file.try_clone().expect("a file"));
+    let mut child = command.stdin(stdin).stdout(stdout).stderr(stderr).spawn().expect("it starts");
+    let deadline = Instant::now() + COMMAND_TIME_MAX;
+    let status = loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                child.kill().expect("it can be killed");
+                break child.wait().expect("a child");
+            }
+            None => std::thread::sleep(Duration::from_millis(3)),
+        }
+    };
+    let [_, out, err] = files.each_mut().map(read);
+    Said { code: status.code().unwrap_or(-1), out, err }
 }
 
 fn read(file: &mut File) -> String {

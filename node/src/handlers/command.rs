@@ -194,8 +194,10 @@ fn not_started(error: LaunchError) -> TaskError {
         return TaskError::new(ErrorClass::ResourceExhausted, error.to_string());
     };
     let failed = |code: i32| {
-        let result = json!({ "return_code": code, "stdout": "", "stderr": "" });
-        TaskError::task(format!("cannot start `{program}`: {source}")).with_result(result)
+        let why = format!("cannot start `{program}`: {source}");
+        // A shell would say so there, and `exec` prints nothing else.
+        let result = json!({ "return_code": code, "stdout": "", "stderr": format!("rc-node: {why}\n") });
+        TaskError::task(why).with_result(result)
     };
     match source.kind() {
         ErrorKind::NotFound => failed(127),

@@ -11,6 +11,11 @@ fn duration(text: &str) -> Result<Duration, units::UnitError> {
     units::parse_duration(text)
 }
 
+/// An empty one, as from an unset variable, would begin every id.
+fn id(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("an id has at least one character") } else { Ok(text.to_owned()) }
+}
+
 #[derive(Args, Debug, Clone)]
 pub(in crate::cli) struct OutputArgs {
     /// How to print
@@ -65,7 +70,7 @@ pub(in crate::cli) struct PsArgs {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct IdArgs {
     /// The task: its id, the first characters of it, or `last`
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = id)]
     pub(in crate::cli) id: String,
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
@@ -80,7 +85,7 @@ pub(in crate::cli) struct ResultArgs {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct WaitArgs {
     /// The tasks: ids, first characters of ids, or `last`
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, value_parser = id)]
     pub(in crate::cli) ids: Vec<String>,
     /// Give up after this long, e.g. 90s [default: never]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -92,7 +97,7 @@ pub(in crate::cli) struct WaitArgs {
 #[derive(Args, Debug)]
 pub(in crate::cli) struct CancelArgs {
     /// The tasks: ids, first characters of ids, or `last`
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, value_parser = id)]
     pub(in crate::cli) ids: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
