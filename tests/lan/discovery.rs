@@ -91,11 +91,11 @@ fn two_clusters_and_a_stranger_share_a_lan_and_never_mix() {
         }
     }
     for (group, id) in groups.iter().zip(&ids) {
-        for host in 0..5 {
+        for (host, device) in lan.devices.iter().enumerate() {
             if group.contains(&host) {
-                assert_eq!(lan.devices[host].result(id, PATIENCE)["result"], group[0], "{}", NAMES[host]);
+                assert_eq!(device.result(id, PATIENCE)["result"], group[0], "{}", device.name);
             } else {
-                assert_eq!(lan.devices[host].say(&["result", id]).code, 3, "{} knows another cluster's", NAMES[host]);
+                assert_eq!(device.say(&["result", id]).code, 3, "{} knows another cluster's", device.name);
             }
         }
     }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -52,6 +53,23 @@ pub fn missing() -> Option<String> {
     }
 }
 
+/// Removes what a run that was itself killed has left: namespaces that name a process which is no more, and the nodes in them.
+fn sweep() {
+    let said = |args: &[&str]| Command::new("ip").args(args).output().map(|output| output.stdout).unwrap_or_default();
+    let listed = String::from_utf8_lossy(&said(&["netns", "list"])).into_owned();
+    for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
+        let owner = name.strip_prefix("rc").and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
+        let Some(owner) = owner.filter(|owner| !Path::new(&format!("/proc/{owner}")).exists()) else { continue };
+        let inside = String::from_utf8_lossy(&said(&["netns", "pids", name])).into_owned();
+        for process in inside.split_whitespace() {
+            // It may end by itself meanwhile.
+            let _ = Command::new("kill").args(["-9", process]).output();
+        }
+        eprintln!("removing {name}, which process {owner} left behind");
+        said(&["netns", "delete", name]);
+    }
+}
+
 /// Runs a program with this on its standard input; it must succeed.
 fn feed(program: &str, args: &[&str], input: &str) {
     let mut command = Command::new(program);
@@ -75,6 +93,7 @@ pub fn mac(host: usize) -> String {
 impl Net {
     /// So many hosts on one bridge.
     pub fn new(hosts: usize, family: Family) -> Self {
+        sweep();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // Made before anything is, so that whatever was made is removed if the rest fails.
         let net = Self { tag: format!("rc{}-{count}", std::process::id()), hosts, family };
