@@ -12,6 +12,7 @@ use crate::queue::Queue;
 use crate::time::Mono;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What this device keeps as a holder of leases.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +36,8 @@ pub(crate) struct Run {
     pub(crate) inc: Incarnation,
     pub(crate) by: DeviceId,
     pub(crate) phase: Phase,
-    pub(crate) live_told: bool,
+    /// Who was told the latest of it.
+    pub(crate) live_told: Vec<DeviceId>,
     pub(crate) started_wall_ms: Option<u64>,
     pub(crate) started: Mono,
     pub(crate) percent: Option<u8>,

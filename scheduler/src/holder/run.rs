@@ -84,7 +84,7 @@ impl Scheduler {
             inc: lease.to_inc,
             by: lease.by,
             phase: Phase::Waiting,
-            live_told: false,
+            live_told: Vec::new(),
             started_wall_ms: None,
             started: self.now.mono,
             percent: None,
@@ -161,7 +161,7 @@ impl Scheduler {
             AttemptEvent::Progress { percent, text } => {
                 run.percent = percent;
                 run.text.clone_from(&text);
-                run.live_told = false;
+                run.live_told.clear();
                 self.notify(Event::Progress { task, epoch, percent, text });
             }
             AttemptEvent::Ended(outcome) => {
@@ -255,13 +255,15 @@ impl Scheduler {
         held.fold((0, 0), |(count, hash), (task, run)| (count + 1, hash ^ lease_hash(*task, run.epoch)))
     }
 
-    /// Tells a granter how its longer attempts are getting on; goes with the beat.
+    /// Tells a keeper how the longer attempts of its tasks are getting on; goes with the beat.
     pub(crate) fn send_live(&mut self, to: DeviceId) {
         let now = self.now.mono;
         let mut news = Vec::new();
         for (task, run) in &mut self.holder.runs {
-            if run.by == to && run.phase == Phase::Running && !run.live_told && now.since(run.started) >= LIVE_AFTER {
-                run.live_told = true;
+            let keeps = self.tasks.get(task).is_some_and(|entry| entry.stored_by(to) != 0);
+            let long = run.phase == Phase::Running && now.since(run.started) >= LIVE_AFTER;
+            if long && (keeps || run.by == to) && !run.live_told.contains(&to) {
+                run.live_told.push(to);
                 news.push(Live {
                     task: *task,
                     epoch: run.epoch,

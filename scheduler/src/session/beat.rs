@@ -13,15 +13,19 @@ const MISMATCHES: u8 = 3;
 impl Scheduler {
     /// Sends a beat. The answer to a beat is sent at once, so the pair needs one timer, and the one that answers waits longer.
     pub(crate) fn beat(&mut self, to: DeviceId, reply: bool) {
+        if !self.peers.get(&to).is_some_and(|peer| peer.session) {
+            return;
+        }
+        // What is due once a beat is done here, for of the two only one side's timer ever comes.
+        self.send_live(to);
+        self.check_frames(to);
+        self.give_back_overdue(to);
         let (held, held_hash) = self.held_of(to);
         let (now, incarnation) = (self.now.mono, self.inc);
         let synced = self.sync.done && !self.has_old_runs();
         let guard = self.is_able();
         let take = guard && self.own.capacity.blocked.is_empty();
         let peer = self.peer_mut(to);
-        if !peer.session {
-            return;
-        }
         // A beat must not overtake the facts that say what became of the leases of an earlier life.
         let synced = synced && peer.outbox.is_empty() && peer.comparing.is_none();
         let number = peer.next_beat(now);
@@ -76,9 +80,6 @@ impl Scheduler {
 
     /// It is time to beat.
     pub(crate) fn beat_due(&mut self, to: DeviceId) {
-        self.send_live(to);
-        self.check_frames(to);
-        self.give_back_overdue(to);
         match self.peers.get(&to) {
             Some(peer) if peer.session => self.beat(to, false),
             Some(peer) if peer.link => {

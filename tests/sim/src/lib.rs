@@ -20,5 +20,5 @@ pub mod world;
 
 pub use class::Class;
 pub use plan::Plan;
-pub use run::{Report, run};
+pub use run::{Report, run, stage};
 pub use trace::Detail;

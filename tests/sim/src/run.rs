@@ -2,7 +2,7 @@
 
 use crate::class::Class;
 use crate::clock::SECOND;
-use crate::fault::CALM_BEFORE;
+use crate::fault::{CALM_BEFORE, Timed};
 use crate::invariants::{self, Broken};
 use crate::plan::Plan;
 use crate::trace::Detail;
@@ -50,6 +50,19 @@ pub fn run(plan: &Plan, detail: Detail, filter: Option<String>) -> Report {
         accepted: world.oracle.accepted.len(),
         tail: world.trace.tail().map(str::to_owned).collect(),
     }
+}
+
+/// Runs a plan with these faults in place of those that its class draws, after `prepare` has changed what it likes. The class still
+/// says by which promises the run is judged.
+///
+/// # Errors
+/// The promise that was broken.
+pub fn stage(plan: &Plan, faults: Vec<Timed>, prepare: impl FnOnce(&mut World)) -> Result<World, Failure> {
+    let mut world = World::new(plan.clone(), Detail::Hash, None);
+    world.replace_faults(faults);
+    prepare(&mut world);
+    live(&mut world);
+    world.failure.take().map_or(Ok(world), Err)
 }
 
 fn live(world: &mut World) {

@@ -106,6 +106,22 @@ impl Queue {
         self.heap.pop().map(|queued| (queued.at, queued.event))
     }
 
+    /// Takes out all faults, in order of time.
+    pub fn take_faults(&mut self) -> Vec<(Micros, Fault)> {
+        let (faults, others): (Vec<_>, Vec<_>) =
+            self.heap.drain().partition(|queued| matches!(queued.event, Event::Fault(_)));
+        self.heap = others.into();
+        let mut faults: Vec<_> = faults
+            .into_iter()
+            .filter_map(|queued| match queued.event {
+                Event::Fault(fault) => Some((queued.at, queued.order, fault)),
+                _ => None,
+            })
+            .collect();
+        faults.sort_by_key(|(at, order, _)| (*at, *order));
+        faults.into_iter().map(|(at, _, fault)| (at, fault)).collect()
+    }
+
     /// Drops events that do not satisfy `keep`.
     pub fn retain(&mut self, keep: impl Fn(&Event) -> bool) {
         self.heap.retain(|queued| keep(&queued.event));

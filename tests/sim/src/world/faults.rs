@@ -3,7 +3,7 @@
 use super::World;
 use super::event::Event;
 use crate::clock::SECOND;
-use crate::fault::Fault;
+use crate::fault::{Fault, Timed};
 use rc_scheduler::Input;
 
 impl World {
@@ -67,6 +67,20 @@ impl World {
             }
             Fault::Hang(hang) => self.weather.hang = hang,
         }
+    }
+
+    /// Puts other faults in the place of those that were drawn; the first start of each device stays.
+    pub(crate) fn replace_faults(&mut self, faults: Vec<Timed>) {
+        let mut first = vec![true; self.n()];
+        let begun = self.queue.take_faults();
+        for (at, fault) in begun {
+            if let Fault::Boot(device) = fault
+                && std::mem::take(&mut first[device])
+            {
+                self.queue.push(at, Event::Fault(fault));
+            }
+        }
+        faults.into_iter().for_each(|(at, fault)| self.queue.push(at, Event::Fault(fault)));
     }
 
     fn doom(&mut self, device: usize, effects: u32, power: bool) {
