@@ -132,12 +132,19 @@ impl Scheduler {
         }
     }
 
-    /// Who begins a keyed task follows from the members alone, so whoever has just learned of one waits until the others have, too: one
-    /// of them may have begun it.
+    /// A beat's pause before the first lease, where another device may be about to write it. Who begins a keyed task follows from the
+    /// members alone, so whoever has just learned of one waits until the others have, too. And an heir that has just been given a
+    /// record waits to hear who else has: of those that got it at the same moment, only one is the first.
     fn first_lease(&self, entry: &Entry) -> Duty {
-        let due = self.members_changed + self.config.beat;
-        let keyed = entry.spec.idempotency_key.is_some();
-        if keyed && self.now.mono < due && self.members.present().count() > 1 { Duty::Wait(due) } else { Duty::Lease }
+        let since = if entry.spec.idempotency_key.is_some() {
+            if self.members.present().count() > 1 { self.members_changed } else { return Duty::Lease }
+        } else if entry.acceptors().any(|by| by == self.me) {
+            return Duty::Lease;
+        } else {
+            entry.since
+        };
+        let due = since + self.config.beat;
+        if self.now.mono < due { Duty::Wait(due) } else { Duty::Lease }
     }
 
     fn stability(&self, entry: &Entry, state: &State<'_>) -> Duty {

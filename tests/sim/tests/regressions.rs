@@ -28,6 +28,7 @@ const FIXED: &[(Class, u64, &str)] = &[
     (Class::SlowDisk, 512, "a disk that had been silent went on without asking"),
     (Class::SlowDisk, 634, NOT_NOTED),
     (Class::SlowDisk, 2455, "a lease that a silent disk had held up left when it came back"),
+    (Class::SlowDisk, 14_328, "two heirs that got a record at the same moment both began it"),
 ];
 
 #[test]
