@@ -52,8 +52,11 @@ impl Scheduler {
             add(lease.to);
             add(lease.by);
         }
-        if state.stable.is_none() && !entry.home.1.iter().all(|device| self.in_reserve(*device)) {
-            let live = self.members.keepers().filter(|device| self.in_reserve(*device));
+        // As long as nobody else has it, a short absence is too long.
+        let single = !entry.copies.iter().any(|copy| copy.has);
+        let there = |device: DeviceId| if single { self.is_here(device) } else { self.in_reserve(device) };
+        if state.stable.is_none() && !entry.home.1.iter().all(|device| there(*device)) {
+            let live = self.members.keepers().filter(|device| there(*device));
             first(live, task, 2).into_iter().for_each(&mut add);
         }
         let relays: Vec<_> = targets.iter().filter_map(|device| self.relay_to(*device)).collect();
@@ -64,6 +67,10 @@ impl Scheduler {
         }
         targets.retain(|device| *device != self.me);
         targets
+    }
+
+    fn is_here(&self, device: DeviceId) -> bool {
+        device == self.me || self.peers.get(&device).is_some_and(|peer| peer.is_up())
     }
 
     /// Whether a device counts as there for the choice of keepers in reserve: a short absence does not move copies.

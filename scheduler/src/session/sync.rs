@@ -1,7 +1,7 @@
 //! Ask before acting: after a start, a wake or a loss, a device acts on other people's tasks only when every reachable keeper has
 //! told it what it missed, and nobody hears the device it lost (rules 20, 21).
 
-use super::Life;
+use super::{Life, Peer};
 use crate::core::Scheduler;
 use crate::id::{DeviceId, Incarnation, Term};
 use crate::message::{Answer, Ask, Message};
@@ -139,8 +139,10 @@ impl Scheduler {
             if !asker.session {
                 continue;
             }
+            // Down but not dead, or silent for so long that it may be: whoever is a moment behind must not veto for that.
+            let late = |peer: &Peer| !peer.session || self.now.mono.since(peer.heard) >= self.config.isolated;
             let undecided = pending.ask.lost.iter().any(|(device, _)| {
-                *device != self.me && self.peers.get(device).is_some_and(|peer| peer.life == Life::Up && !peer.session)
+                *device != self.me && self.peers.get(device).is_some_and(|peer| peer.life == Life::Up && late(peer))
             });
             let behind = !asker.outbox.is_empty() || asker.comparing.is_some();
             if undecided || behind || !self.disk.is_safe(pending.horizon) {
