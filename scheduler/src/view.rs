@@ -136,7 +136,7 @@ impl<'a> View<'a> {
     /// What the running attempt of a task last said, if this device holds or granted it.
     #[must_use]
     pub fn live(&self, task: TaskId) -> Option<LiveState> {
-        if let Some(run) = self.0.holder.runs.get(&task) {
+        if let Some(run) = self.0.holder.runs.get(task) {
             let (epoch, started_wall_ms, percent) = (run.epoch, run.started_wall_ms, run.percent);
             return started_wall_ms.is_some().then(|| LiveState {
                 epoch,
@@ -157,7 +157,7 @@ impl<'a> View<'a> {
     /// The attempts that run here.
     pub fn running(&self) -> impl Iterator<Item = (TaskId, Epoch)> + use<'a> {
         let runs = self.0.holder.runs.iter();
-        runs.filter(|(_, run)| run.phase != crate::holder::Phase::Waiting).map(|(task, run)| (*task, run.epoch))
+        runs.filter(|(_, run)| run.phase != crate::holder::Phase::Waiting).map(|(task, run)| (task, run.epoch))
     }
 
     /// Every device's terms for a task, or what it fails, the best first; and the hash of the view they come from.

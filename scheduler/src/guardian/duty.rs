@@ -197,7 +197,7 @@ impl Scheduler {
         let seen = entry.lease_seen.1;
         let overrun = seen + entry.spec.timeout + self.config.overrun;
         let over = if lease.to == self.me {
-            match self.holder.runs.get(&task) {
+            match self.holder.runs.get(task) {
                 // What waits or is being stopped here cannot be lost; what runs too long can.
                 Some(run) if run.phase != Phase::Running => return End::Open(now + self.config.overrun),
                 Some(run) => run.started + entry.spec.timeout + self.config.overrun,
