@@ -61,6 +61,7 @@ pub fn stage(plan: &Plan, faults: Vec<Timed>, prepare: impl FnOnce(&mut World)) 
     let mut world = World::new(plan.clone(), Detail::Hash, None);
     world.restage(faults);
     prepare(&mut world);
+    world.enlist();
     live(&mut world);
     world.failure.take().map_or(Ok(world), Err)
 }

@@ -211,8 +211,9 @@ impl World {
         world
     }
 
-    /// Puts the scripts' submits into the queue.
-    fn enlist(&mut self) {
+    /// Puts the scripts' submits into the queue, in place of those that are there.
+    pub fn enlist(&mut self) {
+        self.queue.retain(|event| !matches!(event, Event::Client(_)));
         let mut index = 0;
         while index < self.scripts.len() {
             let script = &self.scripts[index];

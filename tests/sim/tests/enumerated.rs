@@ -38,6 +38,7 @@ fn play(plan: &Plan, faults: &[Timed], prepare: impl FnOnce(&mut World)) -> Worl
 fn effects(plan: &Plan) -> Vec<u32> {
     let mut world = World::new(Plan { seconds: 10, ..plan.clone() }, rc_sim::Detail::Hash, None);
     hurry(&mut world);
+    world.enlist();
     world.restage(Vec::new());
     world.run_until(FROM);
     let before: Vec<u64> = world.devices.iter().map(|device| device.effects).collect();
