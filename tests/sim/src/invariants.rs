@@ -95,7 +95,7 @@ pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64) {
     let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
     // A device that has met nobody yet is the whole cluster as far as it can know.
     let alone = world.devices[device].core.as_ref().is_none_or(|core| core.view().peers().next().is_none());
-    if !alone && !world.devices.iter().any(|d| d.disk.destroyed) {
+    if !alone && !(0..world.n()).any(|i| world.is_gone(i)) {
         world.fail("no_acked_task_is_lost_while_a_disk_that_stored_it_lives", text);
     }
 }

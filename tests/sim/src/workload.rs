@@ -162,10 +162,24 @@ pub fn scripts(class: Class, devices: &[DeviceId], count: usize, end: Micros, rn
             batch: 0,
         });
     }
+    if class == Class::Clients {
+        share_keys(&mut out, rng);
+    }
     if class != Class::None || rng.chance(500_000) {
         batch(&mut out, rng);
     }
     out
+}
+
+/// Lets some tasks have the key of another one, and ask for something else.
+fn share_keys(scripts: &mut [Script], rng: &mut Rng) {
+    for index in 1..scripts.len() {
+        let other = rng.index(index);
+        if rng.chance(300_000) && scripts[other].spec.idempotency_key.is_some() {
+            scripts[index].spec.idempotency_key = scripts[other].spec.idempotency_key.clone();
+            scripts[index].at = scripts[other].at + rng.skewed(0, SECOND);
+        }
+    }
 }
 
 /// Lets some unkeyed tasks travel together.

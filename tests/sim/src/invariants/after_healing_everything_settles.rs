@@ -59,14 +59,14 @@ fn can_end(world: &World, task: TaskId, disks: Set) -> bool {
     let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
         return true;
     };
-    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.devices[i].disk.destroyed);
+    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.is_gone(i));
     let needs = &script.spec.requirements;
     let fits = world.devices.iter().any(|d| {
         left(d.id)
             && !needs.exclude_devices.contains(&d.id)
             && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
     });
-    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
+    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.is_gone(i));
     let after = script
         .spec
         .after

@@ -13,10 +13,12 @@ impl World {
             && self.devices[device].asleep_since.is_some()
         {
             // An attempt that sleeps too gets a new time when it wakes.
-            let sleeps = matches!(event, Event::Stage { .. }) && self.devices[device].executor.asleep;
-            if !sleeps {
+            if !self.is_attempt_asleep(&event) {
                 self.devices[device].inbox.push((source, event));
             }
+            return;
+        }
+        if self.is_attempt_asleep(&event) {
             return;
         }
         match event {
@@ -40,6 +42,10 @@ impl World {
             Event::Client(op) => self.client(op),
             Event::Fault(fault) => self.fault(fault),
         }
+    }
+
+    fn is_attempt_asleep(&self, event: &Event) -> bool {
+        matches!(event, Event::Stage { device, .. } if self.devices[*device].executor.asleep_since.is_some())
     }
 
     /// Gives an input to a core and carries out what it wants done.
@@ -80,18 +86,17 @@ impl World {
             return;
         }
         let life = self.devices[device].life;
-        for effect in self.in_some_order(effects) {
-            if let Some((left, power)) = self.devices[device].doom {
-                if left == 0 {
-                    self.die(device, power);
+        let mut effects = self.in_some_order(effects).into_iter();
+        while let Some(effect) = effects.next() {
+            if self.is_doomed_now(device) {
+                self.devices[device].unfinished = std::iter::once(effect).chain(effects).collect();
+                self.meet_doom(device);
+                if !self.devices[device].is_awake() || self.devices[device].life != life {
                     return;
                 }
-                self.devices[device].doom = Some((left - 1, power));
+                break;
             }
-            self.trace.word(crate::digest::effect(&effect));
-            let names = &self.names;
-            self.trace.line(self.now, || format!("d{device}   > {}", names.effect(&effect)));
-            self.carry_out(device, effect);
+            self.take_effect(device, effect);
             if self.failure.is_some() || self.devices[device].life != life {
                 return;
             }
@@ -106,6 +111,15 @@ impl World {
                 self.queue.push(at + late, Event::Tick { device, stamp });
             }
         }
+    }
+
+    /// Carries one effect out.
+    pub(crate) fn take_effect(&mut self, device: usize, effect: Effect) {
+        self.trace.word(crate::digest::effect(&effect));
+        let names = &self.names;
+        self.trace.line(self.now, || format!("d{device}   > {}", names.effect(&effect)));
+        self.devices[device].effects += 1;
+        self.carry_out(device, effect);
     }
 
     /// Any order that a driver may carry effects out in: disk, each peer, each attempt and the watchers keep theirs.
@@ -193,7 +207,20 @@ impl World {
                 AttemptEvent::Ended(outcome)
             }
         };
+        let twice = self.weather.hang && matches!(event, AttemptEvent::Ended(_)) && self.dice.exec.chance(200_000);
         self.feed(device, Input::Attempt { task, epoch, event });
+        if twice {
+            // An executor that says the end twice, and the second time something else.
+            let outcome = Outcome {
+                error: None,
+                body: b"twice".to_vec().into(),
+                started_wall_ms: 0,
+                finished_wall_ms: 0,
+                run: rc_scheduler::Span::ZERO,
+            };
+            self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Started });
+            self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome) });
+        }
         invariants::after_attempt(self, device);
     }
 }
