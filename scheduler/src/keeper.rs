@@ -5,5 +5,5 @@ mod home;
 mod merge;
 mod outbox;
 
-pub(crate) use home::rendezvous;
+pub(crate) use home::{first, rendezvous};
 pub(crate) use merge::TERM_LEAP_MAX;

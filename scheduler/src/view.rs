@@ -133,6 +133,12 @@ impl<'a> View<'a> {
         self.0.tasks.get(&task).map(|entry| &*entry.spec)
     }
 
+    /// Where a task belongs, whoever is alive: its home (rule 13).
+    #[must_use]
+    pub fn home(&self, task: TaskId) -> Vec<DeviceId> {
+        crate::keeper::first(self.0.members.keepers(), task, self.0.config.home_size)
+    }
+
     /// What the running attempt of a task last said, if this device holds or granted it.
     #[must_use]
     pub fn live(&self, task: TaskId) -> Option<LiveState> {
