@@ -131,7 +131,8 @@ pub struct World {
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) next_command: u64,
     pub(crate) next_stamp: u64,
-    pub(crate) reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
+    /// What clients last read of each task at each device.
+    pub reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
 }
 
 impl World {

@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Reads every accepted task at every device; the answers are collected in `reads`.
-    pub(crate) fn read_everything(&mut self) {
+    pub fn read_everything(&mut self) {
         let tasks: Vec<TaskId> = self.oracle.accepted.keys().copied().collect();
         for task in tasks {
             for device in 0..self.n() {
