@@ -113,6 +113,8 @@ pub struct World {
     pub failure: Option<Failure>,
     /// Who has left the cluster for good.
     pub left: Vec<bool>,
+    /// Whose disk has forgotten what it had acknowledged: what it says itself may be old news for ever.
+    pub forgetful: Vec<bool>,
     /// The constants of every core.
     pub config: Config,
     /// Messages go through their form on the wire.
@@ -129,7 +131,8 @@ pub struct World {
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) next_command: u64,
     pub(crate) next_stamp: u64,
-    pub(crate) reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
+    /// What clients last read of each task at each device.
+    pub reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
 }
 
 impl World {
@@ -178,6 +181,7 @@ impl World {
             stats: Stats::default(),
             failure: None,
             left: vec![false; n],
+            forgetful: vec![false; n],
             config: Config {
                 queue_max: if plan.class == Class::QueueFull { 6 } else { Config::default().queue_max },
                 ..Config::default()
@@ -313,6 +317,7 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         tick_stamp: 0,
         doom: None,
         unfinished: Vec::new(),
+        waking: false,
         effects: 0,
         capacity,
         gossiped: Vec::new(),

@@ -112,6 +112,107 @@ fn a_sleep_after_every_effect() {
     one(&[Fate::Suspend, Fate::Freeze, Fate::Stall], &[(3, 1), (3, 2)], 0..3, &backs);
 }
 
+/// Two devices, each after every `stride`-th of its effects, the second one while the first is down or soon after.
+fn two(seeds: std::ops::Range<u64>, stride: usize, pairs: &[(Fate, Fate)]) {
+    let backs = [(10 * SECOND, 2 * SECOND), (SECOND, 12 * SECOND)];
+    let mut cases = Vec::new();
+    for seed in seeds {
+        let counts = effects(&plan(seed, Class::Crash, 3, 1, 10));
+        for (first, second) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+            for k in (0..=counts[first]).step_by(stride) {
+                // The second one goes on counting for as long as giving up and asking takes.
+                for j in (0..=counts[second] + 60).step_by(stride) {
+                    for fates in pairs.iter().copied() {
+                        cases.extend(backs.map(|backs| (seed, first, k, second, j, fates, backs)));
+                    }
+                }
+            }
+        }
+    }
+    println!("{} cases", cases.len());
+    all(cases.len(), |number| {
+        let (seed, first, k, second, j, fates, backs) = cases[number];
+        let faults =
+            [(FROM, Fault::Meet(first, k, fates.0, backs.0)), (FROM, Fault::Meet(second, j, fates.1, backs.1))];
+        play(&plan(seed, Class::Crash, 3, 1, 36), &faults, hurry);
+    });
+}
+
+#[test]
+fn two_crashes_after_many_pairs_of_effects() {
+    two(0..1, 5, &[(Fate::Kill, Fate::PowerOff), (Fate::PowerOff, Fate::Suspend)]);
+}
+
+#[test]
+#[ignore = "takes many minutes"]
+fn two_fates_after_every_pair_of_effects() {
+    let fates = [Fate::Kill, Fate::PowerOff, Fate::Suspend, Fate::Freeze];
+    let pairs: Vec<_> = fates.iter().flat_map(|a| fates.iter().map(move |b| (*a, *b))).collect();
+    two(0..6, 2, &pairs);
+}
+
+/// The sources of what a device finds when it wakes: two peers, its own clock, its disk, its measurements, gossip, its attempts.
+const SOURCES: [usize; 7] = [0, 1, 2, 1_000, 1_001, 1_003, 1_004];
+
+/// Every order of `items`.
+fn orders(items: &[usize]) -> Vec<Vec<usize>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut out = Vec::new();
+    for (at, first) in items.iter().enumerate() {
+        let rest: Vec<usize> = items.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, item)| *item).collect();
+        for mut order in orders(&rest) {
+            order.insert(0, *first);
+            out.push(order);
+        }
+    }
+    out
+}
+
+/// A device sleeps after every `stride`-th of its effects, and hears its sources in every order when it wakes.
+fn wakes(seeds: std::ops::Range<u64>, stride: usize, sleeps: &[Micros]) {
+    let mut cases = Vec::new();
+    for seed in seeds {
+        let counts = effects(&plan(seed, Class::Suspend, 3, 2, 10));
+        for (device, count) in counts.iter().enumerate() {
+            let heard: Vec<usize> = SOURCES.into_iter().filter(|source| *source != device).collect();
+            let orders = orders(&heard);
+            for (number, after) in (0..=*count).step_by(stride).enumerate() {
+                for fate in [Fate::Suspend, Fate::Freeze] {
+                    for sleep in sleeps.iter().copied() {
+                        // All orders for some effects, some orders for all.
+                        let every = if stride == 1 || number % 8 == 0 { 1 } else { 37 };
+                        let some = orders.iter().skip(number % every).step_by(every).cloned();
+                        cases.extend(some.map(|order| (seed, device, after, fate, sleep, order)));
+                    }
+                }
+            }
+        }
+    }
+    println!("{} cases", cases.len());
+    all(cases.len(), |number| {
+        let (seed, device, after, fate, sleep, order) = &cases[number];
+        let faults = [(FROM, Fault::Meet(*device, *after, *fate, *sleep))];
+        let plan = plan(*seed, class_of(*fate), 3, 2, 14 + sleep / SECOND);
+        play(&plan, &faults, |world| {
+            hurry(world);
+            world.wake_order = Some(order.clone());
+        });
+    });
+}
+
+#[test]
+fn a_device_that_wakes_hears_its_sources_in_any_order() {
+    wakes(0..1, 12, &[7 * SECOND]);
+}
+
+#[test]
+#[ignore = "takes many minutes"]
+fn every_order_of_waking_after_every_effect() {
+    wakes(0..3, 1, &[4 * SECOND, 7 * SECOND, 40 * SECOND]);
+}
+
 #[test]
 #[ignore = "takes minutes"]
 fn every_effect_of_clusters_of_all_sizes() {

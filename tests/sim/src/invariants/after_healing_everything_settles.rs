@@ -23,7 +23,7 @@ pub fn open(world: &World) -> Vec<String> {
         let mut ends: BTreeSet<Status> = BTreeSet::new();
         let mut keepers = 0;
         for (index, device) in world.devices.iter().enumerate() {
-            let Some(core) = &device.core else { continue };
+            let Some(core) = device.core.as_ref().filter(|_| !world.forgetful[index]) else { continue };
             let view = core.view();
             let Some(record) = view.record(*task) else {
                 continue;
@@ -92,7 +92,7 @@ pub fn answers(world: &World) -> Broken {
             continue;
         }
         let mut answers: BTreeSet<Status> = BTreeSet::new();
-        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some()) {
+        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some() && !world.forgetful[*i]) {
             match world.reads.get(&(*task, device)) {
                 Some(status) => answers.insert(*status),
                 None => return Err(format!("d{device} does not find {}", world.names.t(*task))),

@@ -19,8 +19,8 @@ pub(crate) struct Pending {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Submit(usize),
-    Cancel,
-    Read,
+    Cancel(TaskId),
+    Read(TaskId),
 }
 
 impl World {
@@ -46,9 +46,9 @@ impl World {
             Op::Submit(script, device, _) => self.submit(script, device),
             Op::Cancel(task, device) => {
                 self.oracle.cancels.entry(task).or_insert(self.now);
-                self.ask(device, Kind::Cancel, Command::Cancel(task));
+                self.ask(device, Kind::Cancel(task), Command::Cancel(task));
             }
-            Op::Read(task, device) => self.ask(device, Kind::Read, Command::Read(task)),
+            Op::Read(task, device) => self.ask(device, Kind::Read(task), Command::Read(task)),
             Op::Check(_) => {}
         }
     }
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Reads every accepted task at every device; the answers are collected in `reads`.
-    pub(crate) fn read_everything(&mut self) {
+    pub fn read_everything(&mut self) {
         let tasks: Vec<TaskId> = self.oracle.accepted.keys().copied().collect();
         for task in tasks {
             for device in 0..self.n() {
@@ -116,8 +116,8 @@ impl World {
                 invariants::told_record(self, device, task, &record);
                 self.reads.insert((task, device), record.resolve().status());
             }
-            (Kind::Read | Kind::Cancel, Reply::NotFound) => {
-                invariants::told_not_found(self, device, id);
+            (Kind::Read(task) | Kind::Cancel(task), Reply::NotFound) => {
+                invariants::told_not_found(self, device, id, task);
             }
             _ => {}
         }

@@ -48,6 +48,8 @@ pub struct Device {
     pub doom: Option<Doom>,
     /// Effects that it was about to carry out when it fell asleep.
     pub unfinished: Vec<Effect>,
+    /// It carries out what it had decided before it fell asleep.
+    pub waking: bool,
     /// Effects carried out, in all its lives.
     pub effects: u64,
     /// What it has.

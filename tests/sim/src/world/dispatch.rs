@@ -38,6 +38,7 @@ impl World {
             Event::Probe { device, peer, link } => self.probe(device, peer, link),
             Event::Gossip { to, record } => self.feed(to, Input::Device(*record)),
             Event::Stage { device, task, epoch, stamp } => self.next_stage(device, task, epoch, stamp),
+            Event::Progress { device, task, epoch, stamp } => self.progress(device, task, epoch, stamp),
             Event::Measure { device, life } => self.measure(device, life),
             Event::Client(op) => self.client(op),
             Event::Fault(fault) => self.fault(fault),
@@ -167,6 +168,19 @@ impl World {
         self.feed(device, Input::Capacity(capacity));
     }
 
+    fn progress(&mut self, device: usize, task: TaskId, epoch: Epoch, stamp: u64) {
+        let Some(run) = self.devices[device].executor.runs.get(&(task, epoch)) else { return };
+        if run.stamp != stamp || run.stage != Stage::Running {
+            return;
+        }
+        if let Some(every) = self.scripts[run.script].progress_every {
+            self.queue.push(self.now + every, Event::Progress { device, task, epoch, stamp });
+            let done = (self.now - run.started).saturating_mul(100) / run.length.max(1);
+            let event = AttemptEvent::Progress { percent: Some(done.min(100) as u8), text: format!("{done} of 100") };
+            self.feed(device, Input::Attempt { task, epoch, event });
+        }
+    }
+
     fn next_stage(&mut self, device: usize, task: TaskId, epoch: Epoch, stamp: u64) {
         let now = self.now;
         let Some(run) = self.devices[device].executor.runs.get_mut(&(task, epoch)) else {
@@ -181,6 +195,9 @@ impl World {
                 run.at = now + run.length;
                 let (at, script) = (run.at, run.script);
                 self.queue.push(at, Event::Stage { device, task, epoch, stamp });
+                if let Some(every) = self.scripts[script].progress_every {
+                    self.queue.push(now + every, Event::Progress { device, task, epoch, stamp });
+                }
                 if let Some(around) = self.scripts[script].cancel_at_end
                     && !self.healed
                 {

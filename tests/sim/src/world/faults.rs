@@ -75,6 +75,7 @@ impl World {
             Fault::Rollback(device, boots_too) => {
                 self.die(device, true);
                 self.devices[device].disk.roll_back(boots_too);
+                self.forgetful[device] = true;
                 // What it had acknowledged since then is gone, and nobody knows.
                 for accepted in self.oracle.accepted.values_mut() {
                     accepted.disks.0 &= !(1 << device);

@@ -141,13 +141,11 @@ impl World {
         }
         self.trace.line(self.now, || format!("d{device} WAKES"));
         self.devices[device].inbox.retain(|(_, event)| !matches!(event, Event::Tick { .. }));
-        let life = self.devices[device].life;
+        self.devices[device].waking = true;
         for effect in std::mem::take(&mut self.devices[device].unfinished) {
             self.take_effect(device, effect);
-            if self.failure.is_some() || self.devices[device].life != life {
-                return;
-            }
         }
+        self.devices[device].waking = false;
         self.devices[device].tick_stamp += 1;
         let stamp = self.devices[device].tick_stamp;
         self.devices[device].tick_at = None;
