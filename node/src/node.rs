@@ -14,13 +14,12 @@ pub use error::NodeError;
 pub(crate) use ports::{PORTS_CELL, Ports};
 
 use crate::capabilities::Sampler;
-use crate::clock;
 use crate::driver::{Driver, Handle, Latest, Owner, Parts, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
-use rc_scheduler::{Config, DeviceId, Scheduler};
+use rc_scheduler::{Config, DeviceId};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -71,7 +70,8 @@ impl Node {
 
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NodeError::Randomness(error.to_string()))?;
-        let core = Scheduler::restore(id, Config::default(), seed, boot.durable, clock::now())?;
+        let boot = boot.restore(id, Config::default(), seed).await?;
+        let core = boot.core;
 
         let mut network = rc_p2p::Config::new(keypair, secret.clone());
         if !config.listen.is_empty() {

@@ -75,7 +75,7 @@ impl Driver {
     }
 
     fn keeps(&self, task: TaskId) -> bool {
-        self.core.view().record(task).is_some()
+        self.core.view().keeps(task)
     }
 
     /// Adds a waiter, or tells it at once; gives it back if the task is not kept here.

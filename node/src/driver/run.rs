@@ -3,7 +3,6 @@
 use super::disk::Disk;
 use super::handle::Handle;
 use super::peers::Peers;
-use super::report;
 use super::request::{Pending, Request};
 use super::stop::Stopping;
 use super::waiters::Waiters;
@@ -120,7 +119,7 @@ impl Driver {
 
     /// Runs until it is told to stop, or nobody has a handle any more; then writes everything and says goodbye.
     pub(crate) async fn run(mut self) {
-        self.last_accepted = report::newest_accepted(self.core.view());
+        self.last_accepted = self.core.view().newest_accepted();
         self.drain();
         self.feed(Input::Capacity(self.capacity.clone()));
         let sleep = tokio::time::sleep(Duration::ZERO);

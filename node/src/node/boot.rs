@@ -2,11 +2,12 @@
 
 use super::error::NodeError;
 use super::ports::PORTS_CELL;
-use crate::driver::{PEER_CELL, decode_addresses, decode_fact, decode_member, decode_peer};
+use crate::clock;
+use crate::driver::{PEER_CELL, decode_addresses, decode_member, decode_peer, decode_record};
 use crate::identity::{self, LOG_DIR, MEMBER_CELL, SEEDS_CELL};
 use crate::storage::{Batch, Damaged, OpenError, Options, Report, Storage};
 use rc_p2p::{Multiaddr, PeerId};
-use rc_scheduler::{Durable, Incarnation, TaskId};
+use rc_scheduler::{Config, DeviceId, Durable, Incarnation, Restore, Scheduler, TaskId};
 use std::path::{Path, PathBuf};
 
 /// Cell: how often the node was started, four bytes.
@@ -14,13 +15,38 @@ const BOOTS_CELL: &str = "boots";
 /// Added to the count when it may be an old one.
 const BOOTS_LEAP: u32 = 1 << 12;
 
-/// What was on disk.
+/// Everything that was on disk, in its place.
+pub(super) struct Ready {
+    pub(super) core: Scheduler,
+    pub(super) storage: Storage,
+    pub(super) known: Vec<(PeerId, Vec<Multiaddr>)>,
+    pub(super) seeds: Vec<Multiaddr>,
+    pub(super) ports: Option<Vec<u8>>,
+}
+
+/// What was on disk, but for the records.
 pub(super) struct Boot {
     pub(super) storage: Storage,
     pub(super) durable: Durable,
     pub(super) known: Vec<(PeerId, Vec<Multiaddr>)>,
     pub(super) seeds: Vec<Multiaddr>,
     pub(super) ports: Option<Vec<u8>>,
+}
+
+impl Boot {
+    /// The core, given all that was kept, one record after the other.
+    pub(super) async fn restore(self, me: DeviceId, config: Config, seed: [u8; 32]) -> Result<Ready, NodeError> {
+        tokio::task::spawn_blocking(move || {
+            let Self { mut storage, durable, known, seeds, ports } = self;
+            let mut restore = Restore::new(me, config, seed, durable, clock::now())?;
+            storage.for_each_task(|record| {
+                let task = TaskId(record.task);
+                restore.task(task, decode_record(record));
+            })?;
+            Ok(Ready { core: restore.finish(clock::now()), storage, known, seeds, ports })
+        })
+        .await?
+    }
 }
 
 /// Opens the data directory, for this node alone.
@@ -40,18 +66,6 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
     let incarnation = count_up(&mut storage, &report)?;
 
     let mut durable = Durable { incarnation, ..Durable::default() };
-    storage.for_each_task(|record| {
-        let task = TaskId(record.task);
-        for damage in &record.damage {
-            tracing::error!(%task, %damage, "a part of a task is damaged");
-        }
-        for (key, value) in record.entries {
-            match decode_fact(&value) {
-                Ok(fact) => durable.facts.push((task, fact)),
-                Err(error) => tracing::error!(%task, key = %key.escape_ascii(), %error, "a fact is unreadable"),
-            }
-        }
-    })?;
     let mut known = Vec::new();
     for (name, value) in storage.cells() {
         if name.starts_with(MEMBER_CELL) {

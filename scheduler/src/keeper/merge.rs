@@ -20,6 +20,10 @@ impl Scheduler {
 
     /// Adds a fact of another device's: one that `from` has on disk, or, without `from`, one that is merely known somewhere.
     pub(crate) fn learn(&mut self, from: Option<DeviceId>, task: TaskId, fact: Fact) {
+        if self.cold.has(task) {
+            self.load_for_fact(task, from, fact);
+            return;
+        }
         let absurd = match &fact {
             Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
             Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),

@@ -44,8 +44,10 @@ pub(crate) struct PendingAnswer {
     ask: Ask,
     /// The highest term known before the question, and whose it is.
     term: (Term, DeviceId),
-    /// Everything learned before the question is safe with this write.
+    /// Everything learned before the question is safe with this write,
     horizon: u64,
+    /// and, unless it is zero, what came up to this ticket has been merged into the records that it belongs to.
+    ticket: u64,
 }
 
 impl Scheduler {
@@ -140,15 +142,15 @@ impl Scheduler {
     pub(crate) fn handle_ask(&mut self, from: DeviceId, ask: Ask) {
         let term = self.seen_term;
         self.see_term(ask.term, from);
-        let horizon = self.disk.horizon();
+        let (horizon, ticket) = (self.disk.horizon(), self.open_ticket());
         self.answers.retain(|pending| pending.to != from);
-        self.answers.push(PendingAnswer { to: from, ask, term, horizon });
+        self.answers.push(PendingAnswer { to: from, ask, term, horizon, ticket });
     }
 
     /// Sends the answers that need not wait any longer.
     pub(crate) fn flush_answers(&mut self) {
         let mut kept = Vec::new();
-        for pending in core::mem::take(&mut self.answers) {
+        for mut pending in core::mem::take(&mut self.answers) {
             let Some(asker) = self.peers.get(&pending.to) else { continue };
             if !asker.session {
                 continue;
@@ -159,7 +161,11 @@ impl Scheduler {
                 *device != self.me && self.peers.get(device).is_some_and(|peer| peer.life == Life::Up && late(peer))
             });
             let behind = !asker.outbox.is_empty() || asker.comparing.is_some();
-            if undecided || behind || !self.disk.is_safe(pending.horizon) {
+            let merged = self.loads.is_done(pending.ticket);
+            if merged && core::mem::take(&mut pending.ticket) != 0 {
+                pending.horizon = self.disk.horizon();
+            }
+            if undecided || behind || !merged || !self.disk.is_safe(pending.horizon) {
                 kept.push(pending);
                 continue;
             }

@@ -25,13 +25,10 @@ pub fn open(world: &World) -> Vec<String> {
         for (index, device) in world.devices.iter().enumerate() {
             let Some(core) = device.core.as_ref().filter(|_| !world.forgetful[index]) else { continue };
             let view = core.view();
-            let Some(record) = view.record(*task) else {
-                continue;
-            };
+            let Some(status) = view.status(*task) else { continue };
             keepers += 1;
-            let state = record.resolve();
-            let status = state.status();
-            if !status.is_terminal() {
+            if let Some(record) = view.record(*task).filter(|_| !status.is_terminal()) {
+                let state = record.resolve();
                 let lease =
                     state.lease.map(|l| format!("{} to {} by {}", l.epoch, world.names.d(l.to), world.names.d(l.by)));
                 open.push(format!(

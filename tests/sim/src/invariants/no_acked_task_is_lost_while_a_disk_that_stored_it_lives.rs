@@ -7,8 +7,7 @@ use crate::world::World;
 pub fn check(world: &World) -> Broken {
     for (task, accepted) in &world.oracle.accepted {
         let left = (0..world.n()).any(|i| accepted.disks.0 & (1 << i) != 0 && !world.is_gone(i));
-        let known =
-            world.devices.iter().any(|d| d.core.as_ref().is_some_and(|core| core.view().record(*task).is_some()));
+        let known = world.devices.iter().any(|d| d.core.as_ref().is_some_and(|core| core.view().keeps(*task)));
         if left && !known {
             return Err(format!(
                 "{} was accepted on disks {:b}, and nobody knows it",

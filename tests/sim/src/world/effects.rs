@@ -27,6 +27,7 @@ impl World {
                 self.devices[device].disk.write(upto, entries);
                 self.flush(device);
             }
+            Effect::Load { task } => self.load(device, task),
             Effect::Send { to, message } => match self.names.index(to) {
                 Some(to) if to != device => self.send(device, to, message),
                 _ => self.fail("messages_go_to_members", format!("d{device} sends to {to}")),
@@ -93,6 +94,14 @@ impl World {
             let takes = if slow > 0 { self.dice.disk.between(slow / 2, slow) } else { usual };
             self.queue.push(self.now + takes, Event::Flushed { device, life: it.life });
         }
+    }
+
+    fn load(&mut self, device: usize, task: TaskId) {
+        let slow = self.devices[device].disk.slow;
+        let usual = self.dice.disk.skewed(50, 4 * MS);
+        let takes = if slow > 0 { self.dice.disk.between(slow / 2, slow) } else { usual };
+        let life = self.devices[device].life;
+        self.queue.push(self.now + takes, Event::Loaded { device, life, task });
     }
 
     fn gossip(&mut self, device: usize, record: DeviceRecord) {
