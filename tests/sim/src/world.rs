@@ -117,6 +117,8 @@ pub struct World {
     pub forgetful: Vec<bool>,
     /// The constants of every core.
     pub config: Config,
+    /// Who runs a later version of the protocol than the others.
+    pub newer: Vec<bool>,
     /// Messages go through their form on the wire.
     pub wire: bool,
     /// Everything is well now, and nothing more breaks.
@@ -182,6 +184,7 @@ impl World {
             failure: None,
             left: vec![false; n],
             forgetful: vec![false; n],
+            newer: vec![false; n],
             config: Config {
                 queue_max: if plan.class == Class::QueueFull { 6 } else { Config::default().queue_max },
                 ..Config::default()

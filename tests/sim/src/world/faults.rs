@@ -7,6 +7,11 @@ use crate::fault::{Fate, Fault, Timed};
 use rc_scheduler::{Input, Member, Message};
 
 impl World {
+    /// Lets a fault happen now.
+    pub fn happen(&mut self, fault: Fault) {
+        self.fault(fault);
+    }
+
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.trace.line(self.now, || format!("** {fault:?}"));
         self.faults += 1;

@@ -27,6 +27,10 @@ impl World {
             self.stats.bytes += digest::message_bytes(&message) as u64;
             return Some(message);
         }
+        let mut message = message;
+        if let (Message::Hello(hello), true) = (&mut message, self.newer[from]) {
+            hello.protocol += 1;
+        }
         let bytes = wire::encode(&message);
         self.stats.bytes += bytes.len() as u64;
         match wire::decode(&bytes) {
