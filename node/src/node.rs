@@ -108,6 +108,7 @@ impl Node {
             capacity_events,
             listening: listening_tell,
             ports,
+            disk_found: boot.disk_found,
         });
         tokio::spawn(driver.run());
         // Only to know the addresses; a node whose listeners come up later works all the same.

@@ -44,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
+    /// What the start found wrong on the disk, in words.
+    pub(crate) disk_found: Vec<String>,
 }
 
 /// The one that owns the core.
@@ -71,6 +73,7 @@ pub(crate) struct Driver {
     pub(super) news: broadcast::Sender<Event>,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
+    pub(super) disk_found: Vec<String>,
     pub(super) last_accepted: Option<TaskId>,
     pub(super) started: Mono,
     /// Frames and records that made no sense.
@@ -108,6 +111,7 @@ impl Driver {
             news,
             listening: parts.listening,
             ports: parts.ports,
+            disk_found: parts.disk_found,
             last_accepted: None,
             started: clock::now().mono,
             bad_messages: 0,
