@@ -2,11 +2,12 @@
 
 use super::error::NodeError;
 use super::ports::PORTS_CELL;
+use crate::blobs::named_by;
 use crate::driver::{PEER_CELL, decode_addresses, decode_fact, decode_member, decode_peer};
 use crate::identity::{self, LOG_DIR, MEMBER_CELL, SEEDS_CELL};
 use crate::storage::{Batch, Damaged, OpenError, Options, Report, Storage};
 use rc_p2p::{Multiaddr, PeerId};
-use rc_scheduler::{Durable, Incarnation, TaskId};
+use rc_scheduler::{BlobRef, Durable, Incarnation, TaskId};
 use std::path::{Path, PathBuf};
 
 /// Cell: how often the node was started, four bytes.
@@ -18,6 +19,8 @@ const BOOTS_LEAP: u32 = 1 << 12;
 pub(super) struct Boot {
     pub(super) storage: Storage,
     pub(super) durable: Durable,
+    /// The blobs that records name.
+    pub(super) blobs: Vec<(TaskId, BlobRef)>,
     pub(super) known: Vec<(PeerId, Vec<Multiaddr>)>,
     pub(super) seeds: Vec<Multiaddr>,
     pub(super) ports: Option<Vec<u8>>,
@@ -39,6 +42,7 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
     tell(&report);
     let incarnation = count_up(&mut storage, &report)?;
 
+    let mut blobs = Vec::new();
     let mut durable = Durable { incarnation, ..Durable::default() };
     storage.for_each_task(|record| {
         let task = TaskId(record.task);
@@ -47,7 +51,10 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
         }
         for (key, value) in record.entries {
             match decode_fact(&value) {
-                Ok(fact) => durable.facts.push((task, fact)),
+                Ok(fact) => {
+                    blobs.extend(named_by(&fact).into_iter().map(|blob| (task, blob)));
+                    durable.facts.push((task, fact));
+                }
                 Err(error) => tracing::error!(%task, key = %key.escape_ascii(), %error, "a fact is unreadable"),
             }
         }
@@ -65,7 +72,7 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
     }
     let seeds = storage.cell(SEEDS_CELL).map(decode_addresses).unwrap_or_default();
     let ports = storage.cell(PORTS_CELL).map(<[u8]>::to_vec);
-    Ok(Boot { storage, durable, known, seeds, ports })
+    Ok(Boot { storage, durable, blobs, known, seeds, ports })
 }
 
 /// A new life, on disk before it begins: nobody can take it for an earlier one.
