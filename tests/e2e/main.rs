@@ -1,5 +1,6 @@
 //! The binary on loopback, as everyone can run it: no root, no network, less than a minute. Imports nothing of ours.
 
+mod blobs;
 mod damage;
 #[path = "../rig/device.rs"]
 mod device;

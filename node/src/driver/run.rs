@@ -2,10 +2,12 @@
 
 use super::disk::Disk;
 use super::handle::Handle;
+use super::large::{Large, LargeEvent};
 use super::peers::Peers;
 use super::request::{Pending, Request};
 use super::stop::Stopping;
 use super::waiters::Waiters;
+use crate::blobs::Blobs;
 use crate::clock;
 use crate::executor::{Executor, ExecutorEvent};
 use crate::storage::{self, Writer};
@@ -40,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) disk_events: mpsc::UnboundedReceiver<storage::Event>,
     pub(crate) executor: Executor,
     pub(crate) executor_events: mpsc::Receiver<ExecutorEvent>,
+    pub(crate) blobs: Blobs,
     pub(crate) capacity: Capacity,
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
@@ -61,6 +64,8 @@ pub(crate) struct Driver {
     disk_events: mpsc::UnboundedReceiver<storage::Event>,
     pub(super) executor: Executor,
     executor_events: mpsc::Receiver<ExecutorEvent>,
+    pub(super) large: Large,
+    large_events: mpsc::UnboundedReceiver<LargeEvent>,
     pub(super) capacity: Capacity,
     capacity_events: mpsc::Receiver<Capacity>,
     requests: mpsc::Receiver<Request>,
@@ -87,7 +92,8 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Handle) {
         let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let handle = Handle::new(requests_in, news.clone());
+        let handle = Handle::new(requests_in, news.clone(), parts.blobs.clone());
+        let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {
             core: parts.core,
             name: parts.name,
@@ -100,6 +106,8 @@ impl Driver {
             disk_events: parts.disk_events,
             executor: parts.executor,
             executor_events: parts.executor_events,
+            large,
+            large_events,
             capacity: parts.capacity,
             capacity_events: parts.capacity_events,
             requests,
@@ -141,6 +149,7 @@ impl Driver {
                 biased;
                 Some(event) = self.disk_events.recv() => self.handle_disk(event),
                 Some(event) = self.executor_events.recv() => self.handle_executor(event),
+                Some(event) = self.large_events.recv() => self.handle_large(event),
                 event = self.events.next() => match event {
                     Some(event) => self.handle_network(event),
                     None => self.network_ended(),

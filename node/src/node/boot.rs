@@ -2,12 +2,13 @@
 
 use super::error::NodeError;
 use super::ports::PORTS_CELL;
+use crate::blobs::named_by;
 use crate::clock;
 use crate::driver::{PEER_CELL, decode_addresses, decode_member, decode_peer, decode_record};
 use crate::identity::{self, LOG_DIR, MEMBER_CELL, SEEDS_CELL};
 use crate::storage::{Batch, Counter, Damaged, OpenError, Options, Report, Storage};
 use rc_p2p::{Multiaddr, PeerId};
-use rc_scheduler::{Config, DeviceId, Durable, Incarnation, Restore, Scheduler, TaskId};
+use rc_scheduler::{BlobRef, Config, DeviceId, Durable, Incarnation, Restore, Scheduler, TaskId};
 use std::path::{Path, PathBuf};
 
 /// Cell: how often the node was started, four bytes.
@@ -24,6 +25,10 @@ pub(super) struct Ready {
     pub(super) known: Vec<(PeerId, Vec<Multiaddr>)>,
     pub(super) seeds: Vec<Multiaddr>,
     pub(super) ports: Option<Vec<u8>>,
+    /// The blobs that records name.
+    pub(super) blobs: Vec<(TaskId, BlobRef)>,
+    /// What was cut or damaged, in words.
+    pub(super) disk_found: Vec<String>,
 }
 
 /// What was on disk, but for the records.
@@ -41,13 +46,16 @@ impl Boot {
     /// The core, given all that was kept, one record after the other.
     pub(super) async fn restore(self, me: DeviceId, config: Config, seed: [u8; 32]) -> Result<Ready, NodeError> {
         tokio::task::spawn_blocking(move || {
-            let Self { mut storage, durable, known, seeds, ports } = self;
+            let Self { mut storage, durable, known, seeds, ports, disk_found } = self;
             let mut restore = Restore::new(me, config, seed, durable, clock::now())?;
+            let mut blobs = Vec::new();
             storage.for_each_task(|record| {
                 let task = TaskId(record.task);
-                restore.task(task, decode_record(record));
+                let facts = decode_record(record);
+                blobs.extend(facts.iter().flat_map(named_by).map(|blob| (task, blob)));
+                restore.task(task, facts);
             })?;
-            Ok(Ready { core: restore.finish(clock::now()), storage, known, seeds, ports })
+            Ok(Ready { core: restore.finish(clock::now()), storage, known, seeds, ports, blobs, disk_found })
         })
         .await?
     }
