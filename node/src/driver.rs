@@ -23,6 +23,6 @@ mod waiters;
 pub use attempts::ResultBody;
 pub(crate) use capacity::{Latest, Owner, watch as watch_capacity};
 pub use handle::*;
-pub(crate) use keys::{decode_member, decode_record};
+pub(crate) use keys::{CLOCK_CELL, GRAVES_CELL, decode_clock, decode_graves, decode_member, decode_record};
 pub(crate) use peers::{PEER_CELL, decode_addresses, decode_peer};
 pub(crate) use run::{Driver, Parts};

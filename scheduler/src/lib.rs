@@ -37,7 +37,7 @@ pub use crate::core::{Counters, Scheduler};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord};
-pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason};
+pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
 pub use entry::LiveState;
 pub use handler::{Restore, RestoreError};
 pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};

@@ -32,6 +32,12 @@ pub struct Layer {
     /// Tasks at once [default: 5; mobile 2]
     #[arg(long, value_name = "N")]
     pub max_concurrent_tasks: Option<u32>,
+    /// How long ended tasks accepted here are kept, in time that this device runs [default: 168h]
+    #[arg(long, value_name = "DURATION")]
+    pub retention: Option<String>,
+    /// Ended tasks accepted here that are kept; of more, the oldest are forgotten early [default: 100000]
+    #[arg(long, value_name = "N")]
+    pub keep_tasks: Option<u32>,
     /// The port for programs on this device, or `off` [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR|off")]
     pub http: Option<String>,
@@ -62,6 +68,8 @@ impl Layer {
             no_mdns: self.no_mdns.or(lower.no_mdns),
             allow: self.allow.or(lower.allow),
             max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
+            retention: self.retention.or(lower.retention),
+            keep_tasks: self.keep_tasks.or(lower.keep_tasks),
             http: self.http.or(lower.http),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -103,6 +111,8 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         no_mdns: flag("RC_NODE_NO_MDNS")?,
         allow: list("RC_NODE_ALLOW")?,
         max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
+        retention: text("RC_NODE_RETENTION")?,
+        keep_tasks: number("RC_NODE_KEEP_TASKS")?,
         http: text("RC_NODE_HTTP")?,
         log_format: text("RC_NODE_LOG_FORMAT")?,
     })

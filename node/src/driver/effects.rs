@@ -14,7 +14,7 @@ impl Driver {
         match effect {
             Effect::Persist { upto, entries } => {
                 for entry in &entries {
-                    if let Entry::Drop(task) = entry {
+                    if let Entry::Drop(task) | Entry::Bury(task, _) = entry {
                         self.left_here(*task);
                     }
                 }

@@ -68,6 +68,8 @@ classes! {
     Hang = "hang",
     /// Devices join while work goes on.
     Join = "join",
+    /// Ended tasks are kept for seconds, on each device for another time or number, while devices are away for long, one at a time.
+    Retention = "retention",
     /// Everything.
     Mixed = "mixed",
 }

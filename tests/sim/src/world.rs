@@ -29,7 +29,7 @@ use crate::rng::Rng;
 use crate::trace::{Detail, Trace};
 use crate::workload::{self, Op, Script};
 use clients::Pending;
-use rc_scheduler::{Capacity, DeviceId, Member};
+use rc_scheduler::{Capacity, Config, DeviceId, Member, Span};
 use std::collections::BTreeMap;
 
 /// A promise that was broken.
@@ -151,6 +151,10 @@ impl World {
                 new_device(ids[index], &known, clock, &mut rng)
             })
             .collect();
+        let mut devices = devices;
+        if plan.class == Class::Retention {
+            set_retention(&mut devices, plan.seed);
+        }
         let dice = Dice { net: rng.fork(), disk: rng.fork(), exec: rng.fork(), order: rng.fork(), clients: rng.fork() };
         let mut world = Self {
             now: 0,
@@ -245,6 +249,20 @@ impl World {
     }
 }
 
+/// Each device forgets after a time of its own, and some keep only a few.
+fn set_retention(devices: &mut [Device], seed: u64) {
+    let mut rng = Rng::new(seed ^ 0x7265_7465_6e74_696f);
+    let crowded = rng.chance(400_000);
+    for device in devices {
+        device.config = Config {
+            retention: Span(rng.skewed(8 * SECOND, 90 * SECOND)),
+            keep_max: if crowded { rng.between(1, 8) as usize } else { 100_000 },
+            clock_save: Span(rng.skewed(SECOND, 20 * SECOND)),
+            ..Config::default()
+        };
+    }
+}
+
 /// How a device first appears in the members: it keeps.
 fn member(device: DeviceId) -> Member {
     Member { device, version: 0, keeps: true, retired: false, revoked: false }
@@ -280,6 +298,7 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         tick_at: None,
         tick_stamp: 0,
         doom: None,
+        config: Config::default(),
         capacity,
         gossiped: Vec::new(),
     }

@@ -18,8 +18,8 @@ pub(crate) struct Pending {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Submit(usize),
-    Cancel,
-    Read,
+    Cancel(TaskId),
+    Read(TaskId),
 }
 
 impl World {
@@ -45,9 +45,9 @@ impl World {
             Op::Submit(script, device, _) => self.submit(script, device),
             Op::Cancel(task, device) => {
                 self.oracle.cancels.entry(task).or_insert(self.now);
-                self.ask(device, Kind::Cancel, Command::Cancel(task));
+                self.ask(device, Kind::Cancel(task), Command::Cancel(task));
             }
-            Op::Read(task, device) => self.ask(device, Kind::Read, Command::Read(task)),
+            Op::Read(task, device) => self.ask(device, Kind::Read(task), Command::Read(task)),
             Op::Check(_) => {}
         }
     }
@@ -61,6 +61,10 @@ impl World {
 
     fn submit(&mut self, script: usize, device: usize) {
         let batch = self.scripts[script].batch;
+        // A client that has heard of the end does not begin again; what is submitted after its burial is another task.
+        if self.tasks.get(&script).is_some_and(|task| self.oracle.told.keys().any(|(told, _)| told == task)) {
+            return;
+        }
         if let Some(after) = self.scripts[script].after.take() {
             self.scripts[script].spec.after.extend(self.tasks.get(&after).copied());
         }
@@ -118,8 +122,8 @@ impl World {
                 invariants::told_record(self, device, task, &record);
                 self.reads.insert((task, device), record.resolve().status());
             }
-            (Kind::Read | Kind::Cancel, Reply::NotFound) => {
-                invariants::told_not_found(self, device, id);
+            (Kind::Read(task) | Kind::Cancel(task), Reply::NotFound) => {
+                invariants::told_not_found(self, device, id, task);
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use super::disk::Disk;
 use super::event::Event;
 use super::executor::Executor;
 use crate::clock::{Clock, Micros};
-use rc_scheduler::{Capacity, DeviceId, DeviceRecord, Scheduler};
+use rc_scheduler::{Capacity, Config, DeviceId, DeviceRecord, Scheduler};
 
 /// One device.
 pub struct Device {
@@ -34,6 +34,8 @@ pub struct Device {
     pub tick_stamp: u64,
     /// Dies after so many more effects; the flag: with its power.
     pub doom: Option<(u32, bool)>,
+    /// What its owner has set.
+    pub config: Config,
     /// What it has.
     pub capacity: Capacity,
     /// Old gossip of its own, for replays.

@@ -3,7 +3,7 @@
 use super::World;
 use super::event::Event;
 use crate::clock::{MS, SECOND};
-use rc_scheduler::{Config, Input, Scheduler};
+use rc_scheduler::{Input, Scheduler};
 use std::collections::{BTreeMap, VecDeque};
 
 impl World {
@@ -25,7 +25,7 @@ impl World {
         let seed = self.dice.exec.bytes();
         self.trace
             .line(self.now, || format!("d{device} BOOT {} with {} facts", durable.incarnation, durable.facts.len()));
-        match Scheduler::restore(it.id, Config::default(), seed, durable, now) {
+        match Scheduler::restore(it.id, it.config.clone(), seed, durable, now) {
             Ok(core) => self.devices[device].core = Some(core),
             Err(error) => {
                 self.fail("a_device_starts_from_what_its_disk_kept", format!("d{device}: {error}"));
