@@ -90,6 +90,8 @@ classes! {
     QueueFull = "queue-full",
     /// Clients that use one key for different things, and read everywhere at once.
     Clients = "clients",
+    /// Ended tasks are kept for seconds, on each device for another time or number, while devices are away for long, one at a time.
+    Retention = "retention",
     /// Everything.
     Mixed = "mixed",
 }

@@ -20,8 +20,12 @@ impl World {
                 self.stats.persists += 1;
                 self.stats.entries += entries.len() as u64;
                 for entry in &entries {
-                    if let Entry::Fact(task, fact) = entry {
-                        self.note_fact(device, *task, fact);
+                    match entry {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.note_fact(device, *task, fact),
+                        Entry::Drop(task) | Entry::Bury(task, _) => {
+                            invariants::only_what_was_told_is_buried::buries(self, device, *task);
+                        }
+                        _ => {}
                     }
                 }
                 self.devices[device].disk.write(upto, entries);
