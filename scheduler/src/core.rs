@@ -343,7 +343,7 @@ impl Scheduler {
     /// Through whom a device that is not heard here is reached.
     pub(crate) fn relay_to(&self, device: DeviceId) -> Option<DeviceId> {
         match self.peers.get(&device)?.life {
-            Life::Vetoed { by } => Some(by),
+            Life::Vetoed { by, .. } => Some(by),
             _ => None,
         }
     }

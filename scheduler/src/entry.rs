@@ -123,7 +123,7 @@ impl Entry {
     pub(crate) fn normalise(&mut self) -> Vec<FactKey> {
         let out = self.record.normalise();
         for (slot, _) in &out {
-            self.free(*slot);
+            self.unstore(*slot);
         }
         out.into_iter().map(|(_, key)| key).collect()
     }
@@ -140,11 +140,12 @@ impl Entry {
         let slots: Vec<_> =
             self.record.slots().filter(|(slot, fact)| unsent(*slot) && own(fact)).map(|(slot, _)| slot).collect();
         let keys = slots.iter().filter_map(|slot| self.record.take_back(*slot)).collect();
-        slots.into_iter().for_each(|slot| self.free(slot));
+        slots.into_iter().for_each(|slot| self.unstore(slot));
         keys
     }
 
-    fn free(&mut self, slot: usize) {
+    /// The fact in a slot is not stored anywhere, here included.
+    pub(crate) fn unstore(&mut self, slot: usize) {
         let bit = !(1 << slot);
         self.durable &= bit;
         for copy in &mut self.copies {

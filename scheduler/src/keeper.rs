@@ -14,7 +14,7 @@ mod sums;
 pub(crate) use bury::BURIED_MAX;
 pub(crate) use cold::ColdTable;
 pub(crate) use graves::{Graves, INTERVALS_MAX};
-pub(crate) use home::rendezvous;
+pub(crate) use home::{first, rendezvous};
 pub(crate) use load::{Loads, Reader};
 pub(crate) use merge::TERM_LEAP_MAX;
 pub(crate) use sums::Sums;

@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod blob;
 mod bytes;
 mod config;
 mod core;
@@ -34,6 +35,7 @@ mod view;
 pub mod wire;
 
 pub use crate::core::{Counters, Scheduler};
+pub use blob::{BLOBS_PER_TASK_MAX, BlobHash, BlobRef, ParseHashError};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord};

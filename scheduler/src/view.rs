@@ -164,10 +164,16 @@ impl<'a> View<'a> {
         self.0.tasks.get(&task).map(|entry| &*entry.spec)
     }
 
+    /// Where a task belongs, whoever is alive: its home (rule 13).
+    #[must_use]
+    pub fn home(&self, task: TaskId) -> Vec<DeviceId> {
+        crate::keeper::first(self.0.members.keepers(), task, self.0.config.home_size)
+    }
+
     /// What the running attempt of a task last said, if this device holds or granted it.
     #[must_use]
     pub fn live(&self, task: TaskId) -> Option<LiveState> {
-        if let Some(run) = self.0.holder.runs.get(&task) {
+        if let Some(run) = self.0.holder.runs.get(task) {
             let (epoch, started_wall_ms, percent) = (run.epoch, run.started_wall_ms, run.percent);
             return started_wall_ms.is_some().then(|| LiveState {
                 epoch,
@@ -188,7 +194,7 @@ impl<'a> View<'a> {
     /// The attempts that run here.
     pub fn running(&self) -> impl Iterator<Item = (TaskId, Epoch)> + use<'a> {
         let runs = self.0.holder.runs.iter();
-        runs.filter(|(_, run)| run.phase != crate::holder::Phase::Waiting).map(|(task, run)| (*task, run.epoch))
+        runs.filter(|(_, run)| run.phase != crate::holder::Phase::Waiting).map(|(task, run)| (task, run.epoch))
     }
 
     /// Every device's terms for a task, or what it fails, the best first; and the hash of the view they come from.

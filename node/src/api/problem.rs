@@ -158,7 +158,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::Spec { index, error } => {
             let code = match error {
                 SpecError::PayloadTooLarge(_) | SpecError::SpecTooLarge(_) => Code::TooLarge,
-                SpecError::NoTaskType => Code::InvalidRequest,
+                SpecError::NoTaskType | SpecError::TooManyBlobs(_) => Code::InvalidRequest,
             };
             Problem::new(code, format!("task {index}: {error}"))
         }

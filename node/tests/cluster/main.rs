@@ -2,5 +2,4 @@
 #![cfg(test)]
 
 mod life;
-mod speed;
 mod support;

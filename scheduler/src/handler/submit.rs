@@ -1,6 +1,7 @@
 //! Accepting tasks, and cancelling them. `submit` answers when enough disks have the task, or after a while with the true number; once
 //! it is on disk here it never answers with an error (rule 16).
 
+use crate::blob::BLOBS_PER_TASK_MAX;
 use crate::core::Scheduler;
 use crate::effect::{Effect, Refusal, Reply};
 use crate::id::{DeviceId, TaskId};
@@ -35,6 +36,8 @@ fn check(task: &NewTask) -> Result<crate::bytes::Bytes, SpecError> {
         Err(SpecError::NoTaskType)
     } else if task.payload.len() > PAYLOAD_BYTES_MAX {
         Err(SpecError::PayloadTooLarge(task.payload.len()))
+    } else if task.spec.blobs.len() > BLOBS_PER_TASK_MAX {
+        Err(SpecError::TooManyBlobs(task.spec.blobs.len()))
     } else if spec.len() > SPEC_BYTES_MAX {
         Err(SpecError::SpecTooLarge(spec.len()))
     } else {

@@ -169,10 +169,10 @@ impl Scheduler {
 
     /// Drops a record that is in memory: it is over, whatever this copy says. What runs of it is stopped.
     fn drop_hot(&mut self, task: TaskId) {
-        match self.holder.runs.get(&task).map(|run| run.phase) {
+        match self.holder.runs.get(task).map(|run| run.phase) {
             Some(Phase::Waiting) => {
                 self.holder.queue.remove(task);
-                self.holder.runs.remove(&task);
+                self.holder.runs.remove(task);
             }
             Some(Phase::Running) => self.stop(task, StopReason::Superseded),
             Some(Phase::Stopping(_)) | None => {}

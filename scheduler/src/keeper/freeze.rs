@@ -65,7 +65,7 @@ impl Scheduler {
         let needed = !entry.announced
             || !state.is_reportable()
             || entry.counted.is_some()
-            || self.holder.runs.contains_key(&task)
+            || self.holder.runs.get(task).is_some()
             || self.dirty.contains(&task);
         let Some((hash, sharers)) = entry.summed.clone().filter(|_| !needed) else { return };
         if !self.is_cared_for(task, entry, &sharers) {

@@ -24,6 +24,8 @@ pub(crate) enum Life {
     Vetoed {
         /// Who hears it.
         by: DeviceId,
+        /// The host of the incarnation that was known then has refused a connection: if nobody hears it in the end, that is proof.
+        proven: bool,
     },
 }
 

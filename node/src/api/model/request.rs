@@ -142,6 +142,8 @@ impl TaskRequest {
             after: Vec::new(),
             idempotency_key: key,
             extra: encode(&extra)?,
+            payload_blob: None,
+            blobs: Vec::new(),
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
         Ok(NewTask { spec, payload: payload.into() })

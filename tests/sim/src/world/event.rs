@@ -35,6 +35,8 @@ pub enum Event {
     Gossip { to: usize, record: Box<DeviceRecord> },
     /// The next stage of an attempt.
     Stage { device: usize, task: TaskId, epoch: Epoch, stamp: u64 },
+    /// An attempt says how far it is.
+    Progress { device: usize, task: TaskId, epoch: Epoch, stamp: u64 },
     /// The device measures itself.
     Measure { device: usize, life: u32 },
     /// A client does something.
@@ -52,7 +54,7 @@ impl Event {
             Self::Flushed { device, .. } | Self::Loaded { device, .. } => Some((*device, 1_001)),
             Self::Measure { device, .. } => Some((*device, 1_002)),
             Self::Gossip { to, .. } => Some((*to, 1_003)),
-            Self::Stage { device, .. } => Some((*device, 1_004)),
+            Self::Stage { device, .. } | Self::Progress { device, .. } => Some((*device, 1_004)),
             Self::Frame { from, to, .. } | Self::Fin { from, to, .. } => Some((*to, *from)),
             Self::Up { device, peer, .. }
             | Self::Down { device, peer, .. }
