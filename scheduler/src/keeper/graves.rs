@@ -146,7 +146,7 @@ mod tests {
         assert!(!graves.bury(by, 10_000));
         assert!(graves.bury(by, 1), "one that closes a gap makes fewer");
         assert!(graves.bury(by, 10_000));
-        let many: Vec<_> = (0..10_000).map(|n| (1 << 40 | n * 2, 1 << 40 | n * 2)).collect();
+        let many: Vec<_> = (0..10_000).map(|n| ((1 << 40) + n * 2, (1 << 40) + n * 2)).collect();
         graves.learn(by, &many);
         assert!(graves.row(by).len() <= INTERVALS_MAX);
     }

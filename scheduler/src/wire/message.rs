@@ -4,7 +4,7 @@ use super::{WireError, decode_fact, encode_fact, from_cbor, to_cbor};
 use crate::bytes::Bytes;
 use crate::device::DeviceRecord;
 use crate::effect::Tomb;
-use crate::id::TaskId;
+use crate::id::{DeviceId, TaskId};
 use crate::keeper::{BURIED_MAX, INTERVALS_MAX};
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
@@ -41,6 +41,8 @@ const LIST_MAX: usize = 4_096;
 const TEXT_MAX: usize = 4_096;
 
 type WireFacts = Vec<(TaskId, u8, Bytes)>;
+/// Task, hash of its record, and under which numbers it was accepted by whom.
+type WireTombs = Vec<(TaskId, u64, Vec<(DeviceId, u64)>)>;
 
 fn pack(facts: &[(TaskId, Fact)]) -> WireFacts {
     facts
@@ -174,7 +176,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Graves(rows)
         }
         BURIED => {
-            let tasks: Vec<(TaskId, u64, Vec<(crate::id::DeviceId, u64)>)> = from_cbor(body)?;
+            let tasks: WireTombs = from_cbor(body)?;
             bounded(tasks.len(), BURIED_MAX)?;
             for (.., numbers) in &tasks {
                 bounded(numbers.len(), SLOTS_MAX)?;

@@ -18,8 +18,9 @@ pub fn buries(world: &mut World, device: usize, task: TaskId) {
         return;
     };
     // Running time is counted in whole seconds, and clocks drift.
-    let shortest = world.devices.iter().map(|d| d.config.retention.0).min().unwrap_or(0);
-    let crowded = world.devices.iter().any(|d| d.config.keep_max < world.scripts.len() * 2);
+    let configs = || world.devices.iter().map(|device| &device.config);
+    let shortest = configs().map(|config| config.retention.0).min().unwrap_or(0);
+    let crowded = configs().any(|config| config.keep_max < world.scripts.len() * 2);
     if !known && !crowded && world.now + 2 * SECOND < told + shortest {
         let text = format!("d{device} buries {} after {} µs", world.names.t(task), world.now - told);
         world.fail("only_what_was_told_is_buried", text);
