@@ -15,13 +15,12 @@ pub(crate) use ports::{PORTS_CELL, Ports};
 
 use crate::blobs::Blobs;
 use crate::capabilities::Sampler;
-use crate::clock;
 use crate::driver::{Driver, Handle, Latest, Owner, Parts, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
-use rc_scheduler::{BlobRef, Config, DeviceId, Scheduler, TaskId};
+use rc_scheduler::{BlobRef, Config, DeviceId, TaskId};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -74,7 +73,8 @@ impl Node {
 
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NodeError::Randomness(error.to_string()))?;
-        let core = Scheduler::restore(id, Config::default(), seed, boot.durable, clock::now())?;
+        let boot = boot.restore(id, Config::default(), seed).await?;
+        let core = boot.core;
 
         let mut network = rc_p2p::Config::new(keypair, secret.clone());
         if !config.listen.is_empty() {
@@ -115,6 +115,7 @@ impl Node {
             capacity_events,
             listening: listening_tell,
             ports,
+            disk_found: boot.disk_found,
         });
         tokio::spawn(driver.run());
         // Only to know the addresses; a node whose listeners come up later works all the same.

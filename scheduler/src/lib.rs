@@ -41,7 +41,7 @@ pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord};
 pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason};
 pub use entry::LiveState;
-pub use handler::RestoreError;
+pub use handler::{Restore, RestoreError};
 pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
 pub use input::{AttemptEvent, Command, CommandId, Durable, Input, NewTask};
 pub use invariant::Violation;

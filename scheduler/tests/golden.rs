@@ -169,6 +169,16 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("want", Message::Want(Want { count: 3, priority: Priority::Urgent })),
         ("grant", Message::Grant(Grant { limit: 4 })),
         ("digest", Message::Digest(Digest { members_hash: 42, buckets: vec![1, u64::MAX], reply: true })),
+        (
+            "summary",
+            Message::Summary(Summary {
+                buckets: vec![0, 255],
+                from: TaskId([0; 16]),
+                upto: TaskId([0xff; 16]),
+                entries: vec![(task(), u64::MAX)],
+            }),
+        ),
+        ("lack", Message::Lack(Lack { tasks: vec![task()] })),
         ("resend", Message::Resend(Resend)),
         ("query task", Message::Query(Query { id: 1, about: About::Task(task()) })),
         ("query prefix", Message::Query(Query { id: 2, about: About::Prefix("01h".to_owned()) })),

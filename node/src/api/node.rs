@@ -4,6 +4,7 @@ use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
+use tokio::sync::mpsc;
 
 macro_rules! node_api {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)+) => {
@@ -41,6 +42,8 @@ node_api! {
     fn task(task: TaskId) -> TaskReport;
     /// Waits until the task's end may be reported.
     fn wait(task: TaskId) -> TaskReport;
+    /// Waits for many at once; the ends come as they may be reported.
+    fn wait_many(tasks: Vec<TaskId>) -> mpsc::Receiver<(TaskId, Result<TaskReport, DriverError>)>;
     /// Every fact of a task.
     fn history(task: TaskId) -> Vec<HistoryRow>;
     /// Ids that begin so, or `last`.

@@ -25,6 +25,7 @@ impl Driver {
                 }
                 self.disk.persist(upto, entries);
             }
+            Effect::Load { task } => self.disk.load(task),
             Effect::Send { to, message } => self.send(to, &message),
             Effect::Gossip(record) => {
                 if let Err(error) = self.client.gossip(wire::encode_record(&record)) {

@@ -171,6 +171,8 @@ pub struct NodeStatus {
     pub running: usize,
     /// The disk takes new facts.
     pub storage_healthy: bool,
+    /// What the last start found cut or damaged on the disk, in words.
+    pub storage_found: Vec<String>,
     /// Seconds since it started.
     pub uptime_s: u64,
 }

@@ -1,7 +1,7 @@
 //! News from network, disk, executor and sampler, as inputs of the core.
 
-use super::attempts;
 use super::run::Driver;
+use super::{attempts, keys};
 use crate::clock;
 use crate::executor::{self, ExecutorEvent};
 use crate::identity::{SEEDS_CELL, device_id};
@@ -10,6 +10,19 @@ use rc_scheduler::{AttemptEvent, Capacity, Epoch, Input, TaskId, wire};
 
 impl Driver {
     pub(super) fn handle_disk(&mut self, event: storage::Event) {
+        let event = match event {
+            storage::Event::Loaded { task, record } => {
+                let task = TaskId(task);
+                let record = record.unwrap_or_else(|error| {
+                    tracing::error!(%task, %error, "a record cannot be read");
+                    None
+                });
+                let facts = record.map(keys::decode_record).unwrap_or_default();
+                self.feed(Input::Loaded { task, facts });
+                return;
+            }
+            event => event,
+        };
         let told = self.disk.handle(clock::now().mono, event);
         if let Some(healthy) = told.healthy {
             self.feed(Input::Storage { healthy });

@@ -4,7 +4,6 @@ use super::disk::Disk;
 use super::handle::Handle;
 use super::large::{Large, LargeEvent};
 use super::peers::Peers;
-use super::report;
 use super::request::{Pending, Request};
 use super::stop::Stopping;
 use super::waiters::Waiters;
@@ -48,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
+    /// What the start found wrong on the disk, in words.
+    pub(crate) disk_found: Vec<String>,
 }
 
 /// The one that owns the core.
@@ -77,6 +78,7 @@ pub(crate) struct Driver {
     pub(super) news: broadcast::Sender<Event>,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
+    pub(super) disk_found: Vec<String>,
     pub(super) last_accepted: Option<TaskId>,
     pub(super) started: Mono,
     /// Frames and records that made no sense.
@@ -117,6 +119,7 @@ impl Driver {
             news,
             listening: parts.listening,
             ports: parts.ports,
+            disk_found: parts.disk_found,
             last_accepted: None,
             started: clock::now().mono,
             bad_messages: 0,
@@ -128,7 +131,7 @@ impl Driver {
 
     /// Runs until it is told to stop, or nobody has a handle any more; then writes everything and says goodbye.
     pub(crate) async fn run(mut self) {
-        self.last_accepted = report::newest_accepted(self.core.view());
+        self.last_accepted = self.core.view().newest_accepted();
         self.drain();
         self.feed(Input::Capacity(self.capacity.clone()));
         let sleep = tokio::time::sleep(Duration::ZERO);

@@ -3,5 +3,4 @@
 
 mod blobs;
 mod life;
-mod speed;
 mod support;

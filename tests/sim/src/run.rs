@@ -59,8 +59,9 @@ pub fn run(plan: &Plan, detail: Detail, filter: Option<String>) -> Report {
 /// The promise that was broken.
 pub fn stage(plan: &Plan, faults: Vec<Timed>, prepare: impl FnOnce(&mut World)) -> Result<World, Failure> {
     let mut world = World::new(plan.clone(), Detail::Hash, None);
-    world.replace_faults(faults);
+    world.restage(faults);
     prepare(&mut world);
+    world.enlist();
     live(&mut world);
     world.failure.take().map_or(Ok(world), Err)
 }

@@ -23,15 +23,12 @@ pub fn open(world: &World) -> Vec<String> {
         let mut ends: BTreeSet<Status> = BTreeSet::new();
         let mut keepers = 0;
         for (index, device) in world.devices.iter().enumerate() {
-            let Some(core) = &device.core else { continue };
+            let Some(core) = device.core.as_ref().filter(|_| !world.forgetful[index]) else { continue };
             let view = core.view();
-            let Some(record) = view.record(*task) else {
-                continue;
-            };
+            let Some(status) = view.status(*task) else { continue };
             keepers += 1;
-            let state = record.resolve();
-            let status = state.status();
-            if !status.is_terminal() {
+            if let Some(record) = view.record(*task).filter(|_| !status.is_terminal()) {
+                let state = record.resolve();
                 let lease =
                     state.lease.map(|l| format!("{} to {} by {}", l.epoch, world.names.d(l.to), world.names.d(l.by)));
                 open.push(format!(
@@ -59,14 +56,14 @@ fn can_end(world: &World, task: TaskId, disks: Set) -> bool {
     let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
         return true;
     };
-    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.devices[i].disk.destroyed);
+    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.is_gone(i));
     let needs = &script.spec.requirements;
     let fits = world.devices.iter().any(|d| {
         left(d.id)
             && !needs.exclude_devices.contains(&d.id)
             && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
     });
-    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
+    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.is_gone(i));
     let after = script
         .spec
         .after
@@ -92,7 +89,7 @@ pub fn answers(world: &World) -> Broken {
             continue;
         }
         let mut answers: BTreeSet<Status> = BTreeSet::new();
-        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some()) {
+        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some() && !world.forgetful[*i]) {
             match world.reads.get(&(*task, device)) {
                 Some(status) => answers.insert(*status),
                 None => return Err(format!("d{device} does not find {}", world.names.t(*task))),
