@@ -3,9 +3,10 @@
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong, or comes right again.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Fault {
     /// Nothing gets from one device to another any more. Counted: as many `Mend` end it.
     Cut(usize, usize),

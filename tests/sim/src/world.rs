@@ -9,6 +9,7 @@ mod effects;
 mod event;
 mod executor;
 mod faults;
+mod laid_open;
 mod life;
 mod network;
 mod transport;
@@ -111,6 +112,8 @@ pub struct World {
     pub healed: bool,
     /// Faults that began.
     pub faults: u64,
+    /// Every accepted task must have been told as ended by then.
+    pub told_by: Option<Micros>,
     pub(crate) queue: Queue,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
@@ -165,6 +168,7 @@ impl World {
             failure: None,
             healed: false,
             faults: 0,
+            told_by: None,
             queue: Queue::default(),
             dice,
             weather: Weather {
