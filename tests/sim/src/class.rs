@@ -1,11 +1,12 @@
 //! Classes of faults. A run has one, so that each can be judged by the strictest invariants it allows; only `mixed` has all.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! classes {
     ($($(#[$meta:meta])* $variant:ident = $word:literal,)+) => {
         /// What goes wrong in a run.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         pub enum Class { $($(#[$meta])* $variant,)+ }
 
         impl Class {

@@ -6,9 +6,10 @@ mod members;
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong, or comes right again.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Fault {
     /// Nothing gets from one device to another any more. Counted: as many `Mend` end it.
     Cut(usize, usize),
@@ -72,7 +73,7 @@ pub enum Fault {
 }
 
 /// What can become of a device between two of its effects.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Fate {
     /// `SIGKILL`: the kernel closes the links.
     Kill,

@@ -9,6 +9,7 @@ mod effects;
 mod event;
 mod executor;
 mod faults;
+mod laid_open;
 mod life;
 mod network;
 mod transport;
@@ -125,6 +126,8 @@ pub struct World {
     pub faults: u64,
     /// The order in which a device that wakes hears its sources (see [`Event::meant_for`]); `None`: any, mixed.
     pub wake_order: Option<Vec<usize>>,
+    /// Every accepted task must have been told as ended by then.
+    pub told_by: Option<Micros>,
     pub(crate) queue: Queue,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
@@ -194,6 +197,7 @@ impl World {
             healed: false,
             faults: 0,
             wake_order: None,
+            told_by: None,
             queue: Queue::default(),
             dice,
             weather: Weather {
