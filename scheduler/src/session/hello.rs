@@ -93,6 +93,7 @@ impl Scheduler {
         self.unsend(from);
         self.view_changed();
         self.send(from, Message::Record(self.own.clone()));
+        self.tell_graves(from);
         self.beat(from, false);
         self.timers.set(Timer::Silence(from), now + self.config.isolated);
         self.timers.set(Timer::Digest(from), now + self.config.digest_period);

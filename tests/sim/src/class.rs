@@ -1,11 +1,12 @@
 //! Classes of faults. A run has one, so that each can be judged by the strictest invariants it allows; only `mixed` has all.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! classes {
     ($($(#[$meta:meta])* $variant:ident = $word:literal,)+) => {
         /// What goes wrong in a run.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         pub enum Class { $($(#[$meta])* $variant,)+ }
 
         impl Class {
@@ -90,6 +91,8 @@ classes! {
     QueueFull = "queue-full",
     /// Clients that use one key for different things, and read everywhere at once.
     Clients = "clients",
+    /// Ended tasks are kept for seconds, on each device for another time or number, while devices are away for long, one at a time.
+    Retention = "retention",
     /// Everything.
     Mixed = "mixed",
 }

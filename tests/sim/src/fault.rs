@@ -6,9 +6,10 @@ mod members;
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong, or comes right again.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Fault {
     /// Nothing gets from one device to another any more. Counted: as many `Mend` end it.
     Cut(usize, usize),
@@ -72,7 +73,7 @@ pub enum Fault {
 }
 
 /// What can become of a device between two of its effects.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Fate {
     /// `SIGKILL`: the kernel closes the links.
     Kill,
@@ -178,6 +179,15 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
         | Class::Orphans
         | Class::StoppedClock => {
             one_at_a_time(class, n, end, rng, out);
+        }
+        Class::Retention => {
+            one_at_a_time(Class::PowerOne, n, end, rng, out);
+            for _ in 0..rng.between(0, 2) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                out.push((at, Fault::Disk(device, rng.skewed(50 * MS, 2 * SECOND))));
+                out.push((at + rng.skewed(SECOND, 20 * SECOND), Fault::Disk(device, 0)));
+            }
         }
         Class::Crash => {
             for _ in 0..rng.between(2, 8) {

@@ -7,7 +7,7 @@ use crate::clock::{MS, Micros, SECOND};
 use crate::invariants;
 use crate::oracle::{Set, Started, Written};
 use crate::workload::{Plot, script_of};
-use rc_scheduler::{DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
+use rc_scheduler::{Close, DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
 
 /// Two devices that nothing was between for longer than this have no excuse: they had time to give each other up, to find each
 /// other again, and to ask.
@@ -20,8 +20,12 @@ impl World {
                 self.stats.persists += 1;
                 self.stats.entries += entries.len() as u64;
                 for entry in &entries {
-                    if let Entry::Fact(task, fact) = entry {
-                        self.note_fact(device, *task, fact);
+                    match entry {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.note_fact(device, *task, fact),
+                        Entry::Drop(task) | Entry::Bury(task, _) => {
+                            invariants::only_what_was_told_is_buried::buries(self, device, *task);
+                        }
+                        _ => {}
                     }
                 }
                 self.devices[device].disk.write(upto, entries);
@@ -66,6 +70,19 @@ impl World {
             Fact::Leased(f) if f.by == me => {
                 self.stats.leases += 1;
                 self.oracle.leases.insert((task, f.epoch), written);
+                if let Some(to) = self.names.index(f.to) {
+                    self.oracle.open.entry(to).or_default().insert((task, f.epoch));
+                    invariants::leased(self, device, to, task, f.epoch);
+                }
+            }
+            Fact::Closed(f) if f.by == me => {
+                self.oracle.open.entry(device).or_default().remove(&(task, f.epoch));
+                if let Close::Finished(outcome) = &f.close {
+                    self.oracle.ends.entry(device).or_default().push(self.now);
+                    if !outcome.is_ok() {
+                        self.oracle.failures.entry(task).or_default().push(self.now);
+                    }
+                }
             }
             Fact::Settled(f) if f.by == me => {
                 self.stats.settlements += 1;
