@@ -37,6 +37,12 @@ pub(crate) struct Entry {
     pub(crate) live: Option<LiveState>,
     /// Its end was announced.
     pub(crate) announced: bool,
+    /// This device's running time in seconds when its end became known here.
+    pub(crate) ended: u32,
+    /// The hash with which it takes part in digests, and those it is compared with.
+    pub(crate) summed: Option<(u64, Vec<DeviceId>)>,
+    /// It is in the line of those to look at when they have been quiet for a while.
+    pub(crate) watched: bool,
 }
 
 /// What the holder said of a running attempt.
@@ -82,6 +88,9 @@ impl Entry {
             counted: None,
             live: None,
             announced: false,
+            ended: 0,
+            summed: None,
+            watched: false,
         }
     }
 

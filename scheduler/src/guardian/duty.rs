@@ -200,7 +200,7 @@ impl Scheduler {
         let seen = entry.lease_seen.1;
         let overrun = seen + entry.spec.timeout + self.config.overrun;
         let over = if lease.to == self.me {
-            match self.holder.runs.get(&task) {
+            match self.holder.runs.get(task) {
                 // What waits or is being stopped here cannot be lost; what runs too long can.
                 Some(run) if run.phase != Phase::Running => return End::Open(now + self.config.overrun),
                 Some(run) => run.started + entry.spec.timeout + self.config.overrun,
@@ -213,8 +213,9 @@ impl Scheduler {
                 None => overrun.min(seen + self.config.silent_holder_max),
                 Some(peer) if peer.is_up() && peer.synced && peer.inc > Some(lease.to_inc) => now,
                 Some(peer) => match peer.life {
-                    Life::Lost { confirmed: true, proven: true } => now,
-                    Life::Lost { confirmed: true, proven: false } => {
+                    // The proof is about the life that was known; a lease to a later one waits for silence.
+                    Life::Lost { confirmed: true, proven: true } if Some(lease.to_inc) <= peer.inc => now,
+                    Life::Lost { confirmed: true, .. } => {
                         let patience = Span(now.since(seen).0 / 4).min(self.config.silent_holder_max);
                         overrun.min(peer.heard + patience.max(self.config.dead))
                     }

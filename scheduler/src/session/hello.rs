@@ -97,9 +97,13 @@ impl Scheduler {
         self.unsend(from);
         self.view_changed();
         self.send(from, Message::Record(self.own.clone()));
+        self.tell_graves(from);
         self.beat(from, false);
         self.timers.set(Timer::Silence(from), now + self.config.isolated);
         self.timers.set(Timer::Digest(from), now + self.config.digest_period);
+        if reborn {
+            self.tell_again(from);
+        }
         self.begin_compare(from);
         if returns {
             // It may have acted while this device took it for dead, on what was accepted here, too.

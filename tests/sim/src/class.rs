@@ -92,6 +92,8 @@ classes! {
     Absurd = "absurd",
     /// Clients that use one key for different things, and read everywhere at once.
     Clients = "clients",
+    /// Ended tasks are kept for seconds, on each device for another time or number, while devices are away for long, one at a time.
+    Retention = "retention",
     /// Everything.
     Mixed = "mixed",
 }

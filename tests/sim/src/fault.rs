@@ -188,6 +188,15 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
         | Class::StoppedClock => {
             one_at_a_time(class, n, end, rng, out);
         }
+        Class::Retention => {
+            one_at_a_time(Class::PowerOne, n, end, rng, out);
+            for _ in 0..rng.between(0, 2) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                out.push((at, Fault::Disk(device, rng.skewed(50 * MS, 2 * SECOND))));
+                out.push((at + rng.skewed(SECOND, 20 * SECOND), Fault::Disk(device, 0)));
+            }
+        }
         Class::Crash => {
             for _ in 0..rng.between(2, 8) {
                 let device = rng.index(n);

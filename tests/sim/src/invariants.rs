@@ -11,6 +11,8 @@ pub mod equal_facts_give_equal_bytes_and_answers;
 pub mod idle_traffic_is_constant;
 pub mod no_acked_task_is_lost_while_a_disk_that_stored_it_lives;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
+pub mod only_what_was_told_is_buried;
+pub mod what_has_ended_is_forgotten_by_all;
 pub mod what_is_reported_is_on_the_disks_it_names;
 pub mod without_faults_every_task_starts_once;
 
@@ -34,6 +36,7 @@ pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     require!(world, a_lease_is_started_once, start, started);
     require!(world, a_task_reported_cancelled_never_starts, start, started);
     require!(world, one_fault_at_a_time_never_two_holders_at_once, start, started);
+    require!(world, only_what_was_told_is_buried, start, started);
 }
 
 /// Attempts of a device changed.
@@ -92,6 +95,9 @@ pub(crate) fn told_status(world: &mut World, device: usize, task: TaskId, status
 
 /// A client is told that no member has a task.
 pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64, task: TaskId) {
+    if world.oracle.buried.contains_key(&task) {
+        return;
+    }
     let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
     // Devices that have met nobody who knows of the others are the whole cluster as far as they can know.
     let known = known_from(world, device);

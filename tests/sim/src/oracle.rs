@@ -102,6 +102,8 @@ pub struct Oracle {
     pub settlements: BTreeMap<TaskId, Vec<(Settled, Written)>>,
     /// Attempts, by task.
     pub starts: BTreeMap<TaskId, Vec<Started>>,
+    /// Which devices dropped a task's record, or keep only its name.
+    pub buried: BTreeMap<TaskId, Set>,
     /// Two sides decided differently, out of contact: the times at which a promise was excused, for the statistics.
     pub excused: u64,
 }

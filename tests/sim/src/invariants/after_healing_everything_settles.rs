@@ -25,13 +25,10 @@ pub fn open(world: &World) -> Vec<String> {
         for (index, device) in world.devices.iter().enumerate() {
             let Some(core) = device.core.as_ref().filter(|_| !world.forgetful[index]) else { continue };
             let view = core.view();
-            let Some(record) = view.record(*task) else {
-                continue;
-            };
+            let Some(status) = view.status(*task) else { continue };
             keepers += 1;
-            let state = record.resolve();
-            let status = state.status();
-            if !status.is_terminal() {
+            if let Some(record) = view.record(*task).filter(|_| !status.is_terminal()) {
+                let state = record.resolve();
                 let lease =
                     state.lease.map(|l| format!("{} to {} by {}", l.epoch, world.names.d(l.to), world.names.d(l.by)));
                 open.push(format!(
@@ -47,7 +44,7 @@ pub fn open(world: &World) -> Vec<String> {
         if ends.len() > 1 {
             open.push(format!("{name} is {ends:?}"));
         }
-        if keepers == 0 {
+        if keepers == 0 && !world.oracle.buried.contains_key(task) {
             open.push(format!("{name} is nowhere"));
         }
     }
@@ -89,6 +86,9 @@ pub fn check(world: &World) -> Broken {
 pub fn answers(world: &World) -> Broken {
     for (task, accepted) in &world.oracle.accepted {
         if !can_end(world, *task, accepted.disks) {
+            continue;
+        }
+        if world.oracle.buried.contains_key(task) {
             continue;
         }
         let mut answers: BTreeSet<Status> = BTreeSet::new();

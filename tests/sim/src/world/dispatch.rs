@@ -29,6 +29,7 @@ impl World {
                 }
             }
             Event::Flushed { device, life } => self.flushed(device, life),
+            Event::Loaded { device, life, task } => self.loaded(device, life, task),
             Event::Frame { from, to, link, message } => self.frame_arrives(from, to, link, message),
             Event::Fin { from, to, link } => self.fin_arrives(from, to, link),
             Event::Up { device, peer, link } => self.link_up(device, peer, link),
@@ -157,6 +158,13 @@ impl World {
         self.flush(device);
     }
 
+    fn loaded(&mut self, device: usize, life: u32, task: TaskId) {
+        if self.devices[device].life == life && self.devices[device].core.is_some() {
+            let facts = self.devices[device].disk.facts(task).cloned().collect();
+            self.feed(device, Input::Loaded { task, facts });
+        }
+    }
+
     fn measure(&mut self, device: usize, life: u32) {
         if self.devices[device].life != life || self.devices[device].core.is_none() {
             return;
@@ -255,7 +263,7 @@ enum Lane {
 
 fn lane(effect: &Effect) -> Lane {
     match effect {
-        Effect::Persist { .. } => Lane::Disk,
+        Effect::Persist { .. } | Effect::Load { .. } => Lane::Disk,
         Effect::Send { to, .. } => Lane::Peer(*to),
         Effect::Gossip(_) => Lane::Gossip,
         Effect::Start(start) => Lane::Attempt(start.task),

@@ -21,13 +21,18 @@ impl World {
                 self.stats.persists += 1;
                 self.stats.entries += entries.len() as u64;
                 for entry in &entries {
-                    if let Entry::Fact(task, fact) = entry {
-                        self.note_fact(device, *task, fact);
+                    match entry {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.note_fact(device, *task, fact),
+                        Entry::Drop(task) | Entry::Bury(task, _) => {
+                            invariants::only_what_was_told_is_buried::buries(self, device, *task);
+                        }
+                        _ => {}
                     }
                 }
                 self.devices[device].disk.write(upto, entries);
                 self.flush(device);
             }
+            Effect::Load { task } => self.load(device, task),
             Effect::Send { to, message } => match self.names.index(to) {
                 Some(to) if to != device => self.send(device, to, message),
                 _ => self.fail("messages_go_to_members", format!("d{device} sends to {to}")),
@@ -94,6 +99,14 @@ impl World {
             let takes = if slow > 0 { self.dice.disk.between(slow / 2, slow) } else { usual };
             self.queue.push(self.now + takes, Event::Flushed { device, life: it.life });
         }
+    }
+
+    fn load(&mut self, device: usize, task: TaskId) {
+        let slow = self.devices[device].disk.slow;
+        let usual = self.dice.disk.skewed(50, 4 * MS);
+        let takes = if slow > 0 { self.dice.disk.between(slow / 2, slow) } else { usual };
+        let life = self.devices[device].life;
+        self.queue.push(self.now + takes, Event::Loaded { device, life, task });
     }
 
     fn gossip(&mut self, device: usize, record: DeviceRecord) {

@@ -15,6 +15,8 @@ pub enum Event {
     Tick { device: usize, stamp: u64 },
     /// A flush is done.
     Flushed { device: usize, life: u32 },
+    /// A record was read.
+    Loaded { device: usize, life: u32, task: TaskId },
     /// A message arrives.
     Frame { from: usize, to: usize, link: u64, message: Box<Message> },
     /// The other side has closed the link.
@@ -49,7 +51,7 @@ impl Event {
     pub fn meant_for(&self) -> Option<(usize, usize)> {
         match self {
             Self::Tick { device, .. } => Some((*device, 1_000)),
-            Self::Flushed { device, .. } => Some((*device, 1_001)),
+            Self::Flushed { device, .. } | Self::Loaded { device, .. } => Some((*device, 1_001)),
             Self::Measure { device, .. } => Some((*device, 1_002)),
             Self::Gossip { to, .. } => Some((*to, 1_003)),
             Self::Stage { device, .. } | Self::Progress { device, .. } => Some((*device, 1_004)),
