@@ -131,6 +131,8 @@ pub struct World {
     pub(crate) queue: Queue,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
+    /// Hellos on each way in the second that is named.
+    pub(crate) hellos: BTreeMap<(usize, usize), (Micros, u32)>,
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) next_command: u64,
     pub(crate) next_stamp: u64,
@@ -206,6 +208,7 @@ impl World {
                 no_down: plan.class == Class::NoDown,
                 ..Weather::default()
             },
+            hellos: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_command: 0,
             next_stamp: 0,

@@ -4,6 +4,7 @@ use super::World;
 use super::event::Event;
 use super::executor::{Run, Stage};
 use crate::clock::{MS, Micros, SECOND};
+use crate::fault::CALM_BEFORE;
 use crate::invariants;
 use crate::oracle::{Set, Started, Written};
 use crate::workload::{Plot, script_of};
@@ -165,7 +166,10 @@ impl World {
         }
         let mut deaf = 0;
         if self.weather.hang && self.dice.exec.chance(300_000) {
-            deaf = self.dice.exec.skewed(SECOND, 90 * SECOND);
+            // Some ends only long after everything else is mended.
+            let never = self.dice.exec.chance(100_000);
+            let after = (CALM_BEFORE + (self.plan.seconds + 200) * SECOND).saturating_sub(self.now);
+            deaf = if never { after } else { self.dice.exec.skewed(SECOND, 90 * SECOND) };
             length += deaf;
         }
         let stamp = self.stamp();
