@@ -15,7 +15,8 @@
 //! - The torn end of the log is cut and reported. Anything else unreadable is reported, by task and key if only a value
 //!   is hurt, and the rest is served. A bit flipped in the very last commit cannot be told from a torn one: the commit
 //!   is cut, and its entries are named in the report.
-//! - A full disk refuses new records as a whole. Everything else goes on: reads, restarts, and (from a reserve) removals.
+//! - A full disk refuses new records as a whole. Everything else goes on: reads, restarts (they are counted in a file that never
+//!   grows, see `Counter`), and (from a reserve) removals.
 //! - After any other write error nothing is written until the next open, for nobody knows what is on the disk.
 //! - A store of a later format version is refused by name and left alone.
 //!
@@ -55,6 +56,7 @@
 mod batch;
 mod chain;
 mod compact;
+mod counter;
 mod error;
 mod frame;
 mod index;
@@ -71,6 +73,7 @@ mod writer;
 
 pub use batch::{BATCH_BYTES_MAX, Batch, KEY_BYTES_MAX, LimitError, TaskKey, VALUE_BYTES_MAX};
 pub use chain::TaskRecord;
+pub use counter::Counter;
 pub use error::{CommitError, OpenError, ReadError};
 pub use options::{Options, Usage};
 pub use report::{Cut, DAMAGE_LISTED_MAX, Damage, Damaged, Report};

@@ -37,6 +37,11 @@ pub enum Effect {
         /// What to write.
         entries: Vec<Entry>,
     },
+    /// Read everything of a task that was persisted; answer with `Loaded`.
+    Load {
+        /// The task.
+        task: TaskId,
+    },
     /// Send to a member; may be lost if the link goes down.
     Send {
         /// To whom.

@@ -1,16 +1,17 @@
 //! Running what was leased to this device, and saying how much more it can take.
 
 mod credit;
+mod hand;
 mod run;
 
 pub(crate) use credit::Credits;
+pub(crate) use hand::Hand;
 
 use crate::effect::StopReason;
-use crate::id::DeviceId;
-use crate::id::{Epoch, Incarnation, TaskId};
+use crate::id::{DeviceId, Epoch, Incarnation};
 use crate::queue::Queue;
 use crate::time::Mono;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -20,7 +21,7 @@ pub(crate) struct Holder {
     /// Leases that wait for a slot.
     pub(crate) queue: Queue,
     /// Leases in hand, waiting or running.
-    pub(crate) runs: BTreeMap<TaskId, Run>,
+    pub(crate) runs: Hand,
     /// Of those, the ones that were started and have not ended.
     pub(crate) active: u32,
     /// Whether one of them is exclusive.

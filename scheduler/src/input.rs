@@ -56,6 +56,13 @@ pub enum Input {
         /// The `upto` of the last of them.
         upto: u64,
     },
+    /// What is on disk of a task, after a `Load`; everything persisted before is in it. No facts if it cannot be read.
+    Loaded {
+        /// The task.
+        task: TaskId,
+        /// Its facts, in any order.
+        facts: Vec<Fact>,
+    },
     /// The disk refuses new entries (full, failing) or takes them again.
     Storage {
         /// It works.

@@ -2,6 +2,7 @@
 
 use crate::core::Scheduler;
 use crate::holder::Phase;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -23,16 +24,19 @@ impl Scheduler {
     /// The first violation found.
     pub fn check_invariants(&self) -> Result<(), Violation> {
         let check = |holds: bool, what: String| if holds { Ok(()) } else { Err(Violation(what)) };
-        let active = self.holder.runs.values().filter(|run| run.phase != Phase::Waiting).count() as u32;
+        let active = self.holder.runs.iter().filter(|(_, run)| run.phase != Phase::Waiting).count() as u32;
         check(active == self.holder.active, format!("{active} attempts run, {} are counted", self.holder.active))?;
         check(!self.holder.exclusive || active == 1, format!("an exclusive attempt runs beside {active}"))?;
-        for (task, run) in &self.holder.runs {
-            let queued = self.holder.queue.contains(*task);
+        let mut granted = BTreeMap::new();
+        for (task, run) in self.holder.runs.iter() {
+            *granted.entry(run.by).or_default() += 1;
+            let queued = self.holder.queue.contains(task);
             check(
                 queued == (run.phase == Phase::Waiting),
                 format!("{task} is in phase {:?}, queued: {queued}", run.phase),
             )?;
         }
+        check(granted == *self.holder.runs.counts(), "the leases in hand are not as counted by granter".into())?;
         for (task, entry) in &self.tasks {
             let all = entry.record.all();
             check(entry.durable & !all == 0, format!("{task}: free slots are durable"))?;
@@ -47,6 +51,11 @@ impl Scheduler {
             )?;
             check(!(ended && self.guardian.queue.contains(*task)), format!("{task} has ended and waits for a device"))?;
         }
+        for (task, cold) in self.cold.iter() {
+            check(!self.tasks.contains_key(&task), format!("{task} rests and is in memory"))?;
+            check(cold.status.is_terminal(), format!("{task} rests and is {}", cold.status))?;
+        }
+        self.check_sums()?;
         let counted: u32 = self.guardian.counted.values().map(|(count, _)| count).sum();
         let leases = self.tasks.values().filter(|entry| entry.counted.is_some()).count() as u32;
         check(counted == leases, format!("{leases} leases are open, {counted} are counted"))

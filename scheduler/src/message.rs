@@ -27,6 +27,8 @@ pub enum Message {
     Want(Want),
     Grant(Grant),
     Digest(Digest),
+    Summary(Summary),
+    Lack(Lack),
     Resend(Resend),
     Query(Query),
     Reply(QueryReply),
@@ -141,6 +143,29 @@ pub struct Digest {
     pub buckets: Vec<u64>,
     /// Asks the listener for its own.
     pub reply: bool,
+}
+
+/// Most records in one [`Summary`].
+pub const SUMMARY_MAX: usize = 4_096;
+
+/// What the speaker has in buckets whose hashes differ, within a range of ids; answered with what the listener [`Lack`]s.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// The buckets, rising.
+    pub buckets: Vec<u8>,
+    /// The first id of the range.
+    pub from: TaskId,
+    /// The last id of the range.
+    pub upto: TaskId,
+    /// Each record with its hash, rising.
+    pub entries: Vec<(TaskId, u64)>,
+}
+
+/// Of a [`Summary`], the records that the speaker has not, or has otherwise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lack {
+    /// The records.
+    pub tasks: Vec<TaskId>,
 }
 
 /// Something was lost on a living link (a frame is missing, or counts of leases differ): send again what I have not stored.

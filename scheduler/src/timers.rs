@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     Place,
     /// Gossip this device's record again.
     Gossip,
+    /// Look at records that have been quiet for a while.
+    Quiet,
 }
 
 /// The deadlines.

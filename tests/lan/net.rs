@@ -183,6 +183,30 @@ impl Net {
         }
     }
 
+    /// Replaces whatever filters a host has: it is deaf to some others, and loses so many of a hundred packets from the rest.
+    pub fn impair(&self, host: usize, deaf_to: &[usize], percent: u32) {
+        self.nft(host, "flush ruleset");
+        if !deaf_to.is_empty() {
+            self.deafen(host, deaf_to);
+        }
+        if percent > 0 {
+            self.lose(host, percent);
+        }
+    }
+
+    /// Sends a signal to every process of a host.
+    pub fn signal(&self, host: usize, signal: &str) {
+        // Twice: the first may begin another before it is stopped itself.
+        for _ in 0..2 {
+            let output = Command::new("ip").args(["netns", "pids", &self.host(host)]).output().expect("it ran before");
+            let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+            for process in listed.split_whitespace() {
+                // It may end by itself meanwhile.
+                let _ = Command::new("kill").args([&format!("-{signal}"), process]).output();
+            }
+        }
+    }
+
     fn filter(&self, host: usize, rule: &str) {
         self.nft(
             host,

@@ -1,8 +1,10 @@
 //! What the API asks of a node: the driver's handle, or a fake in tests.
 
+use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
+use tokio::sync::mpsc;
 
 macro_rules! node_api {
     ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)+) => {
@@ -11,6 +13,10 @@ macro_rules! node_api {
             $($(#[$meta])* fn $name(&self, $($arg: $type),*) -> impl Future<Output = Result<$out, DriverError>> + Send;)+
             /// Stops the node.
             fn shutdown(&self) -> impl Future<Output = ()> + Send;
+            /// Large data; `None` if the node keeps none.
+            fn blobs(&self) -> Option<&Blobs> {
+                None
+            }
         }
 
         impl NodeApi for Handle {
@@ -19,6 +25,9 @@ macro_rules! node_api {
             })+
             fn shutdown(&self) -> impl Future<Output = ()> + Send {
                 Handle::shutdown(self)
+            }
+            fn blobs(&self) -> Option<&Blobs> {
+                Some(Handle::blobs(self))
             }
         }
     };
@@ -33,6 +42,8 @@ node_api! {
     fn task(task: TaskId) -> TaskReport;
     /// Waits until the task's end may be reported.
     fn wait(task: TaskId) -> TaskReport;
+    /// Waits for many at once; the ends come as they may be reported.
+    fn wait_many(tasks: Vec<TaskId>) -> mpsc::Receiver<(TaskId, Result<TaskReport, DriverError>)>;
     /// Every fact of a task.
     fn history(task: TaskId) -> Vec<HistoryRow>;
     /// Ids that begin so, or `last`.

@@ -4,8 +4,8 @@
 //! entries, but not what they mean.
 
 use super::keys;
-use crate::storage::{Batch, Event, LimitError, SubmitError, Writer};
-use rc_scheduler::{Entry, Mono, Span};
+use crate::storage::{Batch, Event, LimitError, SubmitError, TaskKey, Writer};
+use rc_scheduler::{Entry, Mono, Span, TaskId};
 use std::collections::VecDeque;
 
 /// How long a full disk is left alone.
@@ -57,6 +57,8 @@ pub(super) struct Disk<W = Writer> {
     flights: VecDeque<(u64, u64)>,
     /// In order of place. Bounded by what peers send before they want to hear that it is stored; nothing is submitted meanwhile.
     held: VecDeque<Held>,
+    /// Records to read that the writer had no room for. The core bounds how many it asks for.
+    loads: VecDeque<TaskId>,
     mode: Mode,
 }
 
@@ -64,11 +66,18 @@ pub(super) struct Disk<W = Writer> {
 pub(super) trait Submit {
     /// Queues a batch. Numbers rise.
     fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>>;
+
+    /// Queues a read of a task's record.
+    fn load(&self, task: TaskKey) -> Result<(), SubmitError<TaskKey>>;
 }
 
 impl Submit for Writer {
     fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>> {
         Self::submit(self, number, batch)
+    }
+
+    fn load(&self, task: TaskKey) -> Result<(), SubmitError<TaskKey>> {
+        Self::load(self, task)
     }
 }
 
@@ -82,6 +91,7 @@ impl<W: Submit> Disk<W> {
             writes: VecDeque::new(),
             flights: VecDeque::new(),
             held: VecDeque::new(),
+            loads: VecDeque::new(),
             mode: Mode::Working,
         }
     }
@@ -104,6 +114,12 @@ impl<W: Submit> Disk<W> {
             tracing::error!("an entry is too large for the disk and was not written");
         }
         self.push(batch, Some(upto));
+        self.pump();
+    }
+
+    /// Reads a record that was safe before; the answer is an [`Event::Loaded`].
+    pub(super) fn load(&mut self, task: TaskId) {
+        self.loads.push_back(task);
         self.pump();
     }
 
@@ -207,6 +223,11 @@ impl<W: Submit> Disk<W> {
     /// Gives the writer what it has room for.
     fn pump(&mut self) {
         while self.mode == Mode::Working && self.submit_first() {}
+        while let Some(task) = self.loads.front()
+            && self.writer.load(task.0).is_ok()
+        {
+            self.loads.pop_front();
+        }
     }
 
     fn submit_first(&mut self) -> bool {

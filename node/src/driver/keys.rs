@@ -1,9 +1,10 @@
 //! How facts and members are laid out in the log: exact, short keys, so that a fact is replaced and taken away by its own name.
 
 use ciborium::de::Error as CborError;
-use rc_scheduler::{DeviceId, Fact, FactKey, Incarnation, Member, wire};
+use rc_scheduler::{DeviceId, Fact, FactKey, Incarnation, Member, TaskId, wire};
 
 use crate::identity::MEMBER_CELL;
+use crate::storage::TaskRecord;
 
 /// The sub key of a fact: its kind and the fields of its key, at most 33 bytes.
 pub(super) fn fact_key(key: &FactKey) -> Vec<u8> {
@@ -41,9 +42,25 @@ pub(super) fn fact_value(fact: &Fact) -> Vec<u8> {
 }
 
 /// Reads what [`fact_value`] wrote.
-pub(crate) fn decode_fact(value: &[u8]) -> Result<Fact, wire::WireError> {
+fn decode_fact(value: &[u8]) -> Result<Fact, wire::WireError> {
     let (kind, body) = value.split_first().ok_or(wire::WireError::Malformed)?;
     wire::decode_fact(*kind, body)
+}
+
+/// The facts of a task, as far as they are readable; what is not is named in the log.
+pub(crate) fn decode_record(record: TaskRecord) -> Vec<Fact> {
+    let task = TaskId(record.task);
+    for damage in &record.damage {
+        tracing::error!(%task, %damage, "a part of a task is damaged");
+    }
+    let mut facts = Vec::with_capacity(record.entries.len());
+    for (key, value) in record.entries {
+        match decode_fact(&value) {
+            Ok(fact) => facts.push(fact),
+            Err(error) => tracing::error!(%task, key = %key.escape_ascii(), %error, "a fact is unreadable"),
+        }
+    }
+    facts
 }
 
 /// The name of a member's cell.
@@ -68,7 +85,7 @@ pub(crate) fn decode_member(value: &[u8]) -> Result<Member, CborError<std::io::E
 mod tests {
     use super::*;
     use crate::storage::KEY_BYTES_MAX;
-    use rc_scheduler::{Epoch, TaskId};
+    use rc_scheduler::Epoch;
 
     #[test]
     fn keys_are_distinct_and_short() {

@@ -56,6 +56,7 @@ impl Run {
         let (task, epoch) = (assignment.task.clone(), assignment.epoch);
         let sink = Sink { executor: Arc::downgrade(inner), task: task.clone(), epoch };
         let ctx = TaskContext::new(task_info(assignment), limits, cancel.clone(), Some(Arc::new(sink)));
+        let ctx = ctx.with_blobs(inner.blobs.clone());
         let (end, closed, let_go) = (Mutex::new(None), AtomicBool::new(false), inner.limits.let_go);
         Self { task, epoch, ctx, cancel, started, deadline, let_go, end, closed }
     }

@@ -1,5 +1,6 @@
 //! What a node is started with. Does not know where the values come from (flags, files).
 
+use crate::blobs::StoreLimits;
 use crate::handlers::TaskHandler;
 use rc_p2p::Multiaddr;
 use rc_scheduler::Role;
@@ -34,6 +35,8 @@ pub struct NodeConfig {
     pub allow_alone: BTreeSet<String>,
     /// Tasks at once. Default 5, on a mobile device 2.
     pub max_concurrent_tasks: u32,
+    /// How much room large data may take, and how long it stays.
+    pub blobs: StoreLimits,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
     /// The program that `python_eval` starts as its workers; it must call [`crate::worker_main`]. Default: this program.
@@ -56,6 +59,7 @@ impl NodeConfig {
             allow: ALLOW_DEFAULT.map(str::to_owned).into(),
             allow_alone: BTreeSet::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
+            blobs: StoreLimits::default(),
             handlers: Vec::new(),
             worker_program: None,
         }

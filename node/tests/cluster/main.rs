@@ -1,6 +1,6 @@
 //! Whole nodes in one process on loopback.
 #![cfg(test)]
 
+mod blobs;
 mod life;
-mod speed;
 mod support;

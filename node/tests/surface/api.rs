@@ -4,6 +4,7 @@ use crate::fake::{Fake, serve};
 use hyper::Method;
 use rc_node::api::NodeApi;
 use rc_node::client::{Client, ClientError};
+use rc_scheduler::{NewTask, TaskSpec};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -127,6 +128,25 @@ async fn results_of_thousands_stream_as_they_settle() {
     tokio::time::timeout(Duration::from_secs(20), wait).await.expect("in time").expect("a stream");
     assert_eq!(done.len(), 201);
     assert_eq!(done.last(), Some(&sleeping));
+}
+
+#[tokio::test]
+async fn waiting_for_many_holds_up_nobody() {
+    let served = serve().await;
+    let mut client = Client::new(&served.dir.path().join("node.sock"));
+    // Not over HTTP: the names of the devices, which every line needs, are asked for in the middle of the wait.
+    let echo = TaskSpec { task_type: "echo".into(), ..TaskSpec::default() };
+    let tasks = vec![NewTask { spec: echo, payload: b"1".to_vec().into() }; 200];
+    let ids = served.fake.submit(tasks, None).await.expect("accepted").tasks;
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    let mut lines = 0;
+    let count = |_: &[u8]| {
+        lines += 1;
+        true
+    };
+    let wait = client.post_lines("/v1/wait", json!({ "ids": ids }).to_string().into_bytes(), count);
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("in time").expect("a stream");
+    assert_eq!(lines, 200);
 }
 
 #[tokio::test]

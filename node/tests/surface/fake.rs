@@ -11,13 +11,21 @@ use rc_scheduler::{
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 /// The pretended node.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Fake {
     tasks: Arc<Mutex<Vec<TaskReport>>>,
     changed: Arc<Notify>,
+    /// The driver's bounded queue of requests: each passes in turn, and one that is not polled holds up the rest.
+    door: Arc<Semaphore>,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self { tasks: Arc::default(), changed: Arc::default(), door: Arc::new(Semaphore::new(1)) }
+    }
 }
 
 pub const ATTIC: DeviceId = DeviceId([1; 16]);
@@ -48,6 +56,11 @@ impl Fake {
 
     pub fn count(&self) -> usize {
         self.tasks().len()
+    }
+
+    async fn pass(&self) {
+        let _turn = self.door.acquire().await;
+        tokio::task::yield_now().await;
     }
 
     fn get(&self, task: TaskId) -> Result<TaskReport, DriverError> {
@@ -185,6 +198,7 @@ impl NodeApi for Fake {
         self.get(task)
     }
     async fn wait(&self, task: TaskId) -> Result<TaskReport, DriverError> {
+        self.pass().await;
         loop {
             let changed = self.changed.notified();
             let report = self.get(task)?;
@@ -193,6 +207,17 @@ impl NodeApi for Fake {
             }
             changed.await;
         }
+    }
+    async fn wait_many(
+        &self,
+        tasks: Vec<TaskId>,
+    ) -> Result<mpsc::Receiver<(TaskId, Result<TaskReport, DriverError>)>, DriverError> {
+        let (ended, ends) = mpsc::channel(tasks.len().max(1));
+        for task in tasks {
+            let (fake, ended) = (self.clone(), ended.clone());
+            tokio::spawn(async move { ended.send((task, fake.wait(task).await)).await });
+        }
+        Ok(ends)
     }
     async fn history(&self, task: TaskId) -> Result<Vec<HistoryRow>, DriverError> {
         self.get(task)?;
@@ -218,6 +243,7 @@ impl NodeApi for Fake {
         Ok((self.tasks().iter().rev().take(limit as usize).cloned().collect(), vec![]))
     }
     async fn peers(&self) -> Result<Vec<PeerReport>, DriverError> {
+        self.pass().await;
         Ok(vec![peer(ATTIC, "attic", true), peer(CELLAR, "cellar", false)])
     }
     async fn explain(&self, task: TaskId) -> Result<Explanation, DriverError> {
@@ -244,6 +270,7 @@ impl NodeApi for Fake {
             tasks_kept: self.count(),
             running: 0,
             storage_healthy: true,
+            storage_found: Vec::new(),
             uptime_s: 61,
         })
     }

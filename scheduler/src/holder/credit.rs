@@ -92,20 +92,16 @@ impl Scheduler {
         self.own.capacity.max_concurrent_tasks.max(self.credits.rate(self.now.mono)).min(WINDOW_MAX)
     }
 
-    fn in_hand(&self, granter: DeviceId) -> u32 {
-        self.holder.runs.values().filter(|run| run.by == granter).count() as u32
-    }
-
     /// What a guardian may still lease to this device.
     fn outstanding(&self, device: DeviceId) -> u32 {
-        self.credits.limit(device, self.now.mono).saturating_sub(self.in_hand(device))
+        self.credits.limit(device, self.now.mono).saturating_sub(self.holder.runs.count_of(device))
     }
 
     fn free(&self) -> u32 {
         let promised: u32 =
             self.credits.given.keys().map(|device| self.outstanding(*device)).fold(0, u32::saturating_add);
         // My own leases that wait for the disk before they are taken into hand count, too.
-        let coming = self.counted_at(self.me).0.saturating_sub(self.in_hand(self.me));
+        let coming = self.counted_at(self.me).0.saturating_sub(self.holder.runs.count_of(self.me));
         let held = self.holder.runs.len() as u32;
         self.window().saturating_sub(held).saturating_sub(coming).saturating_sub(promised)
     }
@@ -159,7 +155,7 @@ impl Scheduler {
                 continue;
             }
             free -= more;
-            let limit = self.in_hand(device) + outstanding + more;
+            let limit = self.holder.runs.count_of(device) + outstanding + more;
             self.credits.given.insert(device, Given { limit, until: now + self.config.credit_ttl });
             if let Some(want) = self.credits.wants.get_mut(&device) {
                 want.answered = true;

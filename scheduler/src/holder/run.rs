@@ -25,7 +25,7 @@ impl Scheduler {
         let pointless = state.settled.is_some() || state.cancel_asked;
         let durable = lease.and_then(|lease| entry.record.slot_of(&crate::record::FactKey::Leased(lease.epoch)));
         let durable = durable.is_some_and(|slot| entry.durable & 1 << slot != 0);
-        if let Some(run) = self.holder.runs.get(&task) {
+        if let Some(run) = self.holder.runs.get(task) {
             let current = lease.is_some_and(|lease| lease.epoch == run.epoch);
             if current && !pointless {
                 return;
@@ -119,7 +119,7 @@ impl Scheduler {
             self.holder.queue.remove(task);
             self.holder.exclusive = entry.spec.requirements.exclusive;
             self.holder.active += 1;
-            if let Some(run) = self.holder.runs.get_mut(&task) {
+            if let Some(run) = self.holder.runs.get_mut(task) {
                 run.phase = Phase::Running;
                 run.started = self.now.mono;
             }
@@ -128,7 +128,7 @@ impl Scheduler {
     }
 
     fn stop(&mut self, task: TaskId, why: StopReason) {
-        if let Some(run) = self.holder.runs.get_mut(&task) {
+        if let Some(run) = self.holder.runs.get_mut(task) {
             run.phase = Phase::Stopping(why);
             self.effects.push_back(Effect::Stop { task, epoch: run.epoch, why });
         }
@@ -137,7 +137,7 @@ impl Scheduler {
     /// Gives back a lease in hand that was not started.
     fn let_go(&mut self, task: TaskId, why: Released) {
         self.holder.queue.remove(task);
-        if let Some(run) = self.holder.runs.remove(&task) {
+        if let Some(run) = self.holder.runs.remove(task) {
             let closed = Closed { epoch: run.epoch, by: self.me, by_inc: run.inc, close: Close::Released(why) };
             self.write(task, Fact::Closed(closed));
         }
@@ -149,7 +149,7 @@ impl Scheduler {
 
     /// News of an attempt on this device.
     pub(crate) fn handle_attempt(&mut self, task: TaskId, epoch: crate::id::Epoch, event: AttemptEvent) {
-        let Some(run) = self.holder.runs.get_mut(&task).filter(|run| run.epoch == epoch) else {
+        let Some(run) = self.holder.runs.get_mut(task).filter(|run| run.epoch == epoch) else {
             self.counters.dropped += 1;
             return;
         };
@@ -174,7 +174,7 @@ impl Scheduler {
                     _ => None,
                 };
                 let (inc, ok) = (run.inc, outcome.is_ok());
-                self.holder.runs.remove(&task);
+                self.holder.runs.remove(task);
                 self.holder.active -= 1;
                 self.holder.exclusive = false;
                 if let Some(entry) = self.tasks.get(&task) {
@@ -220,9 +220,9 @@ impl Scheduler {
 
     fn stop_where(&mut self, why: StopReason, which: impl Fn(&Self, TaskId, &Run) -> bool) {
         let tasks: Vec<_> =
-            self.holder.runs.iter().filter(|(task, run)| which(self, **task, run)).map(|(task, _)| *task).collect();
+            self.holder.runs.iter().filter(|(task, run)| which(self, *task, run)).map(|(task, _)| task).collect();
         for task in tasks {
-            match self.holder.runs.get(&task).map(|run| run.phase) {
+            match self.holder.runs.get(task).map(|run| run.phase) {
                 Some(Phase::Waiting) => self.let_go(task, Released::Isolated),
                 Some(Phase::Running) => self.stop(task, why),
                 _ => {}
@@ -232,14 +232,14 @@ impl Scheduler {
 
     /// An attempt of an earlier incarnation has not come to its end yet.
     pub(crate) fn has_old_runs(&self) -> bool {
-        self.holder.runs.values().any(|run| run.inc != self.inc)
+        self.holder.runs.iter().any(|(_, run)| run.inc != self.inc)
     }
 
     /// Gives back what has waited here for so long that its granter will soon take it for lost.
     pub(crate) fn give_back_overdue(&mut self, granter: DeviceId) {
         let (now, limit) = (self.now.mono, Span(self.config.overrun.0 / 2));
         let overdue = |run: &Run| run.by == granter && run.phase == Phase::Waiting && now.since(run.started) > limit;
-        let tasks: Vec<_> = self.holder.runs.iter().filter(|(_, run)| overdue(run)).map(|(task, _)| *task).collect();
+        let tasks: Vec<_> = self.holder.runs.iter().filter(|(_, run)| overdue(run)).map(|(task, _)| task).collect();
         let record_sequence = self.own.sequence;
         tasks.into_iter().for_each(|task| self.let_go(task, Released::Refused { record_sequence }));
     }
@@ -252,20 +252,20 @@ impl Scheduler {
             run.by == granter && run.inc == self.inc && run.phase != ended
         };
         let held = self.holder.runs.iter().filter(|(_, run)| counts(run));
-        held.fold((0, 0), |(count, hash), (task, run)| (count + 1, hash ^ lease_hash(*task, run.epoch)))
+        held.fold((0, 0), |(count, hash), (task, run)| (count + 1, hash ^ lease_hash(task, run.epoch)))
     }
 
     /// Tells a keeper how the longer attempts of its tasks are getting on; goes with the beat.
     pub(crate) fn send_live(&mut self, to: DeviceId) {
         let now = self.now.mono;
         let mut news = Vec::new();
-        for (task, run) in &mut self.holder.runs {
-            let keeps = self.tasks.get(task).is_some_and(|entry| entry.stored_by(to) != 0);
+        for (task, run) in self.holder.runs.iter_mut() {
+            let keeps = self.tasks.get(&task).is_some_and(|entry| entry.stored_by(to) != 0);
             let long = run.phase == Phase::Running && now.since(run.started) >= LIVE_AFTER;
             if long && (keeps || run.by == to) && !run.live_told.contains(&to) {
                 run.live_told.push(to);
                 news.push(Live {
-                    task: *task,
+                    task,
                     epoch: run.epoch,
                     started_wall_ms: run.started_wall_ms,
                     percent: run.percent,

@@ -96,6 +96,9 @@ impl Scheduler {
         self.beat(from, false);
         self.timers.set(Timer::Silence(from), now + self.config.isolated);
         self.timers.set(Timer::Digest(from), now + self.config.digest_period);
+        if reborn {
+            self.tell_again(from);
+        }
         self.begin_compare(from);
         if returns {
             // It may have acted while this device took it for dead, on what was accepted here, too.

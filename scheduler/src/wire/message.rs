@@ -6,7 +6,8 @@ use crate::device::DeviceRecord;
 use crate::id::TaskId;
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
-    About, Answer, Ask, Beat, Digest, Facts, Grant, Hello, Live, Message, Query, QueryReply, Resend, Stored, Want,
+    About, Answer, Ask, Beat, Digest, Facts, Grant, Hello, Lack, Live, Message, Query, QueryReply, Resend, SUMMARY_MAX,
+    Stored, Summary, Want,
 };
 use crate::record::Fact;
 use alloc::string::String;
@@ -27,6 +28,8 @@ const QUERY: u8 = 12;
 const REPLY: u8 = 13;
 const LIVE: u8 = 14;
 const RECORD: u8 = 15;
+const SUMMARY: u8 = 16;
+const LACK: u8 = 17;
 
 /// Most devices named in a question about lost ones, most buckets of a digest.
 const LIST_MAX: usize = 4_096;
@@ -73,6 +76,8 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Want(m) => framed(WANT, &(m.count, m.priority)),
         Message::Grant(m) => framed(GRANT, &(m.limit,)),
         Message::Digest(m) => framed(DIGEST, &(m.members_hash, &m.buckets, m.reply)),
+        Message::Summary(m) => framed(SUMMARY, &(Bytes::from(m.buckets.clone()), m.from, m.upto, &m.entries)),
+        Message::Lack(m) => framed(LACK, &(&m.tasks,)),
         Message::Resend(Resend) => Vec::from([RESEND]),
         Message::Query(m) => {
             let (kind, task, prefix, limit) = match &m.about {
@@ -139,6 +144,17 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             let (members_hash, buckets, reply): (_, Vec<_>, _) = from_cbor(body)?;
             bounded(buckets.len(), LIST_MAX)?;
             Message::Digest(Digest { members_hash, buckets, reply })
+        }
+        SUMMARY => {
+            let (buckets, from, upto, entries): (Bytes, _, _, Vec<_>) = from_cbor(body)?;
+            bounded(buckets.len(), 256)?;
+            bounded(entries.len(), SUMMARY_MAX)?;
+            Message::Summary(Summary { buckets: buckets.to_vec(), from, upto, entries })
+        }
+        LACK => {
+            let (tasks,): (Vec<_>,) = from_cbor(body)?;
+            bounded(tasks.len(), SUMMARY_MAX)?;
+            Message::Lack(Lack { tasks })
         }
         RESEND => Message::Resend(Resend),
         QUERY => {

@@ -127,6 +127,17 @@ pub(crate) fn message(message: &Message) -> u64 {
             mix.word(m.epoch.0);
         }
         Message::Resend(_) => mix.word(14),
+        Message::Summary(m) => {
+            mix.word(16);
+            for (task, hash) in &m.entries {
+                mix.id(&task.0);
+                mix.word(*hash);
+            }
+        }
+        Message::Lack(m) => {
+            mix.word(17);
+            m.tasks.iter().for_each(|task| mix.id(&task.0));
+        }
     }
     mix.0
 }
@@ -147,6 +158,7 @@ pub(crate) fn effect(effect: &Effect) -> u64 {
                 }
             }
         }
+        Effect::Load { task } => mix.id(&task.0),
         Effect::Send { to, message: m } => {
             mix.device(*to);
             mix.word(message(m));
@@ -190,6 +202,8 @@ pub(crate) fn message_bytes(message: &Message) -> usize {
         Message::Reply(m) => 12 + facts(&m.facts),
         Message::Members(m) => 8 + 24 * m.len(),
         Message::Digest(m) => 16 + 9 * m.buckets.len(),
+        Message::Summary(m) => 40 + m.buckets.len() + 28 * m.entries.len(),
+        Message::Lack(m) => 8 + 17 * m.tasks.len(),
         _ => 40,
     }
 }

@@ -108,11 +108,30 @@ pub(crate) fn told_status(world: &mut World, device: usize, task: TaskId, status
 }
 
 /// A client is told that no member has a task.
-pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64) {
+pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64, task: TaskId) {
     let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
-    // A device that has met nobody yet is the whole cluster as far as it can know.
-    let alone = world.devices[device].core.as_ref().is_none_or(|core| core.view().peers().next().is_none());
-    if !alone && !world.devices.iter().any(|d| d.disk.destroyed) {
+    // Devices that have met nobody who knows of the others are the whole cluster as far as they can know.
+    let known = known_from(world, device);
+    let had = |i: usize| known.0 & (1 << i) != 0 && world.devices[i].disk.facts(task).next().is_some();
+    if (0..world.n()).any(had) && !(0..world.n()).any(|i| world.is_gone(i)) {
         world.fail("no_acked_task_is_lost_while_a_disk_that_stored_it_lives", text);
+    }
+}
+
+/// The device, the members that it knows, those that they know, and so on.
+fn known_from(world: &World, device: usize) -> Set {
+    let mut known = Set(1 << device);
+    loop {
+        let next = Set::of(world.n(), |i| {
+            known.0 & (1 << i) != 0
+                || (0..world.n()).any(|j| {
+                    let core = world.devices[j].core.as_ref().filter(|_| known.0 & (1 << j) != 0);
+                    core.is_some_and(|core| core.view().members().get(world.devices[i].id).is_some())
+                })
+        });
+        if next == known {
+            return known;
+        }
+        known = next;
     }
 }

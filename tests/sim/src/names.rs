@@ -152,6 +152,15 @@ impl Names {
                 m.buckets.len(),
                 if m.reply { " reply!" } else { "" }
             ),
+            Message::Summary(m) => {
+                let all: Vec<_> =
+                    m.entries.iter().map(|(t, hash)| format!("{}:{:04x}", self.t(*t), hash & 0xffff)).collect();
+                format!("Summary of {} buckets [{}]", m.buckets.len(), all.join(" "))
+            }
+            Message::Lack(m) => {
+                let all: Vec<_> = m.tasks.iter().map(|t| self.t(*t)).collect();
+                format!("Lack [{}]", all.join(" "))
+            }
             Message::Reply(m) => {
                 format!("QueryReply {} [{}]{}", m.id, self.facts(&m.facts), if m.more { " more" } else { "" })
             }
@@ -202,6 +211,13 @@ impl Names {
                 format!("attempt {} {epoch} {event}", self.t(*task))
             }
             Input::Capacity(c) => format!("Capacity slots {} cpu {:?}", c.max_concurrent_tasks, c.cpu_usage_ppm),
+            Input::Loaded { task, facts } => {
+                format!(
+                    "Loaded {} [{}]",
+                    self.t(*task),
+                    facts.iter().map(|f| self.fact(*task, f)).collect::<Vec<_>>().join(" ")
+                )
+            }
             Input::Persisted { upto } => format!("Persisted≤{upto}"),
             Input::Storage { healthy } => format!("Storage healthy {healthy}"),
         }
@@ -225,6 +241,7 @@ impl Names {
                     .collect();
                 format!("Persist#{upto} [{}]", all.join(" "))
             }
+            Effect::Load { task } => format!("Load {}", self.t(*task)),
             Effect::Send { to, message } => format!("→{} {}", self.d(*to), self.message(message)),
             Effect::Gossip(r) => {
                 format!("Gossip seq {} active {} queued {}", r.sequence, r.active_tasks, r.queued_tasks)

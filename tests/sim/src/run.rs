@@ -70,8 +70,9 @@ fn live_and_report(mut world: World) -> Report {
 /// The promise that was broken.
 pub fn stage(plan: &Plan, faults: Vec<Timed>, prepare: impl FnOnce(&mut World)) -> Result<World, Failure> {
     let mut world = World::new(plan.clone(), Detail::Hash, None);
-    world.replace_faults(faults);
+    world.restage(faults);
     prepare(&mut world);
+    world.enlist();
     live(&mut world);
     world.failure.take().map_or(Ok(world), Err)
 }

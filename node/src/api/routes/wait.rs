@@ -1,27 +1,24 @@
 //! `POST /v1/wait`: the results of many tasks, one JSON line each, as they settle.
 
-use crate::api::body;
 use crate::api::model::{Invalid, ResultView};
 use crate::api::node::NodeApi;
 use crate::api::problem::Problem;
 use crate::api::state::App;
-use crate::driver::{DriverError, TaskReport};
+use crate::api::{body, large};
+use crate::driver::DriverError;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::stream::{self, FuturesUnordered, StreamExt};
+use futures_util::stream;
 use rc_scheduler::TaskId;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
-use std::time::Duration;
 
 const IDS_MAX: usize = 50_000;
 /// Lines that are ready together leave together, up to about so many bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +39,7 @@ pub(super) async fn wait<N: NodeApi>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let bytes = body::read(&headers, body).await?;
+    let bytes = body::read(&headers, body, app.payload_bytes_max()).await?;
     let request: WaitRequest =
         serde_json::from_slice(&bytes).map_err(|error| Invalid::new("body", error.to_string()))?;
     if request.ids.len() > IDS_MAX {
@@ -53,39 +50,36 @@ pub(super) async fn wait<N: NodeApi>(
     for id in &request.ids {
         ids.push(app.resolve(id).await?);
     }
-    let waits: FuturesUnordered<_> = ids.into_iter().map(|id| settle(app.clone(), id)).collect();
-    let lines = stream::unfold((app, waits), |(app, mut waits)| async move {
-        let mut next = waits.next().await?;
+    let ends = app.node().wait_many(ids).await?;
+    let lines = stream::unfold((app, ends), |(app, mut ends)| async move {
+        let mut next = ends.recv().await?;
         let names = app.names().await;
         let mut chunk = Vec::new();
         loop {
             let (id, ended) = next;
             match ended {
-                Ok(report) => line(&mut chunk, &ResultView::new(&report, &names)),
+                Ok(report) => match large::whole(app.node(), report.clone()).await {
+                    Ok(report) => line(&mut chunk, &ResultView::new(&report, &names)),
+                    Err(problem) => {
+                        // How it ended is known, and only what it left is not.
+                        let detail = Some(problem.detail.to_string());
+                        line(&mut chunk, &ResultView { detail, ..ResultView::new(&report, &names) });
+                    }
+                },
                 Err(error) => line(&mut chunk, &Untold::new(id, error)),
             }
             if chunk.len() >= CHUNK_BYTES {
                 break;
             }
-            // Only what is ready already; an empty set ends the next round.
-            match waits.next().now_or_never() {
-                Some(Some(ready)) => next = ready,
-                _ => break,
+            match ends.try_recv() {
+                Ok(ready) => next = ready,
+                Err(_) => break,
             }
         }
-        Some((Ok::<_, Infallible>(Bytes::from(chunk)), (app, waits)))
+        Some((Ok::<_, Infallible>(Bytes::from(chunk)), (app, ends)))
     });
     let kind = [(header::CONTENT_TYPE, "application/jsonl")];
     Ok((kind, Body::from_stream(lines)).into_response())
-}
-
-async fn settle<N: NodeApi>(app: App<N>, id: TaskId) -> (TaskId, Result<TaskReport, DriverError>) {
-    loop {
-        match app.node().wait(id).await {
-            Err(DriverError::Busy) => tokio::time::sleep(BUSY_PAUSE).await,
-            ended => return (id, ended),
-        }
-    }
 }
 
 fn line(chunk: &mut Vec<u8>, value: &impl Serialize) {

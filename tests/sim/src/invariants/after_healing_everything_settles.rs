@@ -1,4 +1,5 @@
-//! When everything is up and mended, every accepted task ends, and so does one whose client never got an answer, if it is there: every device that has it says the same, and a client hears it anywhere.
+//! When everything is up and mended, every accepted task ends, and so does one whose client never got an answer, if it is there:
+//! every device that has it says the same, and a client hears it anywhere.
 
 use super::Broken;
 use crate::oracle::{Known, Set};
@@ -25,15 +26,12 @@ pub fn open(world: &World) -> Vec<String> {
         let mut ends: BTreeSet<Status> = BTreeSet::new();
         let mut keepers = 0;
         for (index, device) in world.devices.iter().enumerate() {
-            let Some(core) = &device.core else { continue };
+            let Some(core) = device.core.as_ref().filter(|_| !world.forgetful[index]) else { continue };
             let view = core.view();
-            let Some(record) = view.record(task) else {
-                continue;
-            };
+            let Some(status) = view.status(task) else { continue };
             keepers += 1;
-            let state = record.resolve();
-            let status = state.status();
-            if !status.is_terminal() {
+            if let Some(record) = view.record(task).filter(|_| !status.is_terminal()) {
+                let state = record.resolve();
                 let lease =
                     state.lease.map(|l| format!("{} to {} by {}", l.epoch, world.names.d(l.to), world.names.d(l.by)));
                 open.push(format!(
@@ -68,7 +66,7 @@ fn submitted(world: &World) -> BTreeSet<TaskId> {
 
 /// The devices that know a task.
 fn holders(world: &World, task: TaskId) -> Set {
-    Set::of(world.n(), |i| world.devices[i].core.as_ref().is_some_and(|core| core.view().record(task).is_some()))
+    Set::of(world.n(), |i| world.devices[i].core.as_ref().is_some_and(|core| core.view().status(task).is_some()))
 }
 
 /// Some device that is left meets its needs, some disk that stored it is left, and what it waits for can end too.
@@ -76,14 +74,14 @@ fn can_end(world: &World, task: TaskId, disks: Set) -> bool {
     let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
         return true;
     };
-    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.devices[i].disk.destroyed);
+    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.is_gone(i));
     let needs = &script.spec.requirements;
     let fits = world.devices.iter().any(|d| {
         left(d.id)
             && !needs.exclude_devices.contains(&d.id)
             && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
     });
-    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
+    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.is_gone(i));
     let after = script
         .spec
         .after
@@ -109,7 +107,7 @@ pub fn answers(world: &World) -> Broken {
             continue;
         }
         let mut answers: BTreeSet<Status> = BTreeSet::new();
-        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some()) {
+        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some() && !world.forgetful[*i]) {
             match world.reads.get(&(*task, device)) {
                 Some(status) => answers.insert(*status),
                 None => return Err(format!("d{device} does not find {}", world.names.t(*task))),

@@ -17,10 +17,9 @@ pub fn check(world: &World, start: &Start, started: Started) -> Broken {
         return Ok(());
     }
     for (index, device) in world.devices.iter().enumerate() {
-        let other = device
-            .executor
-            .of(start.task)
-            .find(|(epoch, run)| *epoch != start.epoch && run.stage != Stage::Stopping && !device.executor.asleep);
+        let other = device.executor.of(start.task).find(|(epoch, run)| {
+            *epoch != start.epoch && run.stage != Stage::Stopping && device.executor.asleep_since.is_none()
+        });
         if let Some((epoch, run)) = other {
             return Err(format!(
                 "d{} starts {} under lease {}, and d{index} runs it since {} µs under lease {epoch}",

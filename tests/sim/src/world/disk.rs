@@ -4,6 +4,14 @@ use crate::rng::Rng;
 use rc_scheduler::{DeviceId, Durable, Entry, Fact, FactKey, Incarnation, Member, TaskId};
 use std::collections::{BTreeMap, VecDeque};
 
+/// What a disk once had.
+#[derive(Clone, Debug)]
+struct Image {
+    records: BTreeMap<TaskId, BTreeMap<FactKey, Fact>>,
+    members: BTreeMap<DeviceId, Member>,
+    boots: u32,
+}
+
 /// One device's disk.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -22,6 +30,7 @@ pub struct Disk {
     pub destroyed: bool,
     /// Flushes done.
     pub flushes: u64,
+    image: Option<Image>,
 }
 
 impl Disk {
@@ -69,6 +78,26 @@ impl Disk {
         let entries: Vec<Entry> = self.pending.drain(..).flat_map(|(_, entries)| entries).collect();
         let kept = if rng.chance(500_000) { 0 } else { rng.index(entries.len() + 1) };
         entries.into_iter().take(kept).for_each(|entry| self.apply(entry));
+    }
+
+    /// Remembers what is safe now.
+    pub fn snapshot(&mut self) {
+        self.image = Some(Image { records: self.records.clone(), members: self.members.clone(), boots: self.boots });
+    }
+
+    /// Is again what was remembered.
+    pub fn roll_back(&mut self, boots_too: bool) {
+        if let Some(image) = self.image.take() {
+            (self.records, self.members) = (image.records, image.members);
+            if boots_too {
+                self.boots = image.boots;
+            }
+        }
+    }
+
+    /// Puts a fact there that no core of this device wrote.
+    pub fn add_fact(&mut self, task: TaskId, fact: Fact) {
+        self.apply(Entry::Fact(task, fact));
     }
 
     /// What the device finds when it starts; its number of boots is safe before it does anything.

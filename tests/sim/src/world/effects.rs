@@ -27,6 +27,7 @@ impl World {
                 self.devices[device].disk.write(upto, entries);
                 self.flush(device);
             }
+            Effect::Load { task } => self.load(device, task),
             Effect::Send { to, message } => match self.names.index(to) {
                 Some(to) if to != device => self.send(device, to, message),
                 _ => self.fail("messages_go_to_members", format!("d{device} sends to {to}")),
@@ -108,6 +109,14 @@ impl World {
         }
     }
 
+    fn load(&mut self, device: usize, task: TaskId) {
+        let slow = self.devices[device].disk.slow;
+        let usual = self.dice.disk.skewed(50, 4 * MS);
+        let takes = if slow > 0 { self.dice.disk.between(slow / 2, slow) } else { usual };
+        let life = self.devices[device].life;
+        self.queue.push(self.now + takes, Event::Loaded { device, life, task });
+    }
+
     fn gossip(&mut self, device: usize, record: DeviceRecord) {
         self.stats.gossip += 1;
         if self.devices[device].gossiped.len() < 16 {
@@ -135,8 +144,14 @@ impl World {
             return;
         };
         let started = Started { at: self.now, device, epoch: start.epoch, contacts: self.contacts(device) };
-        invariants::before_start(self, &start, started);
+        // Whatever looks whether it may start can fall asleep between looking and starting: the core stops that at once.
+        if !self.devices[device].waking {
+            invariants::before_start(self, &start, started);
+        }
         self.oracle.starts.entry(start.task).or_default().push(started);
+        let orphans = self.devices.iter().flat_map(|d| &d.executor.orphans);
+        let beside = orphans.into_iter().any(|(t, until)| *t == start.task && *until > self.now);
+        self.stats.beside_orphans += u64::from(beside);
         let error = self.scripts[script].error(start.attempt);
         let wants = self.scripts[script].length;
         let mut length = self.dice.exec.between(wants / 10 * 8, wants);

@@ -5,7 +5,7 @@ use super::World;
 use super::event::Event;
 use crate::clock::{MS, Micros, SECOND};
 use crate::digest;
-use rc_scheduler::{Input, Message};
+use rc_scheduler::{Input, Message, wire};
 
 impl World {
     pub(crate) fn send(&mut self, from: usize, to: usize, message: Message) {
@@ -13,12 +13,33 @@ impl World {
             return;
         };
         self.stats.frames += 1;
-        self.stats.bytes += digest::message_bytes(&message) as u64;
+        let Some(message) = self.over_the_wire(from, message) else { return };
         if self.dice.net.chance(self.weather.frame_loss) {
             self.trace.line(self.now, || format!("d{from}     lost on the way to d{to}"));
             return;
         }
         self.travel(from, to, Event::Frame { from, to, link, message: Box::new(message) });
+    }
+
+    /// The message as it is read on the other side, and its bytes counted.
+    fn over_the_wire(&mut self, from: usize, message: Message) -> Option<Message> {
+        if !self.wire {
+            self.stats.bytes += digest::message_bytes(&message) as u64;
+            return Some(message);
+        }
+        let mut message = message;
+        if let (Message::Hello(hello), true) = (&mut message, self.newer[from]) {
+            hello.protocol += 1;
+        }
+        let bytes = wire::encode(&message);
+        self.stats.bytes += bytes.len() as u64;
+        match wire::decode(&bytes) {
+            Ok(read) if read == message => Some(read),
+            other => {
+                self.fail("messages_survive_the_wire", format!("d{from} sent {message:?} and it is read as {other:?}"));
+                None
+            }
+        }
     }
 
     /// Sends something over a path, in order.
@@ -62,7 +83,7 @@ impl World {
             return;
         }
         let id = self.devices[peer].id;
-        if self.net.conn(device, peer).is_some() {
+        if self.net.conn(device, peer).is_some() && !self.weather.no_down {
             self.feed(device, Input::PeerDown(id));
         }
         self.net.set_conn(device, peer, Some(link));
@@ -79,8 +100,10 @@ impl World {
         self.net.set_conn(device, peer, None);
         self.touch(device);
         if self.devices[device].core.is_some() {
-            let id = self.devices[peer].id;
-            self.feed(device, Input::PeerDown(id));
+            if !self.weather.no_down {
+                let id = self.devices[peer].id;
+                self.feed(device, Input::PeerDown(id));
+            }
             self.redial(device, peer);
         }
     }
