@@ -51,6 +51,11 @@ pub const ALL: &[Scene] = &[
         draw: failing_link,
     },
     Scene {
+        name: "dies-at-its-end",
+        about: "a device dies at any effect around the ends of its attempts, others begin again, and it returns",
+        draw: dies_at_its_end,
+    },
+    Scene {
         name: "long-work-kill",
         about: "as crash-one, with long attempts",
         draw: |seed| long(seed, Class::CrashOne),
@@ -267,5 +272,25 @@ fn failing_link(seed: u64) -> Scenario {
     }
     put(&mut scenario, off, Fault::PowerOff(fails, 0));
     put(&mut scenario, off + 25 * SECOND, Fault::Boot(fails));
+    scenario
+}
+
+fn dies_at_its_end(seed: u64) -> Scenario {
+    let devices = 3;
+    let class = if seed.is_multiple_of(2) { Class::CrashOne } else { Class::PowerOne };
+    let (mut scenario, mut rng) = stage(seed, class, devices, 60);
+    let dies = rng.index(devices);
+    crowd(&mut scenario, 2 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        script.length = rng.between(200 * MS, 2 * SECOND);
+        script.spec.timeout = Span::from_secs(20);
+        script.plot = if rng.chance(300_000) { Plot::Retry(1) } else { Plot::Ok };
+        script.device = dies;
+    }
+    let at = CALM_BEFORE + rng.between(SECOND / 2, 4 * SECOND);
+    let effects = rng.between(0, 60) as u32;
+    let die = if class == Class::CrashOne { Fault::Kill(dies, effects) } else { Fault::PowerOff(dies, effects) };
+    put(&mut scenario, at, die);
+    put(&mut scenario, at + 35 * SECOND, Fault::Boot(dies));
     scenario
 }
