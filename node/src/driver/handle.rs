@@ -42,7 +42,8 @@ pub struct TaskReport {
     pub attempts: Vec<AttemptReport>,
     /// The lease whose end was decided to be the task's, when one was.
     pub decided: Option<Epoch>,
-    /// The outcome that counts, when it is settled with one.
+    /// The outcome that counts, when it is settled with one. A body that is too long for it lies in a blob, which
+    /// [`crate::blobs::BodyBlobs`] names and [`crate::blobs::Blobs::load`] reads.
     pub outcome: Option<Outcome>,
     /// Why it failed, when it did.
     pub error: Option<(ErrorClass, String)>,
