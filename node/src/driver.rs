@@ -26,6 +26,6 @@ pub use attempts::ResultBody;
 pub(crate) use attempts::with_blobs;
 pub(crate) use capacity::{Latest, Owner, watch as watch_capacity};
 pub use handle::*;
-pub(crate) use keys::{decode_member, decode_record};
+pub(crate) use keys::{CLOCK_CELL, GRAVES_CELL, decode_clock, decode_graves, decode_member, decode_record};
 pub(crate) use peers::{PEER_CELL, decode_addresses, decode_peer};
 pub(crate) use run::{Driver, Parts};

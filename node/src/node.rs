@@ -20,7 +20,7 @@ use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
-use rc_scheduler::{BlobRef, Config, DeviceId, TaskId};
+use rc_scheduler::{BlobRef, Config, DeviceId, Span, TaskId};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -73,7 +73,12 @@ impl Node {
 
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NodeError::Randomness(error.to_string()))?;
-        let boot = boot.restore(id, Config::default(), seed).await?;
+        let core_config = Config {
+            retention: Span(u64::try_from(config.retention.as_micros()).unwrap_or(u64::MAX)),
+            keep_max: config.keep_tasks,
+            ..Config::default()
+        };
+        let boot = boot.restore(id, core_config, seed).await?;
         let core = boot.core;
 
         let mut network = rc_p2p::Config::new(keypair, secret.clone());

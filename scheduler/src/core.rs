@@ -10,7 +10,7 @@ use crate::handler::{Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::input::Input;
-use crate::keeper::{ColdTable, Loads, Sums};
+use crate::keeper::{ColdTable, Graves, Loads, Sums};
 use crate::member::{Member, Members};
 use crate::message::Message;
 use crate::rng::Rng;
@@ -48,6 +48,15 @@ pub struct Scheduler {
     pub(crate) tasks: BTreeMap<TaskId, Entry>,
     /// Those that have ended and are on disk only.
     pub(crate) cold: ColdTable,
+    pub(crate) graves: Graves,
+    /// They have changed; everybody is told when this write is safe.
+    pub(crate) graves_out: Option<u64>,
+    /// Who has sent something that is buried.
+    pub(crate) graves_asked: BTreeSet<DeviceId>,
+    /// Who has sent something, or lacks something, of which only a tombstone is left.
+    pub(crate) tombs_asked: BTreeMap<DeviceId, BTreeSet<TaskId>>,
+    /// Some of `keys` are of tasks that are gone.
+    pub(crate) keys_stale: bool,
     pub(crate) loads: Loads,
     pub(crate) sums: Sums,
     /// Records to look at when they have been quiet for a while, and since when they are watched.
@@ -79,6 +88,9 @@ pub struct Scheduler {
     /// How long this device has run in all its lives, in microseconds and seconds; sleep does not count.
     pub(crate) ran_us: u64,
     pub(crate) ran_s: u32,
+    pub(crate) ran_saved_s: u64,
+    /// The upper half of the numbers under which this device accepts tasks.
+    pub(crate) series: u32,
     planned: Option<Mono>,
 }
 
@@ -102,7 +114,12 @@ impl Scheduler {
             members: Members::default(),
             members_changed: Mono(0),
             tasks: BTreeMap::new(),
-            cold: ColdTable::default(),
+            cold: ColdTable::new(me),
+            graves: Graves::default(),
+            graves_out: None,
+            graves_asked: BTreeSet::new(),
+            tombs_asked: BTreeMap::new(),
+            keys_stale: false,
             loads: Loads::default(),
             sums: Sums::default(),
             quiet: VecDeque::new(),
@@ -129,6 +146,8 @@ impl Scheduler {
             counters: Counters::default(),
             ran_us: 0,
             ran_s: 0,
+            ran_saved_s: 0,
+            series: 0,
             planned: None,
         }
     }
@@ -184,6 +203,7 @@ impl Scheduler {
         if let Some(effect) = self.disk.flush(self.now.mono) {
             self.effects.push_back(effect);
         }
+        self.flush_graves();
         self.flush_outboxes();
         self.flush_acks();
         self.flush_asks();
@@ -238,6 +258,7 @@ impl Scheduler {
             Timer::Ack | Timer::Gossip | Timer::Quiet => {}
             Timer::Query => self.query_due(),
             Timer::Place => self.guardian.world += 1,
+            Timer::Bury => self.bury_due(),
         }
     }
 
@@ -266,6 +287,8 @@ impl Scheduler {
             Message::Digest(digest) => self.handle_digest(from, digest),
             Message::Summary(summary) => self.handle_summary(from, summary),
             Message::Lack(lack) => self.handle_lack(from, lack),
+            Message::Graves(rows) => self.handle_graves(Some(from), rows),
+            Message::Buried(buried) => self.handle_buried(buried),
             Message::Resend(_) => self.resend(from),
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
@@ -300,6 +323,9 @@ impl Scheduler {
         // Homes depend on it, so nobody should learn of it late.
         let sessions: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session).map(|(id, _)| *id).collect();
         sessions.into_iter().for_each(|device| self.send(device, Message::Members(Vec::from([merged]))));
+        if merged.revoked && merged.device != self.me {
+            self.throw_out(merged.device);
+        }
         if merged.device != self.me && self.peer_mut(merged.device).life == Life::Unknown {
             self.timers.set_earlier(Timer::Silence(merged.device), self.now.mono + self.config.patience);
         }

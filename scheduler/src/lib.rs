@@ -39,7 +39,7 @@ pub use blob::{BLOBS_PER_TASK_MAX, BlobHash, BlobRef, ParseHashError};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord};
-pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason};
+pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
 pub use entry::LiveState;
 pub use handler::{Restore, RestoreError};
 pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};

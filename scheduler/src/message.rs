@@ -2,6 +2,7 @@
 //! everything else may be lost.
 
 use crate::device::DeviceRecord;
+use crate::effect::Tomb;
 use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
 use crate::member::Member;
 use crate::record::Fact;
@@ -29,6 +30,8 @@ pub enum Message {
     Digest(Digest),
     Summary(Summary),
     Lack(Lack),
+    Graves(Vec<(DeviceId, Vec<(u64, u64)>)>),
+    Buried(Buried),
     Resend(Resend),
     Query(Query),
     Reply(QueryReply),
@@ -166,6 +169,13 @@ pub struct Summary {
 pub struct Lack {
     /// The records.
     pub tasks: Vec<TaskId>,
+}
+
+/// Tasks that are over, of which the speaker has nothing else left.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Buried {
+    /// Each with its tombstone.
+    pub tasks: Vec<(TaskId, Tomb)>,
 }
 
 /// Something was lost on a living link (a frame is missing, or counts of leases differ): send again what I have not stored.

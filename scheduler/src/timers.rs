@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     Gossip,
     /// Look at records that have been quiet for a while.
     Quiet,
+    /// Look for records to bury.
+    Bury,
 }
 
 /// The deadlines.

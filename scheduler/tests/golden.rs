@@ -179,6 +179,13 @@ fn messages() -> Vec<(&'static str, Message)> {
             }),
         ),
         ("lack", Message::Lack(Lack { tasks: vec![task()] })),
+        ("graves", Message::Graves(vec![(device(1), vec![(1, 7), (1 << 33, u64::MAX)])])),
+        (
+            "buried",
+            Message::Buried(Buried {
+                tasks: vec![(task(), Tomb { hash: u64::MAX, ended_s: 0, numbers: vec![(device(1), 1 << 33)] })],
+            }),
+        ),
         ("resend", Message::Resend(Resend)),
         ("query task", Message::Query(Query { id: 1, about: About::Task(task()) })),
         ("query prefix", Message::Query(Query { id: 2, about: About::Prefix("01h".to_owned()) })),

@@ -129,10 +129,13 @@ fn line(effect: &Effect) -> Option<String> {
             let names: Vec<_> = entries
                 .iter()
                 .map(|entry| match entry {
-                    Entry::Fact(_, it) => fact(it),
+                    Entry::Fact(_, it) | Entry::Ended(_, it, _) => fact(it),
                     Entry::Member(_) => "member",
                     Entry::Forget(..) => "forget",
                     Entry::Drop(_) => "drop",
+                    Entry::Bury(..) => "bury",
+                    Entry::Graves(..) => "graves",
+                    Entry::Clock { .. } => "clock",
                 })
                 .collect();
             format!("persist {}", names.join(", "))

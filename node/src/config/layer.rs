@@ -41,6 +41,12 @@ pub struct Layer {
     /// Longest payload or result in JSON; it passes through memory [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     pub payload_max_bytes: Option<String>,
+    /// How long ended tasks accepted here are kept, in time that this device runs [default: 168h]
+    #[arg(long, value_name = "DURATION")]
+    pub retention: Option<String>,
+    /// Ended tasks accepted here that are kept; of more, the oldest are forgotten early [default: 100000]
+    #[arg(long, value_name = "N")]
+    pub keep_tasks: Option<u32>,
     /// The port for programs on this device, or `off` [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR|off")]
     pub http: Option<String>,
@@ -74,6 +80,8 @@ impl Layer {
             blobs_max_bytes: self.blobs_max_bytes.or(lower.blobs_max_bytes),
             blobs_grace: self.blobs_grace.or(lower.blobs_grace),
             payload_max_bytes: self.payload_max_bytes.or(lower.payload_max_bytes),
+            retention: self.retention.or(lower.retention),
+            keep_tasks: self.keep_tasks.or(lower.keep_tasks),
             http: self.http.or(lower.http),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -118,6 +126,8 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         blobs_max_bytes: text("RC_NODE_BLOBS_MAX_BYTES")?,
         blobs_grace: text("RC_NODE_BLOBS_GRACE")?,
         payload_max_bytes: text("RC_NODE_PAYLOAD_MAX_BYTES")?,
+        retention: text("RC_NODE_RETENTION")?,
+        keep_tasks: number("RC_NODE_KEEP_TASKS")?,
         http: text("RC_NODE_HTTP")?,
         log_format: text("RC_NODE_LOG_FORMAT")?,
     })

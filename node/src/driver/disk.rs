@@ -265,8 +265,21 @@ impl<W: Submit> Disk<W> {
 fn put(batch: &mut Batch, entry: &Entry) -> Result<(), LimitError> {
     match entry {
         Entry::Fact(task, fact) => batch.put(task.0, &keys::fact_key(&fact.key()), &keys::fact_value(fact)),
+        Entry::Ended(task, fact, ended_s) => {
+            batch.put(task.0, &keys::fact_key(&fact.key()), &keys::ended_value(fact, *ended_s))
+        }
         Entry::Forget(task, key) => batch.delete(task.0, &keys::fact_key(key)),
         Entry::Drop(task) => batch.remove_task(task.0),
+        Entry::Bury(task, tomb) => {
+            let (key, value) = keys::tomb_entry(tomb);
+            batch.remove_task(task.0)?;
+            batch.put(task.0, key, &value)
+        }
+        Entry::Graves(by, intervals) => {
+            let (name, value) = keys::graves_cell(*by, intervals);
+            batch.put_cell(&name, &value)
+        }
+        Entry::Clock { ran_s, series } => batch.put_cell(keys::CLOCK_CELL, &keys::clock_value(*ran_s, *series)),
         Entry::Member(member) => batch.put_cell(&keys::member_cell(member.device), &keys::member_value(member)),
     }
 }

@@ -15,12 +15,12 @@ impl Driver {
             Effect::Persist { upto, entries } => {
                 for entry in &entries {
                     match entry {
-                        Entry::Fact(task, fact) => self.large.blobs().refer(*task, fact),
-                        Entry::Drop(task) => {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.large.blobs().refer(*task, fact),
+                        Entry::Drop(task) | Entry::Bury(task, _) => {
                             self.large.blobs().forget(*task);
                             self.left_here(*task);
                         }
-                        Entry::Forget(..) | Entry::Member(_) => {}
+                        Entry::Forget(..) | Entry::Member(_) | Entry::Graves(..) | Entry::Clock { .. } => {}
                     }
                 }
                 self.disk.persist(upto, entries);

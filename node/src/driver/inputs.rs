@@ -17,7 +17,7 @@ impl Driver {
                     tracing::error!(%task, %error, "a record cannot be read");
                     None
                 });
-                let facts = record.map(keys::decode_record).unwrap_or_default();
+                let facts = record.map(keys::decode_record).unwrap_or_default().facts;
                 self.feed(Input::Loaded { task, facts });
                 return;
             }

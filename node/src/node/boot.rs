@@ -4,7 +4,10 @@ use super::error::NodeError;
 use super::ports::PORTS_CELL;
 use crate::blobs::named_by;
 use crate::clock;
-use crate::driver::{PEER_CELL, decode_addresses, decode_member, decode_peer, decode_record};
+use crate::driver::{
+    CLOCK_CELL, GRAVES_CELL, PEER_CELL, decode_addresses, decode_clock, decode_graves, decode_member, decode_peer,
+    decode_record,
+};
 use crate::identity::{self, LOG_DIR, MEMBER_CELL, SEEDS_CELL};
 use crate::storage::{Batch, Counter, Damaged, OpenError, Options, Report, Storage};
 use rc_p2p::{Multiaddr, PeerId};
@@ -51,9 +54,14 @@ impl Boot {
             let mut blobs = Vec::new();
             storage.for_each_task(|record| {
                 let task = TaskId(record.task);
-                let facts = decode_record(record);
-                blobs.extend(facts.iter().flat_map(named_by).map(|blob| (task, blob)));
-                restore.task(task, facts);
+                let kept = decode_record(record);
+                match kept.tomb {
+                    Some(tomb) if kept.facts.is_empty() => restore.tomb(task, &tomb),
+                    _ => {
+                        blobs.extend(kept.facts.iter().flat_map(named_by).map(|blob| (task, blob)));
+                        restore.task(task, kept.facts, kept.ended);
+                    }
+                }
             })?;
             Ok(Ready { core: restore.finish(clock::now()), storage, known, seeds, ports, blobs, disk_found })
         })
@@ -85,9 +93,20 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
                 Ok(member) => durable.members.push(member),
                 Err(error) => tracing::error!(name, %error, "a member is unreadable"),
             }
+        } else if name.starts_with(GRAVES_CELL) {
+            match decode_graves(name, value) {
+                Some(row) => durable.graves.push(row),
+                None => tracing::error!(name, "what was buried is unreadable"),
+            }
         } else if name.starts_with(PEER_CELL) {
             known.extend(decode_peer(name, value));
         }
+    }
+    if let Some((ran_s, series)) = storage.cell(CLOCK_CELL).and_then(decode_clock) {
+        // After damage a number may have been given that is not known any more.
+        let whole = report.damage_count == 0 && report.cut.as_ref().is_none_or(|cut| cut.entries.is_empty());
+        durable.ran_s = ran_s;
+        durable.series = whole.then_some(series);
     }
     let seeds = storage.cell(SEEDS_CELL).map(decode_addresses).unwrap_or_default();
     let ports = storage.cell(PORTS_CELL).map(<[u8]>::to_vec);

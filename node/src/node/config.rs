@@ -7,6 +7,7 @@ use rc_scheduler::Role;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Task types that cannot reach anything on the device.
 pub(super) const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
@@ -37,6 +38,10 @@ pub struct NodeConfig {
     pub max_concurrent_tasks: u32,
     /// How much room large data may take, and how long it stays.
     pub blobs: StoreLimits,
+    /// How long ended tasks that it accepted are kept, in time that it runs. Default: seven days.
+    pub retention: Duration,
+    /// How many of them are kept; of more, the oldest are forgotten early. Default: 100,000.
+    pub keep_tasks: usize,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
     /// The program that `python_eval` starts as its workers; it must call [`crate::worker_main`]. Default: this program.
@@ -60,6 +65,8 @@ impl NodeConfig {
             allow_alone: BTreeSet::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
             blobs: StoreLimits::default(),
+            retention: Duration::from_secs(7 * 24 * 3_600),
+            keep_tasks: 100_000,
             handlers: Vec::new(),
             worker_program: None,
         }

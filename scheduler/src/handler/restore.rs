@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::core::Scheduler;
+use crate::effect::Tomb;
 use crate::id::{DeviceId, Incarnation, TaskId};
 use crate::input::Durable;
 use crate::member::Member;
@@ -49,23 +50,46 @@ impl Restore {
         for member in durable.members {
             core.members.merge(member);
         }
+        core.ran_us = durable.ran_s.saturating_mul(1_000_000);
+        core.ran_s = u32::try_from(durable.ran_s).unwrap_or(u32::MAX);
+        core.ran_saved_s = durable.ran_s;
+        for (by, row) in durable.graves {
+            core.graves.learn(by, &row);
+        }
+        let known = durable.series;
+        core.series = known.unwrap_or_else(|| core.rng.next() as u32 >> 1);
+        core.accepted = u64::from(core.series) << 32;
+        if known.is_none() {
+            core.save_clock();
+        }
+        let own = core.graves.last(me).filter(|last| last >> 32 == u64::from(core.series));
+        core.accepted = core.accepted.max(own.unwrap_or_default());
         let mut this = Self { core, seen: BTreeMap::new(), newest: 0 };
+        let mut ended: BTreeMap<TaskId, u32> = durable.ended.into_iter().collect();
         let mut tasks: BTreeMap<TaskId, Vec<Fact>> = BTreeMap::new();
         for (task, fact) in durable.facts {
             tasks.entry(task).or_default().push(fact);
         }
         for (task, facts) in tasks {
-            this.task(task, facts);
+            this.task(task, facts, ended.remove(&task));
+        }
+        for (task, tomb) in durable.tombs {
+            this.tomb(task, &tomb);
         }
         Ok(this)
     }
 
-    /// Takes all facts of a record, in any order.
-    pub fn task(&mut self, task: TaskId, facts: Vec<Fact>) {
+    /// Takes what is left of a task that is over.
+    pub fn tomb(&mut self, task: TaskId, tomb: &Tomb) {
+        self.core.restore_tomb(task, tomb);
+    }
+
+    /// Takes all facts of a record, in any order, and when its end was known here, in seconds of running time.
+    pub fn task(&mut self, task: TaskId, facts: Vec<Fact>, ended: Option<u32>) {
         for fact in &facts {
             self.note(task, fact);
         }
-        self.core.restore_task(task, facts);
+        self.core.restore_task(task, facts, ended);
     }
 
     /// Notes what a fact shows of its writer.
@@ -79,7 +103,9 @@ impl Restore {
             Fact::Submitted(f) => {
                 note(f.by, f.by_inc);
                 if f.by == core.me {
-                    core.accepted = core.accepted.max(f.number);
+                    if f.number >> 32 == u64::from(core.series) {
+                        core.accepted = core.accepted.max(f.number);
+                    }
                     if f.number >= self.newest {
                         self.newest = f.number;
                         core.newest_accepted = Some(task);
@@ -112,6 +138,8 @@ impl Restore {
         }
         core.learn_member(Member { device: me, version: 0, keeps: true, retired: false, revoked: false });
         core.start_sync();
+        core.drop_covered();
+        core.plan_burial();
         core.dirty.extend(core.tasks.keys().copied());
         core.finish();
         core
@@ -133,7 +161,8 @@ impl Scheduler {
         Ok(Restore::new(me, config, seed, durable, now)?.finish(now))
     }
 
-    fn restore_task(&mut self, task: TaskId, mut facts: Vec<Fact>) {
+    fn restore_task(&mut self, task: TaskId, mut facts: Vec<Fact>, ended: Option<u32>) {
+        let ended = ended.unwrap_or(self.ran_s).min(self.ran_s);
         // `Submitted` first: what is sent of a record begins with it.
         facts.sort_by_key(|fact| !matches!(fact, Fact::Submitted(_)));
         let spec = facts.iter().find_map(|fact| match fact {
@@ -145,7 +174,7 @@ impl Scheduler {
             return;
         };
         let record = Record::from_facts(facts);
-        if record.resolve().is_reportable() && self.rest_again(task, &record, self.ran_s) {
+        if record.resolve().is_reportable() && self.rest_again(task, &record, ended) {
             if let Some(key) = &spec.idempotency_key {
                 self.keys.entry(key.clone()).or_insert(task);
             }
@@ -162,5 +191,6 @@ impl Scheduler {
         entry.lease_seen = (state.lease.map(|lease| lease.epoch).unwrap_or_default(), now);
         entry.closed_seen = (state.closed.map(|closed| closed.epoch).unwrap_or_default(), now);
         entry.announced = state.is_reportable();
+        entry.ended = ended;
     }
 }

@@ -104,6 +104,7 @@ impl Scheduler {
         }
         // A keyed task may have been accepted, and may have ended, elsewhere.
         let accepted_here = task.spec.idempotency_key.is_none();
+        self.revive(id);
         self.ensure_entry(id, Arc::new(task.spec));
         if let Some(entry) = self.tasks.get_mut(&id) {
             entry.accepted_here = accepted_here;
@@ -145,7 +146,8 @@ impl Scheduler {
     fn disks_of(&self, task: TaskId) -> usize {
         let Some(entry) = self.tasks.get(&task) else {
             let cold = self.cold.get(task).filter(|cold| !cold.buried);
-            return cold.map_or(0, |cold| 1 + self.cold.circle(cold).stored.len());
+            // What is buried meanwhile was stored, and nobody stores it any more.
+            return cold.map_or(1, |cold| 1 + self.cold.circle(cold).stored.len());
         };
         let slots = entry.submitted_slots();
         if entry.durable & slots == 0 {

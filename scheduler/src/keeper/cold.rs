@@ -1,6 +1,7 @@
 //! Records that have ended and rest: on disk with everything, in memory only as what digests, lists and burial need. Knows neither
 //! the disk nor when a record may rest.
 
+use crate::effect::Tomb;
 use crate::id::{DeviceId, TaskId};
 use crate::task::Status;
 use alloc::collections::BTreeMap;
@@ -39,10 +40,14 @@ const CIRCLES_MAX: usize = 4_096;
 /// The records that rest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ColdTable {
+    me: DeviceId,
     tasks: BTreeMap<TaskId, Cold>,
     circles: Vec<Circle>,
-    numbers: BTreeMap<Circle, u16>,
+    by_circle: BTreeMap<Circle, u16>,
+    /// The numbers of those with several acceptors.
+    shared: BTreeMap<TaskId, Vec<(DeviceId, u64)>>,
     buried: usize,
+    own: usize,
 }
 
 impl ColdTable {
@@ -51,7 +56,7 @@ impl ColdTable {
         circle.acceptors.sort_unstable();
         circle.acceptors.dedup();
         circle.stored.sort_unstable();
-        if let Some(number) = self.numbers.get(&circle) {
+        if let Some(number) = self.by_circle.get(&circle) {
             return Some(*number);
         }
         if self.circles.len() >= CIRCLES_MAX && !circle.stored.is_empty() {
@@ -60,7 +65,7 @@ impl ColdTable {
         }
         let number = u16::try_from(self.circles.len()).ok()?;
         self.circles.push(circle.clone());
-        self.numbers.insert(circle, number);
+        self.by_circle.insert(circle, number);
         Some(number)
     }
 
@@ -69,10 +74,19 @@ impl ColdTable {
         &self.circles[usize::from(cold.circle)]
     }
 
-    /// Lays a record to rest.
-    pub(crate) fn insert(&mut self, task: TaskId, cold: Cold) {
+    /// A table of the device `me`.
+    pub(crate) fn new(me: DeviceId) -> Self {
+        Self { me, ..Self::default() }
+    }
+
+    /// Lays a record to rest, that was accepted under these numbers.
+    pub(crate) fn insert(&mut self, task: TaskId, cold: Cold, numbers: &[(DeviceId, u64)]) {
         self.remove(task);
         self.buried += usize::from(cold.buried);
+        self.own += usize::from(self.is_own(&cold));
+        if numbers.len() > 1 {
+            self.shared.insert(task, numbers.to_vec());
+        }
         self.tasks.insert(task, cold);
     }
 
@@ -80,7 +94,42 @@ impl ColdTable {
     pub(crate) fn remove(&mut self, task: TaskId) -> Option<Cold> {
         let cold = self.tasks.remove(&task)?;
         self.buried -= usize::from(cold.buried);
+        self.own -= usize::from(self.is_own(&cold));
+        if !self.shared.is_empty() {
+            self.shared.remove(&task);
+        }
         Some(cold)
+    }
+
+    fn is_own(&self, cold: &Cold) -> bool {
+        !cold.buried && self.circle(cold).acceptors.contains(&self.me)
+    }
+
+    /// The numbers under which a record was accepted, with who accepted it.
+    pub(crate) fn numbers(&self, task: TaskId, cold: &Cold) -> Vec<(DeviceId, u64)> {
+        match &self.circle(cold).acceptors[..] {
+            [by] => Vec::from([(*by, cold.number)]),
+            _ => self.shared.get(&task).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// What stays in memory of a tombstone, of a record that was known so far as `was`.
+    pub(crate) fn entombed(&mut self, tomb: &Tomb, was: Option<Cold>) -> Option<Cold> {
+        let acceptors = tomb.numbers.iter().map(|(by, _)| *by).collect();
+        let circle = self.circle_number(Circle { acceptors, stored: Vec::new() })?;
+        let number = match &tomb.numbers[..] {
+            [(_, number)] => *number,
+            _ => 0,
+        };
+        let status = was.map_or(Status::Completed, |was| was.status);
+        Some(Cold { hash: tomb.hash, number, ended: tomb.ended_s, circle, status, buried: true })
+    }
+
+    /// A tombstone's hash is that of the record that another device has.
+    pub(crate) fn set_hash(&mut self, task: TaskId, hash: u64) {
+        if let Some(cold) = self.tasks.get_mut(&task) {
+            cold.hash = hash;
+        }
     }
 
     /// What is known of a record that rests.
@@ -106,6 +155,11 @@ impl ColdTable {
     /// How many can be read.
     pub(crate) fn len(&self) -> usize {
         self.tasks.len() - self.buried
+    }
+
+    /// How many of those this device has accepted.
+    pub(crate) const fn own(&self) -> usize {
+        self.own
     }
 
     /// Of how many only the name is left.

@@ -179,6 +179,12 @@ impl Scheduler {
                         self.dirty.insert(task);
                     }
                 }
+                Some(_) if self.cold.get(task).is_some_and(|cold| cold.buried) => {
+                    // Of what is left there, this device need not know more than that it is the same task.
+                    self.toggle_cold(task);
+                    self.cold.set_hash(task, theirs);
+                    self.toggle_cold(task);
+                }
                 Some(_) => {
                     self.repair(task, from);
                     lack.push(task);
@@ -207,8 +213,10 @@ impl Scheduler {
         if let Some(entry) = self.tasks.get_mut(&task) {
             entry.copy_mut(device).stored = 0;
             self.dirty.insert(task);
-        } else {
+        } else if self.cold.has(task) {
             self.load_for_peer(task, device);
+        } else {
+            self.owe_tomb(Some(device), task);
         }
     }
 }

@@ -52,6 +52,7 @@ impl Scheduler {
                 self.quiet.push_back((now, task));
             }
         }
+        self.bury_surplus();
         if let Some((since, _)) = self.quiet.front() {
             self.timers.set(Timer::Quiet, *since + quiet);
         }
@@ -72,16 +73,14 @@ impl Scheduler {
         }
         let all = entry.record.all();
         let stored = entry.copies.iter().filter(|copy| copy.stored == all).map(|copy| copy.device).collect();
-        let acceptors: Vec<_> = entry.acceptors().collect();
-        let number = match &acceptors[..] {
-            [_] => state.submitted.map_or(0, |submitted| submitted.number),
-            _ => 0,
-        };
+        let numbers = numbers(&entry.record);
+        let acceptors = numbers.iter().map(|(by, _)| *by).collect();
+        let number = number(&numbers);
         let (status, ended) = (state.status(), entry.ended);
         let Some(circle) = self.cold.circle_number(Circle { acceptors, stored }) else { return };
         // It stays in the sums with the hash that it had.
         self.tasks.remove(&task);
-        self.cold.insert(task, Cold { hash, number, ended, circle, status, buried: false });
+        self.cold.insert(task, Cold { hash, number, ended, circle, status, buried: false }, &numbers);
     }
 
     /// Everybody who should have all of a record has it, or will be found not to have it by a digest.
@@ -114,7 +113,7 @@ impl Scheduler {
         entry.closed_seen = (state.closed.map(|closed| closed.epoch).unwrap_or_default(), now);
         entry.changed = crate::time::Mono(0);
         (entry.durable, entry.announced, entry.ended) = (all, true, cold.ended);
-        entry.summed = Some((cold.hash, self.sharers(task, entry_acceptors(&record).into_iter())));
+        entry.summed = Some((cold.hash, self.sharers(task, numbers(&record).into_iter().map(|(by, _)| by))));
         entry.record = record;
         self.cold.remove(task);
         self.tasks.insert(task, entry);
@@ -124,22 +123,31 @@ impl Scheduler {
     /// A record that was at rest when this device stopped goes on resting: digests tell who has it.
     pub(crate) fn rest_again(&mut self, task: TaskId, record: &Record, ended: u32) -> bool {
         let state = record.resolve();
-        let acceptors = entry_acceptors(record);
-        let number = match &acceptors[..] {
-            [_] => state.submitted.map_or(0, |submitted| submitted.number),
-            _ => 0,
-        };
+        let numbers = numbers(record);
+        let acceptors = numbers.iter().map(|(by, _)| *by).collect();
+        let number = number(&numbers);
         let status = state.status();
         let Some(circle) = self.cold.circle_number(Circle { acceptors, stored: Vec::new() }) else { return false };
-        self.cold.insert(task, Cold { hash: record.hash(), number, ended, circle, status, buried: false });
+        let hash = record.hash();
+        self.cold.insert(task, Cold { hash, number, ended, circle, status, buried: false }, &numbers);
         true
     }
 }
 
-fn entry_acceptors(record: &Record) -> Vec<DeviceId> {
-    let by = |fact: &Fact| match fact {
-        Fact::Submitted(submitted) => Some(submitted.by),
+/// The numbers under which a task was accepted, with who accepted it.
+pub(super) fn numbers(record: &Record) -> Vec<(DeviceId, u64)> {
+    let number = |fact: &Fact| match fact {
+        Fact::Submitted(submitted) => Some((submitted.by, submitted.number)),
         _ => None,
     };
-    record.facts().filter_map(by).collect()
+    let mut numbers: Vec<_> = record.facts().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn number(numbers: &[(DeviceId, u64)]) -> u64 {
+    match numbers {
+        [(_, number)] => *number,
+        _ => 0,
+    }
 }

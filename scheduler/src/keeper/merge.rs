@@ -24,6 +24,9 @@ impl Scheduler {
             self.load_for_fact(task, from, fact);
             return;
         }
+        if self.is_over(from, task, &fact) {
+            return;
+        }
         let absurd = match &fact {
             Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
             Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
@@ -67,7 +70,12 @@ impl Scheduler {
             Merged::New(slot) => {
                 entry.changed = now;
                 let key = fact.key().hash();
-                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, fact.clone()));
+                // With the mark that it may be told goes when that was: the retention counts from then.
+                let on_disk = match &fact {
+                    Fact::Stable(_) => DiskEntry::Ended(task, fact.clone(), self.ran_s),
+                    fact => DiskEntry::Fact(task, fact.clone()),
+                };
+                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, on_disk);
                 match &fact {
                     Fact::Leased(lease) if lease.epoch > entry.lease_seen.0 => entry.lease_seen = (lease.epoch, now),
                     Fact::Closed(closed) if closed.epoch > entry.closed_seen.0 => {

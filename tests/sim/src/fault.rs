@@ -1,5 +1,6 @@
 //! Faults and when they happen: for each class a schedule drawn from the seed.
 
+pub mod absurd;
 mod cuts;
 mod members;
 
@@ -43,7 +44,7 @@ pub enum Fault {
     Wall(usize, u64),
     /// From now on one way takes up to this long on this direction.
     Latency(usize, usize, Micros),
-    /// This many of a million frames vanish.
+    /// This many of a million frames vanish, and a quarter as many come twice.
     FrameLoss(u32),
     /// This many of a million gossiped records vanish.
     GossipLoss(u32),
@@ -57,6 +58,8 @@ pub enum Fault {
     Snapshot(usize),
     /// The device dies, and its disk is what was remembered; the flag: its boot counter, too.
     Rollback(usize, bool),
+    /// The first device hears something absurd from the second; the number says what.
+    Absurd(usize, usize, u8),
     /// One device learns that another one is a member of this kind.
     Member {
         /// Who learns it.
@@ -128,6 +131,12 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
         | Class::QueueFull
         | Class::Clients
         | Class::Spurious => {}
+        Class::Absurd => {
+            for _ in 0..rng.between(1, 12) {
+                let (a, b) = two(n, rng);
+                out.push((moment(rng), Fault::Absurd(a, b, rng.index(absurd::KINDS) as u8)));
+            }
+        }
         Class::Bridge | Class::Ring | Class::TakeoverCut => cuts::draw(class, n, end, rng, out),
         Class::JoinDeath | Class::Leave | Class::Rollback => members::draw(class, n, end, rng, out),
         Class::Latency => {
@@ -179,6 +188,15 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
         | Class::Orphans
         | Class::StoppedClock => {
             one_at_a_time(class, n, end, rng, out);
+        }
+        Class::Retention => {
+            one_at_a_time(Class::PowerOne, n, end, rng, out);
+            for _ in 0..rng.between(0, 2) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                out.push((at, Fault::Disk(device, rng.skewed(50 * MS, 2 * SECOND))));
+                out.push((at + rng.skewed(SECOND, 20 * SECOND), Fault::Disk(device, 0)));
+            }
         }
         Class::Crash => {
             for _ in 0..rng.between(2, 8) {

@@ -16,7 +16,9 @@ pub mod idle_traffic_is_constant;
 pub mod no_acked_task_is_lost_while_a_disk_that_stored_it_lives;
 pub mod nobody_talks_in_circles;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
+pub mod only_what_was_told_is_buried;
 pub mod same_seed_same_trace;
+pub mod what_has_ended_is_forgotten_by_all;
 pub mod what_is_reported_is_on_the_disks_it_names;
 pub mod what_was_done_is_not_done_again;
 pub mod who_is_cut_off_stops_before_others_begin;
@@ -42,6 +44,7 @@ pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     require!(world, a_lease_is_started_once, start, started);
     require!(world, a_task_reported_cancelled_never_starts, start, started);
     require!(world, one_fault_at_a_time_never_two_holders_at_once, start, started);
+    require!(world, only_what_was_told_is_buried, start, started);
     require!(world, a_retry_waits_as_long_as_was_asked, start, started);
     require!(world, who_is_cut_off_stops_before_others_begin, start, started);
 }
@@ -109,6 +112,9 @@ pub(crate) fn told_status(world: &mut World, device: usize, task: TaskId, status
 
 /// A client is told that no member has a task.
 pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64, task: TaskId) {
+    if world.oracle.buried.contains_key(&task) {
+        return;
+    }
     let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
     // Devices that have met nobody who knows of the others are the whole cluster as far as they can know.
     let known = known_from(world, device);

@@ -157,6 +157,14 @@ impl Names {
                     m.entries.iter().map(|(t, hash)| format!("{}:{:04x}", self.t(*t), hash & 0xffff)).collect();
                 format!("Summary of {} buckets [{}]", m.buckets.len(), all.join(" "))
             }
+            Message::Graves(rows) => {
+                let all: Vec<_> = rows.iter().map(|(by, row)| format!("{} {row:?}", self.d(*by))).collect();
+                format!("Graves [{}]", all.join(" "))
+            }
+            Message::Buried(m) => {
+                let all: Vec<_> = m.tasks.iter().map(|(t, _)| self.t(*t)).collect();
+                format!("Buried [{}]", all.join(" "))
+            }
             Message::Lack(m) => {
                 let all: Vec<_> = m.tasks.iter().map(|t| self.t(*t)).collect();
                 format!("Lack [{}]", all.join(" "))
@@ -231,7 +239,10 @@ impl Names {
                 let all: Vec<_> = entries
                     .iter()
                     .map(|entry| match entry {
-                        Entry::Fact(task, fact) => self.fact(*task, fact),
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.fact(*task, fact),
+                        Entry::Bury(task, _) => format!("bury {}", self.t(*task)),
+                        Entry::Graves(by, row) => format!("graves of {} {row:?}", self.d(*by)),
+                        Entry::Clock { ran_s, series } => format!("clock {ran_s} series {series:x}"),
                         Entry::Forget(task, key) => {
                             format!("forget {} {}", self.t(*task), self.key(key))
                         }

@@ -127,6 +127,8 @@ pub struct Oracle {
     pub settlements: BTreeMap<TaskId, Vec<(Settled, Written)>>,
     /// Attempts, by task.
     pub starts: BTreeMap<TaskId, Vec<Started>>,
+    /// Which devices dropped a task's record, or keep only its name.
+    pub buried: BTreeMap<TaskId, Set>,
     /// Attempts that came to a bad end, by task, in the order of the ends.
     pub failures: BTreeMap<TaskId, Vec<Micros>>,
     /// Leases that were written and that the holder has not ended, by the index of the holder.

@@ -123,6 +123,11 @@ fn live(world: &mut World) {
         invariants::equal_facts_give_equal_bytes_and_answers::check,
     );
     require(world, "budgets_facts_and_bytes_per_task", invariants::budgets_facts_and_bytes_per_task::check);
+    if world.plan.class == Class::Retention && world.failure.is_none() {
+        // The longest retention, a while more for who did not accept it, and for what was not written down of the running time.
+        world.run_until(at + 240 * SECOND);
+        require(world, "what_has_ended_is_forgotten_by_all", invariants::what_has_ended_is_forgotten_by_all::check);
+    }
     if world.plan.class == Class::None && world.failure.is_none() {
         idle(world, at);
     }

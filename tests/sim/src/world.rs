@@ -30,7 +30,7 @@ use crate::rng::Rng;
 use crate::trace::{Detail, Trace};
 use crate::workload::{self, Op, Script};
 use clients::Pending;
-use rc_scheduler::{Capacity, Config, DeviceId, Member};
+use rc_scheduler::{Capacity, Config, DeviceId, Member, Span};
 use std::collections::BTreeMap;
 
 /// A promise that was broken.
@@ -116,8 +116,6 @@ pub struct World {
     pub left: Vec<bool>,
     /// Whose disk has forgotten what it had acknowledged: what it says itself may be old news for ever.
     pub forgetful: Vec<bool>,
-    /// The constants of every core.
-    pub config: Config,
     /// Who runs a later version of the protocol than the others.
     pub newer: Vec<bool>,
     /// Messages go through their form on the wire.
@@ -133,6 +131,8 @@ pub struct World {
     pub(crate) queue: Queue,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
+    /// Hellos on each way in the second that is named.
+    pub(crate) hellos: BTreeMap<(usize, usize), (Micros, u32)>,
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) next_command: u64,
     pub(crate) next_stamp: u64,
@@ -173,6 +173,13 @@ impl World {
                 new_device(ids[index], &known, clock, &mut rng)
             })
             .collect();
+        let mut devices = devices;
+        if plan.class == Class::Retention {
+            set_retention(&mut devices, plan.seed);
+        }
+        if plan.class == Class::QueueFull {
+            devices.iter_mut().for_each(|device| device.config.queue_max = 6);
+        }
         let dice = Dice { net: rng.fork(), disk: rng.fork(), exec: rng.fork(), order: rng.fork(), clients: rng.fork() };
         let mut world = Self {
             now: 0,
@@ -188,10 +195,6 @@ impl World {
             left: vec![false; n],
             forgetful: vec![false; n],
             newer: vec![false; n],
-            config: Config {
-                queue_max: if plan.class == Class::QueueFull { 6 } else { Config::default().queue_max },
-                ..Config::default()
-            },
             wire: plan.seed.is_multiple_of(3),
             healed: false,
             faults: 0,
@@ -205,6 +208,7 @@ impl World {
                 no_down: plan.class == Class::NoDown,
                 ..Weather::default()
             },
+            hellos: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_command: 0,
             next_stamp: 0,
@@ -288,6 +292,20 @@ impl World {
     }
 }
 
+/// Each device forgets after a time of its own, and some keep only a few.
+fn set_retention(devices: &mut [Device], seed: u64) {
+    let mut rng = Rng::new(seed ^ 0x7265_7465_6e74_696f);
+    let crowded = rng.chance(400_000);
+    for device in devices {
+        device.config = Config {
+            retention: Span(rng.skewed(8 * SECOND, 90 * SECOND)),
+            keep_max: if crowded { rng.between(1, 8) as usize } else { 100_000 },
+            clock_save: Span(rng.skewed(SECOND, 20 * SECOND)),
+            ..Config::default()
+        };
+    }
+}
+
 /// How a device first appears in the members: it keeps.
 fn member(device: DeviceId) -> Member {
     Member { device, version: 0, keeps: true, retired: false, revoked: false }
@@ -326,6 +344,7 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         unfinished: Vec::new(),
         waking: false,
         effects: 0,
+        config: Config::default(),
         capacity,
         gossiped: Vec::new(),
     }

@@ -47,7 +47,7 @@ pub fn open(world: &World) -> Vec<String> {
         if ends.len() > 1 {
             open.push(format!("{name} is {ends:?}"));
         }
-        if keepers == 0 && acked {
+        if keepers == 0 && acked && !world.oracle.buried.contains_key(&task) {
             open.push(format!("{name} is nowhere"));
         }
     }
@@ -104,6 +104,9 @@ pub fn check(world: &World) -> Broken {
 pub fn answers(world: &World) -> Broken {
     for (task, accepted) in &world.oracle.accepted {
         if !can_end(world, *task, accepted.disks) {
+            continue;
+        }
+        if world.oracle.buried.contains_key(task) {
             continue;
         }
         let mut answers: BTreeSet<Status> = BTreeSet::new();

@@ -62,6 +62,10 @@ impl World {
 
     fn submit(&mut self, script: usize, device: usize) {
         let batch = self.scripts[script].batch;
+        // A client that has heard of the end does not begin again; what is submitted after its burial is another task.
+        if self.tasks.get(&script).is_some_and(|task| self.oracle.told.keys().any(|(told, _)| told == task)) {
+            return;
+        }
         if let Some(after) = self.scripts[script].after.take() {
             self.scripts[script].spec.after.extend(self.tasks.get(&after).copied());
         }
@@ -128,8 +132,8 @@ impl World {
             Refusal::Storage if self.devices[device].disk.full || self.healed => {}
             Refusal::KeyConflict { earlier } if self.is_rival(script, *earlier) => {}
             // Refused is refused: nothing of it is kept, and it may be tried again.
-            Refusal::QueueFull { limit } if *limit == self.config.queue_max && self.healed => {}
-            Refusal::QueueFull { limit } if *limit == self.config.queue_max => {
+            Refusal::QueueFull { limit } if *limit == self.devices[device].config.queue_max && self.healed => {}
+            Refusal::QueueFull { limit } if *limit == self.devices[device].config.queue_max => {
                 self.queue.push(self.now + SECOND, Event::Client(Op::Submit(script, device, true)));
             }
             _ => self.fail("a_good_submit_is_accepted", format!("t{script} at d{device}: {refusal:?}")),

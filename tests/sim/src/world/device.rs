@@ -5,7 +5,7 @@ use super::event::Event;
 use super::executor::Executor;
 use crate::clock::{Clock, Micros};
 use crate::fault::Fate;
-use rc_scheduler::{Capacity, DeviceId, DeviceRecord, Effect, Scheduler};
+use rc_scheduler::{Capacity, Config, DeviceId, DeviceRecord, Effect, Scheduler};
 
 /// What will become of a device.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,8 @@ pub struct Device {
     pub waking: bool,
     /// Effects carried out, in all its lives.
     pub effects: u64,
+    /// What its owner has set.
+    pub config: Config,
     /// What it has.
     pub capacity: Capacity,
     /// Old gossip of its own, for replays.

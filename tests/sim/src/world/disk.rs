@@ -1,7 +1,7 @@
 //! A disk: what is safe, what is on its way, and what a crash leaves of that.
 
 use crate::rng::Rng;
-use rc_scheduler::{DeviceId, Durable, Entry, Fact, FactKey, Incarnation, Member, TaskId};
+use rc_scheduler::{DeviceId, Durable, Entry, Fact, FactKey, Incarnation, Member, TaskId, Tomb};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a disk once had.
@@ -17,6 +17,12 @@ struct Image {
 pub struct Disk {
     /// What would be found after a crash, by task.
     pub records: BTreeMap<TaskId, BTreeMap<FactKey, Fact>>,
+    /// When its owner knew the end of tasks.
+    ended: BTreeMap<TaskId, u32>,
+    /// What is left of tasks that are over.
+    pub tombs: BTreeMap<TaskId, Tomb>,
+    graves: BTreeMap<DeviceId, Vec<(u64, u64)>>,
+    clock: Option<(u64, u32)>,
     members: BTreeMap<DeviceId, Member>,
     boots: u32,
     pending: VecDeque<(u64, Vec<Entry>)>,
@@ -111,6 +117,11 @@ impl Disk {
             incarnation: Incarnation { boots: self.boots, wakes: 0 },
             members: self.members.values().copied().collect(),
             facts,
+            ended: self.ended.iter().map(|(task, ended)| (*task, *ended)).collect(),
+            tombs: self.tombs.iter().map(|(task, tomb)| (*task, tomb.clone())).collect(),
+            graves: self.graves.iter().map(|(by, row)| (*by, row.clone())).collect(),
+            ran_s: self.clock.map_or(0, |(ran, _)| ran),
+            series: self.clock.map(|(_, series)| series),
         }
     }
 
@@ -127,6 +138,19 @@ impl Disk {
 
     fn apply(&mut self, entry: Entry) {
         match entry {
+            Entry::Ended(task, fact, ended) => {
+                self.ended.insert(task, ended);
+                self.apply(Entry::Fact(task, fact));
+            }
+            Entry::Bury(task, tomb) => {
+                self.records.remove(&task);
+                self.ended.remove(&task);
+                self.tombs.insert(task, tomb);
+            }
+            Entry::Graves(by, row) => {
+                self.graves.insert(by, row);
+            }
+            Entry::Clock { ran_s, series } => self.clock = Some((ran_s, series)),
             Entry::Fact(task, fact) => {
                 self.records.entry(task).or_default().insert(fact.key(), fact);
             }
@@ -137,6 +161,8 @@ impl Disk {
             }
             Entry::Drop(task) => {
                 self.records.remove(&task);
+                self.ended.remove(&task);
+                self.tombs.remove(&task);
             }
             Entry::Member(member) => {
                 self.members.insert(member.device, member);

@@ -4,6 +4,7 @@ use super::World;
 use super::event::Event;
 use super::executor::{Run, Stage};
 use crate::clock::{MS, Micros, SECOND};
+use crate::fault::CALM_BEFORE;
 use crate::invariants;
 use crate::oracle::{Set, Started, Written};
 use crate::workload::{Plot, script_of};
@@ -20,8 +21,12 @@ impl World {
                 self.stats.persists += 1;
                 self.stats.entries += entries.len() as u64;
                 for entry in &entries {
-                    if let Entry::Fact(task, fact) = entry {
-                        self.note_fact(device, *task, fact);
+                    match entry {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.note_fact(device, *task, fact),
+                        Entry::Drop(task) | Entry::Bury(task, _) => {
+                            invariants::only_what_was_told_is_buried::buries(self, device, *task);
+                        }
+                        _ => {}
                     }
                 }
                 self.devices[device].disk.write(upto, entries);
@@ -161,7 +166,10 @@ impl World {
         }
         let mut deaf = 0;
         if self.weather.hang && self.dice.exec.chance(300_000) {
-            deaf = self.dice.exec.skewed(SECOND, 90 * SECOND);
+            // Some ends only long after everything else is mended.
+            let never = self.dice.exec.chance(100_000);
+            let after = (CALM_BEFORE + (self.plan.seconds + 200) * SECOND).saturating_sub(self.now);
+            deaf = if never { after } else { self.dice.exec.skewed(SECOND, 90 * SECOND) };
             length += deaf;
         }
         let stamp = self.stamp();
