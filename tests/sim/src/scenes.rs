@@ -56,6 +56,12 @@ pub const ALL: &[Scene] = &[
         draw: dies_at_its_end,
     },
     Scene {
+        name: "a-holder-is-back-soon",
+        about: "a holder loses power while the ends of its attempts are on their way to its disk, and is back before it is missed",
+        draw: a_holder_is_back_soon,
+    },
+    Scene { name: "frames-vanish", about: "four of ten frames vanish on links that stay up", draw: frames_vanish },
+    Scene {
         name: "long-work-kill",
         about: "as crash-one, with long attempts",
         draw: |seed| long(seed, Class::CrashOne),
@@ -260,7 +266,7 @@ fn failing_link(seed: u64) -> Scenario {
         }
     }
     for device in (0..devices).filter(|device| *device != fails) {
-        put(&mut scenario, CALM_BEFORE, Fault::Disk(device, rng.between(SECOND / 2, 3 * SECOND)));
+        put(&mut scenario, CALM_BEFORE, Fault::Disk(device, rng.between(2 * SECOND, 10 * SECOND / 3)));
     }
     let at = CALM_BEFORE + rng.between(SECOND / 4, 6 * SECOND);
     let off = at + rng.skewed(10 * MS, 3 * SECOND);
@@ -292,5 +298,32 @@ fn dies_at_its_end(seed: u64) -> Scenario {
     let die = if class == Class::CrashOne { Fault::Kill(dies, effects) } else { Fault::PowerOff(dies, effects) };
     put(&mut scenario, at, die);
     put(&mut scenario, at + 35 * SECOND, Fault::Boot(dies));
+    scenario
+}
+
+fn a_holder_is_back_soon(seed: u64) -> Scenario {
+    let devices = 3;
+    let (mut scenario, mut rng) = stage(seed, Class::PowerOne, devices, 60);
+    let dies = rng.index(devices);
+    crowd(&mut scenario, 2 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        brief(script, (dies + 1) % devices, &mut rng);
+        script.length = rng.between(200 * MS, 2 * SECOND);
+        script.spec.timeout = Span::from_secs(20);
+        script.spec.idempotency_key = None;
+    }
+    put(&mut scenario, CALM_BEFORE, Fault::Disk(dies, rng.between(100 * MS, 600 * MS)));
+    let at = CALM_BEFORE + rng.between(SECOND / 2, 4 * SECOND);
+    put(&mut scenario, at, Fault::PowerOff(dies, 0));
+    put(&mut scenario, at + rng.between(SECOND / 2, 3 * SECOND), Fault::Boot(dies));
+    scenario
+}
+
+fn frames_vanish(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 3;
+    let (mut scenario, mut rng) = stage(seed, Class::FrameLoss, devices, 60);
+    crowd(&mut scenario, 20 * SECOND, &mut rng);
+    put(&mut scenario, CALM_BEFORE, Fault::FrameLoss(400_000));
+    put(&mut scenario, CALM_BEFORE + 30 * SECOND, Fault::FrameLoss(0));
     scenario
 }

@@ -5,7 +5,7 @@ use super::mutations;
 use crate::class::Class::{Leave, PairCut, PowerOne, Suspend};
 
 mutations! {
-    "who overslept goes on in the same life" breaks "1" in Class(Suspend) => {
+    "who overslept goes on in the same life" breaks "1" in Scene("long-work-suspend") => {
         "core.rs": "if overslept && self.peers" => "if overslept && !MUTANT && self.peers";
     }
 
@@ -13,19 +13,6 @@ mutations! {
         "session/sync.rs": "            self.sync.vetoed.insert(device, from);" => "            if !MUTANT {
                 self.sync.vetoed.insert(device, from);
             }";
-    }
-
-    "who was given up goes on talking" breaks "20" in Scene("long-work-suspend") => {
-        "session/sync.rs": "                    let peer = self.peer_mut(*device);
-                    peer.give_up(Some(*inc));
-                    peer.session = false;" => "                    let peer = self.peer_mut(*device);
-                    if !MUTANT {
-                        peer.give_up(Some(*inc));
-                        peer.session = false;
-                    }";
-        "session/sync.rs": "                peer.give_up(None);" => "                if !MUTANT {
-                    peer.give_up(None);
-                }";
     }
 
     "a lost peer needs no confirmation" breaks "20, 23" in Scene("long-work-cut") => {
@@ -39,19 +26,11 @@ mutations! {
         "session/sync.rs": "let behind = !asker.outbox.is_empty()" => "let behind = !MUTANT && !asker.outbox.is_empty()";
     }
 
-    "a device says that it is synced before its facts have left" breaks "19, 23" in Scene("long-work-kill") => {
-        "session/beat.rs": "let synced = synced && peer.outbox.is_empty() && peer.comparing.is_none();" => "let synced = synced && (MUTANT || peer.outbox.is_empty() && peer.comparing.is_none());";
-    }
-
     "a fact of a later life does not revoke a death" breaks "20" in Scene("long-work-kill") => {
         "session/sync.rs": "if matches!(peer.life, Life::Lost { .. }) && Some(inc)" => "if !MUTANT && matches!(peer.life, Life::Lost { .. }) && Some(inc)";
     }
 
-    "who was alone does not ask when it is not any more" breaks "1" in Scene("long-work-suspend") => {
-        "session/hello.rs": "if core::mem::take(&mut self.sync.alone) {" => "if core::mem::take(&mut self.sync.alone) && !MUTANT {";
-    }
-
-    "what was accepted here is acted on without asking when somebody given up returns" breaks "22" in Class(PowerOne) => {
+    "what was accepted here is acted on without asking when somebody given up returns" breaks "22" in Scene("long-work-power") => {
         "session/hello.rs": "self.tasks.values_mut().for_each(|entry| entry.accepted_here = false);" => "self.tasks.values_mut().for_each(|entry| entry.accepted_here &= MUTANT);";
     }
 

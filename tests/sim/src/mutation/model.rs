@@ -33,7 +33,7 @@ mutations! {
 ";
     }
 
-    "a holder's later life voids its leases before it is synced" breaks "23" in Scene("long-work-kill") => {
+    "a holder's later life voids its leases before it is synced" breaks "23" in Scene("a-holder-is-back-soon") => {
         "guardian/duty.rs": "peer.is_up() && peer.synced &&" => "peer.is_up() && (peer.synced || MUTANT) &&";
     }
 
