@@ -14,6 +14,7 @@ pub mod oracle;
 pub mod plan;
 pub mod rng;
 mod run;
+pub mod scale;
 pub mod trace;
 pub mod workload;
 pub mod world;

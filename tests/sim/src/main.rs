@@ -14,7 +14,8 @@ const USAGE: &str =
           [--check-every STEPS] [--fail-fast] [--twice] [-v [--only TEXT]]
   --seeds N     how many (100); the class of each goes round all of them unless --class is given
   --seed S      just this one; -v prints everything that happens, --only the lines that contain TEXT
-  --twice       run each seed twice and compare";
+  --twice       run each seed twice and compare
+cargo sim --scale [10,100,1000]   what so many devices cost, as a table";
 
 #[derive(Clone, Debug)]
 struct Args {
@@ -89,6 +90,18 @@ impl Args {
 }
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, sizes @ ..] = &words[..]
+        && first == "--scale"
+    {
+        return match rc_sim::scale::print(sizes.first().map(String::as_str)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                eprintln!("{message}");
+                ExitCode::from(2)
+            }
+        };
+    }
     let args = match Args::parse(std::env::args().skip(1)) {
         Ok(args) => args,
         Err(message) => {
