@@ -58,6 +58,7 @@ pub(super) struct Disk<W = Writer> {
     /// In order of place. Bounded by what peers send before they want to hear that it is stored; nothing is submitted meanwhile.
     held: VecDeque<Held>,
     mode: Mode,
+    syncs: u64,
 }
 
 /// What the disk needs of a writer; tests have another one.
@@ -83,6 +84,7 @@ impl<W: Submit> Disk<W> {
             flights: VecDeque::new(),
             held: VecDeque::new(),
             mode: Mode::Working,
+            syncs: 0,
         }
     }
 
@@ -132,6 +134,7 @@ impl<W: Submit> Disk<W> {
         let mut told = Told::default();
         match event {
             Event::Durable { upto } => {
+                self.syncs += 1;
                 while let Some((number, place)) = self.flights.front().copied().filter(|(number, _)| *number <= upto) {
                     self.flights.pop_front();
                     self.mark(place);
@@ -161,6 +164,11 @@ impl<W: Submit> Disk<W> {
         told.persisted = self.settle();
         self.pump();
         told
+    }
+
+    /// Groups of batches that are on disk, each by one sync.
+    pub(super) const fn syncs(&self) -> u64 {
+        self.syncs
     }
 
     /// When [`Self::retry`] is due.

@@ -114,6 +114,7 @@ impl Driver {
 
     fn status(&self) -> NodeStatus {
         let view = self.core.view();
+        let links = self.client.stats().peers;
         NodeStatus {
             id: view.me(),
             name: self.name.clone(),
@@ -127,6 +128,9 @@ impl Driver {
             running: view.running().count(),
             storage_healthy: view.is_storage_healthy(),
             uptime_s: clock::now().mono.since(self.started).as_ms() / 1000,
+            disk_syncs: self.disk.syncs(),
+            frames_out: links.values().map(|link| link.frames_out).sum(),
+            frame_bytes_out: links.values().map(|link| link.bytes_out).sum(),
         }
     }
 }

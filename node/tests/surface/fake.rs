@@ -271,6 +271,9 @@ impl NodeApi for Fake {
             running: 0,
             storage_healthy: true,
             uptime_s: 61,
+            disk_syncs: 12,
+            frames_out: 34,
+            frame_bytes_out: 5_600,
         })
     }
     async fn invite(&self) -> Result<String, DriverError> {

@@ -70,6 +70,9 @@ pub struct ClusterView {
     pub running: usize,
     pub storage_healthy: bool,
     pub uptime_s: u64,
+    pub disk_syncs: u64,
+    pub frames_out: u64,
+    pub frame_bytes_out: u64,
 }
 
 /// The terms of a score, 0 to 1.
@@ -182,6 +185,9 @@ impl From<NodeStatus> for ClusterView {
             running: status.running,
             storage_healthy: status.storage_healthy,
             uptime_s: status.uptime_s,
+            disk_syncs: status.disk_syncs,
+            frames_out: status.frames_out,
+            frame_bytes_out: status.frame_bytes_out,
         }
     }
 }
