@@ -272,6 +272,9 @@ impl NodeApi for Fake {
             storage_healthy: true,
             storage_found: Vec::new(),
             uptime_s: 61,
+            disk_syncs: 12,
+            frames_out: 34,
+            frame_bytes_out: 5_600,
         })
     }
     async fn invite(&self) -> Result<String, DriverError> {

@@ -2,7 +2,7 @@
 
 use super::Place::{Class, Scene};
 use super::mutations;
-use crate::class::Class::{CrashOne, DiskDeath, Flap, FrameLoss, Join, None, PowerOne, Rollback, Spurious};
+use crate::class::Class::{CrashOne, DiskDeath, Flap, Join, None, PowerOne, Rollback};
 
 mutations! {
     "of two decisions the one of the lower term wins" breaks "11" in Scene("dies-at-its-end") => {

@@ -2,7 +2,7 @@
 
 use super::Place::{Class, Scene};
 use super::mutations;
-use crate::class::Class::{Leave, PairCut, PowerOne, Suspend};
+use crate::class::Class::{Leave, PairCut};
 
 mutations! {
     "who overslept goes on in the same life" breaks "1" in Scene("long-work-suspend") => {
