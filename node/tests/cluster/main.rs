@@ -2,4 +2,5 @@
 #![cfg(test)]
 
 mod life;
+mod rest;
 mod support;
