@@ -168,6 +168,8 @@ pub struct NodeStatus {
     pub tasks_open: usize,
     /// Records it keeps in all.
     pub tasks_kept: usize,
+    /// Those of them that have ended and are on disk only.
+    pub tasks_resting: usize,
     /// Attempts running here.
     pub running: usize,
     /// The disk takes new facts.

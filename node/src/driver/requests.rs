@@ -125,6 +125,7 @@ impl Driver {
             members: view.members().present().count(),
             tasks_open: view.open_tasks(),
             tasks_kept: view.kept_tasks(),
+            tasks_resting: view.resting_tasks(),
             running: view.running().count(),
             storage_healthy: view.is_storage_healthy(),
             storage_found: self.disk_found.clone(),

@@ -268,6 +268,7 @@ impl NodeApi for Fake {
             members: 2,
             tasks_open: 0,
             tasks_kept: self.count(),
+            tasks_resting: 0,
             running: 0,
             storage_healthy: true,
             storage_found: Vec::new(),
