@@ -323,6 +323,9 @@ impl Scheduler {
         // Homes depend on it, so nobody should learn of it late.
         let sessions: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session).map(|(id, _)| *id).collect();
         sessions.into_iter().for_each(|device| self.send(device, Message::Members(Vec::from([merged]))));
+        if merged.revoked && merged.device != self.me {
+            self.throw_out(merged.device);
+        }
         if merged.device != self.me && self.peer_mut(merged.device).life == Life::Unknown {
             self.timers.set_earlier(Timer::Silence(merged.device), self.now.mono + self.config.patience);
         }

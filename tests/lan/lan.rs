@@ -4,6 +4,7 @@ use crate::api::Api;
 use crate::device::Device;
 use crate::net::{self, Family, Net};
 use crate::wait::until;
+use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard};
@@ -120,12 +121,12 @@ impl Lan {
 
     /// Stops every process of a host where it is, as suspending the device does. Time goes on.
     pub fn freeze(&self, host: usize) {
-        self.net.signal(host, "STOP");
+        self.net.signal(host, Signal::STOP);
     }
 
     /// Lets them go on.
     pub fn thaw(&self, host: usize) {
-        self.net.signal(host, "CONT");
+        self.net.signal(host, Signal::CONT);
     }
 
     /// The host of this name.

@@ -30,6 +30,7 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.allow.extend(settings.allow.iter().cloned());
     config.allow_alone.clone_from(&settings.allow_alone);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
+    config.blobs = settings.blobs;
     config.retention = settings.retention;
     config.keep_tasks = settings.keep_tasks as usize;
     match Node::start(config).await {

@@ -1,10 +1,12 @@
 //! What the layers mean, checked once. Whoever gets [`Settings`] need not check again.
 
 use super::layer::Layer;
-use super::units::parse_duration;
+use super::units::{self, parse_duration};
+use crate::blobs::StoreLimits;
 use rc_scheduler::Role;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub struct Settings {
     pub allow_alone: BTreeSet<String>,
     /// Tasks at once.
     pub max_concurrent_tasks: u32,
+    /// Room and time for large data.
+    pub blobs: StoreLimits,
     /// How long ended tasks accepted here are kept, in time that the device runs.
     pub retention: Duration,
     /// How many of them are kept.
@@ -122,6 +126,11 @@ impl Settings {
             allow: words("allow", layer.allow)?.into_iter().collect(),
             allow_alone: BTreeSet::new(),
             max_concurrent_tasks,
+            blobs: blobs(
+                layer.blobs_max_bytes.as_deref(),
+                layer.blobs_grace.as_deref(),
+                layer.payload_max_bytes.as_deref(),
+            )?,
             retention: retention(layer.retention.as_deref())?,
             keep_tasks: keep_tasks(layer.keep_tasks)?,
             http: http(layer.http.as_deref())?,
@@ -197,6 +206,26 @@ fn addresses(setting: &'static str, texts: Option<Vec<String>>) -> Result<Vec<St
         return Err(SettingsError::new(setting, &texts.len().to_string(), allowed));
     }
     texts.iter().map(read).collect()
+}
+
+fn blobs(bytes: Option<&str>, grace: Option<&str>, payload: Option<&str>) -> Result<StoreLimits, SettingsError> {
+    let default = StoreLimits::default();
+    let size = |setting, text: Option<&str>, default, range: RangeInclusive<u64>| match text {
+        None => Ok(default),
+        Some(text) => units::parse_size(text).ok().filter(|size| range.contains(size)).ok_or_else(|| {
+            let (from, to) = (units::show_size(*range.start()), units::show_size(*range.end()));
+            SettingsError::new(setting, text, format!("a size from {from} to {to}, e.g. 512MiB"))
+        }),
+    };
+    let long = |text: &str| {
+        let grace = units::parse_duration(text).ok();
+        grace.ok_or_else(|| SettingsError::new("blobs-grace", text, "a duration, e.g. 90s, 2h or 1d"))
+    };
+    Ok(StoreLimits {
+        bytes_max: size("blobs-max-bytes", bytes, default.bytes_max, 0..=1 << 50)?,
+        grace: grace.map_or(Ok(default.grace), long)?,
+        payload_bytes_max: size("payload-max-bytes", payload, default.payload_bytes_max, 1 << 16..=1 << 30)?,
+    })
 }
 
 fn http(text: Option<&str>) -> Result<Http, SettingsError> {

@@ -57,13 +57,15 @@ impl Driver {
             ExecutorEvent::Finished { task, epoch, outcome } => {
                 let Some((task, epoch)) = named(&task, epoch) else { return };
                 let now = clock::now().wall_ms;
-                let began = self.attempts.remove(&(task, epoch)).unwrap_or(now);
+                let began = self.attempts.get(&(task, epoch)).copied().unwrap_or(now);
                 // Not the task's doing: it is left to be found lost, which costs it no attempt.
                 if outcome.stopped == Some(executor::StopReason::Shutdown) {
+                    self.attempts.remove(&(task, epoch));
                     return;
                 }
-                let outcome = attempts::outcome(outcome, began, now);
-                self.feed(Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome) });
+                let made = outcome.blobs.clone();
+                let outcome = attempts::outcome(outcome, began, now, self.large.blobs().payload_bytes_max());
+                self.ended(task, epoch, outcome, made);
             }
         }
     }
@@ -74,6 +76,7 @@ impl Driver {
             News::Up { peer, address } => {
                 tracing::info!(%peer, %address, "connected");
                 let device = self.peers.up(peer, address);
+                self.large.blobs().peer_up();
                 if std::mem::take(&mut self.has_seeds) {
                     self.disk.delete_cell(SEEDS_CELL);
                 }

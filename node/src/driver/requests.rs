@@ -127,6 +127,7 @@ impl Driver {
             tasks_resting: view.resting_tasks(),
             running: view.running().count(),
             storage_healthy: view.is_storage_healthy(),
+            storage_found: self.disk_found.clone(),
             uptime_s: clock::now().mono.since(self.started).as_ms() / 1000,
         }
     }

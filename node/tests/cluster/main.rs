@@ -1,6 +1,7 @@
 //! Whole nodes in one process on loopback.
 #![cfg(test)]
 
+mod blobs;
 mod life;
 mod rest;
 mod support;

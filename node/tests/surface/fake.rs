@@ -271,6 +271,7 @@ impl NodeApi for Fake {
             tasks_resting: 0,
             running: 0,
             storage_healthy: true,
+            storage_found: Vec::new(),
             uptime_s: 61,
         })
     }

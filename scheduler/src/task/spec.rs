@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// The longest payload that travels inside a task, bytes.
-pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// The longest payload or outcome that travels inside a fact, bytes; a longer one is a blob. Older records with longer ones are read.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// The longest encoded specification without its payload, bytes.
 pub const SPEC_BYTES_MAX: usize = 64 * 1024;
 

@@ -84,8 +84,12 @@ pub fn agree(apis: &[Api], ids: &BTreeSet<String>) -> (Agreed, Vec<String>) {
                     agreed.insert(id.clone(), view);
                 }
                 _ => {
-                    let said: Vec<_> = answers.iter().map(|answers| differences(&first, &answers[at])).collect();
-                    let said = said.iter().zip(NAMES).map(|(said, name)| format!("    {name}: {said}\n"));
+                    let said = answers.iter().enumerate().map(|(host, answers)| {
+                        // What several say the same is told once.
+                        let same = host > 0 && answers[at] == first;
+                        let said = if same { "as the first".to_owned() } else { tell(&answers[at]) };
+                        format!("    {}: {said}\n", NAMES[host])
+                    });
                     wrong.push(format!("no agreement on {id}:\n{}", said.collect::<String>()));
                     left.push(id);
                 }
@@ -99,17 +103,16 @@ pub fn agree(apis: &[Api], ids: &BTreeSet<String>) -> (Agreed, Vec<String>) {
     }
 }
 
-/// What differs, not what is the same.
-fn differences(first: &Result<View, String>, other: &Result<View, String>) -> String {
-    match (first, other) {
-        (Ok(first), Ok(other)) if first == other => "as the first".to_owned(),
-        (_, Ok(view)) => {
+/// One device's view, short.
+fn tell(view: &Result<View, String>) -> String {
+    match view {
+        Ok(view) => {
             let rows = view.history.as_array().into_iter().flatten();
             let rows =
                 rows.map(|row| format!("\n      {} {} {} {}", row["fact"], row["device"], row["epoch"], row["text"]));
             format!("{:?}{}\n      {}", told(&view.result), rows.collect::<String>(), view.attempts)
         }
-        (_, Err(error)) => error.clone(),
+        Err(error) => error.clone(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Classes of faults. A run has one, so that each can be judged by the strictest invariants it allows; only `mixed` has all.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! classes {
     ($($(#[$meta:meta])* $variant:ident = $word:literal,)+) => {
         /// What goes wrong in a run.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         pub enum Class { $($(#[$meta])* $variant,)+ }
 
         impl Class {
@@ -26,7 +27,7 @@ classes! {
     None = "none",
     /// Some links are slow at times, up to seconds.
     Latency = "latency",
-    /// Frames vanish on links that stay up.
+    /// Frames vanish on links that stay up, or come twice.
     FrameLoss = "frame-loss",
     /// Links close for no reason, and can be opened again at once.
     Spurious = "spurious",
@@ -88,6 +89,8 @@ classes! {
     StoppedClock = "stopped-clock",
     /// Devices accept few open tasks.
     QueueFull = "queue-full",
+    /// Members say things that are out of all proportion.
+    Absurd = "absurd",
     /// Clients that use one key for different things, and read everywhere at once.
     Clients = "clients",
     /// Ended tasks are kept for seconds, on each device for another time or number, while devices are away for long, one at a time.

@@ -1,14 +1,16 @@
 //! Faults and when they happen: for each class a schedule drawn from the seed.
 
+pub mod absurd;
 mod cuts;
 mod members;
 
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong, or comes right again.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Fault {
     /// Nothing gets from one device to another any more. Counted: as many `Mend` end it.
     Cut(usize, usize),
@@ -42,7 +44,7 @@ pub enum Fault {
     Wall(usize, u64),
     /// From now on one way takes up to this long on this direction.
     Latency(usize, usize, Micros),
-    /// This many of a million frames vanish.
+    /// This many of a million frames vanish, and a quarter as many come twice.
     FrameLoss(u32),
     /// This many of a million gossiped records vanish.
     GossipLoss(u32),
@@ -56,6 +58,8 @@ pub enum Fault {
     Snapshot(usize),
     /// The device dies, and its disk is what was remembered; the flag: its boot counter, too.
     Rollback(usize, bool),
+    /// The first device hears something absurd from the second; the number says what.
+    Absurd(usize, usize, u8),
     /// One device learns that another one is a member of this kind.
     Member {
         /// Who learns it.
@@ -72,7 +76,7 @@ pub enum Fault {
 }
 
 /// What can become of a device between two of its effects.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Fate {
     /// `SIGKILL`: the kernel closes the links.
     Kill,
@@ -127,6 +131,12 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
         | Class::QueueFull
         | Class::Clients
         | Class::Spurious => {}
+        Class::Absurd => {
+            for _ in 0..rng.between(1, 12) {
+                let (a, b) = two(n, rng);
+                out.push((moment(rng), Fault::Absurd(a, b, rng.index(absurd::KINDS) as u8)));
+            }
+        }
         Class::Bridge | Class::Ring | Class::TakeoverCut => cuts::draw(class, n, end, rng, out),
         Class::JoinDeath | Class::Leave | Class::Rollback => members::draw(class, n, end, rng, out),
         Class::Latency => {

@@ -7,11 +7,13 @@ use crate::rng::Rng;
 use rc_scheduler::{
     Backoff, DeviceId, ErrorClass, NewTask, Priority, Requirements, RetryPolicy, Span, Status, TaskId, TaskSpec,
 };
+use serde::{Deserialize, Serialize};
 
 /// How the attempts of a task end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Plot {
     /// All well.
+    #[default]
     Ok,
     /// Fails for good.
     Final,
@@ -22,13 +24,15 @@ pub enum Plot {
 }
 
 /// One task as its client thinks of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Script {
     /// When it is submitted.
     pub at: Micros,
     /// Where.
     pub device: usize,
     /// What is asked; dependencies are filled in at the time.
+    #[serde(with = "crate::scenario::wish")]
     pub spec: TaskSpec,
     /// How long an attempt takes.
     pub length: Micros,

@@ -9,6 +9,7 @@ mod effects;
 mod event;
 mod executor;
 mod faults;
+mod laid_open;
 mod life;
 mod network;
 mod transport;
@@ -115,19 +116,23 @@ pub struct World {
     pub left: Vec<bool>,
     /// Whose disk has forgotten what it had acknowledged: what it says itself may be old news for ever.
     pub forgetful: Vec<bool>,
-    /// The constants of every core.
-    pub config: Config,
+    /// Who runs a later version of the protocol than the others.
+    pub newer: Vec<bool>,
     /// Messages go through their form on the wire.
     pub wire: bool,
     /// Everything is well now, and nothing more breaks.
     pub healed: bool,
     /// Faults that began.
     pub faults: u64,
+    /// Every accepted task must have been told as ended by then.
+    pub told_by: Option<Micros>,
     /// The order in which a device that wakes hears its sources (see [`Event::meant_for`]); `None`: any, mixed.
     pub wake_order: Option<Vec<usize>>,
     pub(crate) queue: Queue,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
+    /// Hellos on each way in the second that is named.
+    pub(crate) hellos: BTreeMap<(usize, usize), (Micros, u32)>,
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) next_command: u64,
     pub(crate) next_stamp: u64,
@@ -172,6 +177,9 @@ impl World {
         if plan.class == Class::Retention {
             set_retention(&mut devices, plan.seed);
         }
+        if plan.class == Class::QueueFull {
+            devices.iter_mut().for_each(|device| device.config.queue_max = 6);
+        }
         let dice = Dice { net: rng.fork(), disk: rng.fork(), exec: rng.fork(), order: rng.fork(), clients: rng.fork() };
         let mut world = Self {
             now: 0,
@@ -186,13 +194,11 @@ impl World {
             failure: None,
             left: vec![false; n],
             forgetful: vec![false; n],
-            config: Config {
-                queue_max: if plan.class == Class::QueueFull { 6 } else { Config::default().queue_max },
-                ..Config::default()
-            },
+            newer: vec![false; n],
             wire: plan.seed.is_multiple_of(3),
             healed: false,
             faults: 0,
+            told_by: None,
             wake_order: None,
             queue: Queue::default(),
             dice,
@@ -202,6 +208,7 @@ impl World {
                 no_down: plan.class == Class::NoDown,
                 ..Weather::default()
             },
+            hellos: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_command: 0,
             next_stamp: 0,
@@ -290,12 +297,12 @@ fn set_retention(devices: &mut [Device], seed: u64) {
     let mut rng = Rng::new(seed ^ 0x7265_7465_6e74_696f);
     let crowded = rng.chance(400_000);
     for device in devices {
-        device.config = Some(Config {
+        device.config = Config {
             retention: Span(rng.skewed(8 * SECOND, 90 * SECOND)),
             keep_max: if crowded { rng.between(1, 8) as usize } else { 100_000 },
             clock_save: Span(rng.skewed(SECOND, 20 * SECOND)),
             ..Config::default()
-        });
+        };
     }
 }
 
@@ -334,10 +341,10 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         tick_at: None,
         tick_stamp: 0,
         doom: None,
-        config: None,
         unfinished: Vec::new(),
         waking: false,
         effects: 0,
+        config: Config::default(),
         capacity,
         gossiped: Vec::new(),
     }

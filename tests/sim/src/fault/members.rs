@@ -37,7 +37,13 @@ pub(super) fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut
                 let device = rng.index(n);
                 let at = rng.between(CALM_BEFORE, end);
                 out.push((at, Fault::Snapshot(device)));
-                let then = at + rng.skewed(10 * MS, 20 * SECOND);
+                let mut then = at + rng.skewed(10 * MS, 20 * SECOND);
+                for _ in 0..rng.between(0, 3) {
+                    // Lives that it will have forgotten.
+                    out.push((then, Fault::Kill(device, 0)));
+                    out.push((then + rng.skewed(10 * MS, 12 * SECOND), Fault::Boot(device)));
+                    then += 13 * SECOND;
+                }
                 out.push((then, Fault::Rollback(device, rng.chance(500_000))));
                 out.push((then + down_for(rng), Fault::Boot(device)));
             }

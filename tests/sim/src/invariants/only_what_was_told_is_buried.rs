@@ -18,7 +18,7 @@ pub fn buries(world: &mut World, device: usize, task: TaskId) {
         return;
     };
     // Running time is counted in whole seconds, and clocks drift.
-    let configs = || world.devices.iter().map(|device| device.config.as_ref().unwrap_or(&world.config));
+    let configs = || world.devices.iter().map(|device| &device.config);
     let shortest = configs().map(|config| config.retention.0).min().unwrap_or(0);
     let crowded = configs().any(|config| config.keep_max < world.scripts.len() * 2);
     if !known && !crowded && world.now + 2 * SECOND < told + shortest {

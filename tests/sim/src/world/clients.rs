@@ -132,8 +132,8 @@ impl World {
             Refusal::Storage if self.devices[device].disk.full || self.healed => {}
             Refusal::KeyConflict { earlier } if self.is_rival(script, *earlier) => {}
             // Refused is refused: nothing of it is kept, and it may be tried again.
-            Refusal::QueueFull { limit } if *limit == self.config.queue_max && self.healed => {}
-            Refusal::QueueFull { limit } if *limit == self.config.queue_max => {
+            Refusal::QueueFull { limit } if *limit == self.devices[device].config.queue_max && self.healed => {}
+            Refusal::QueueFull { limit } if *limit == self.devices[device].config.queue_max => {
                 self.queue.push(self.now + SECOND, Event::Client(Op::Submit(script, device, true)));
             }
             _ => self.fail("a_good_submit_is_accepted", format!("t{script} at d{device}: {refusal:?}")),

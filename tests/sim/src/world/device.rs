@@ -52,8 +52,8 @@ pub struct Device {
     pub waking: bool,
     /// Effects carried out, in all its lives.
     pub effects: u64,
-    /// What its owner has set, if it is not what all have.
-    pub config: Option<Config>,
+    /// What its owner has set.
+    pub config: Config,
     /// What it has.
     pub capacity: Capacity,
     /// Old gossip of its own, for replays.

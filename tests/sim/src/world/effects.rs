@@ -4,10 +4,11 @@ use super::World;
 use super::event::Event;
 use super::executor::{Run, Stage};
 use crate::clock::{MS, Micros, SECOND};
+use crate::fault::CALM_BEFORE;
 use crate::invariants;
 use crate::oracle::{Set, Started, Written};
 use crate::workload::{Plot, script_of};
-use rc_scheduler::{DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
+use rc_scheduler::{Close, DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
 
 /// Two devices that nothing was between for longer than this have no excuse: they had time to give each other up, to find each
 /// other again, and to ask.
@@ -70,6 +71,19 @@ impl World {
             Fact::Leased(f) if f.by == me => {
                 self.stats.leases += 1;
                 self.oracle.leases.insert((task, f.epoch), written);
+                if let Some(to) = self.names.index(f.to) {
+                    self.oracle.open.entry(to).or_default().insert((task, f.epoch));
+                    invariants::leased(self, device, to, task, f.epoch);
+                }
+            }
+            Fact::Closed(f) if f.by == me => {
+                self.oracle.open.entry(device).or_default().remove(&(task, f.epoch));
+                if let Close::Finished(outcome) = &f.close {
+                    self.oracle.ends.entry(device).or_default().push(self.now);
+                    if !outcome.is_ok() {
+                        self.oracle.failures.entry(task).or_default().push(self.now);
+                    }
+                }
             }
             Fact::Settled(f) if f.by == me => {
                 self.stats.settlements += 1;
@@ -152,7 +166,10 @@ impl World {
         }
         let mut deaf = 0;
         if self.weather.hang && self.dice.exec.chance(300_000) {
-            deaf = self.dice.exec.skewed(SECOND, 90 * SECOND);
+            // Some ends only long after everything else is mended.
+            let never = self.dice.exec.chance(100_000);
+            let after = (CALM_BEFORE + (self.plan.seconds + 200) * SECOND).saturating_sub(self.now);
+            deaf = if never { after } else { self.dice.exec.skewed(SECOND, 90 * SECOND) };
             length += deaf;
         }
         let stamp = self.stamp();

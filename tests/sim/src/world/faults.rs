@@ -3,10 +3,15 @@
 use super::event::Event;
 use super::{Doom, World};
 use crate::clock::SECOND;
-use crate::fault::{Fate, Fault, Timed};
+use crate::fault::{Fate, Fault, Timed, absurd};
 use rc_scheduler::{Input, Member, Message};
 
 impl World {
+    /// Lets a fault happen now.
+    pub fn happen(&mut self, fault: Fault) {
+        self.fault(fault);
+    }
+
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.trace.line(self.now, || format!("** {fault:?}"));
         self.faults += 1;
@@ -81,6 +86,7 @@ impl World {
                     accepted.disks.0 &= !(1 << device);
                 }
             }
+            Fault::Absurd(to, from, kind) => self.absurd(to, from, kind),
             Fault::Member { at, of, keeps, retired, revoked } => {
                 let (from, device) = (self.devices[of].id, self.devices[of].id);
                 let member = Member { device, version: u32::from(!keeps), keeps, retired, revoked };
@@ -90,6 +96,15 @@ impl World {
                 }
             }
         }
+    }
+
+    fn absurd(&mut self, to: usize, from: usize, kind: u8) {
+        let (Some(core), Some(other)) = (&self.devices[to].core, &self.devices[from].core) else { return };
+        let Some(task) = core.view().tasks().next_back() else { return };
+        let (mine, theirs) = (core.view().incarnation(), other.view().incarnation());
+        let (me, from) = (self.devices[to].id, self.devices[from].id);
+        let message = absurd::say(kind, me, mine, from, theirs, task);
+        self.feed(to, Input::Message { from, message });
     }
 
     /// Puts other faults in the place of those that were drawn; the first start of each device stays.

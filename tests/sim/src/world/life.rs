@@ -26,8 +26,7 @@ impl World {
         let seed = self.dice.exec.bytes();
         self.trace
             .line(self.now, || format!("d{device} BOOT {} with {} facts", durable.incarnation, durable.facts.len()));
-        let config = it.config.clone().unwrap_or_else(|| self.config.clone());
-        match Scheduler::restore(it.id, config, seed, durable, now) {
+        match Scheduler::restore(it.id, it.config.clone(), seed, durable, now) {
             Ok(core) => self.devices[device].core = Some(core),
             Err(error) => {
                 self.fail("a_device_starts_from_what_its_disk_kept", format!("d{device}: {error}"));
