@@ -28,10 +28,13 @@ impl Scheduler {
             return;
         }
         let absurd = match &fact {
-            Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
-            Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
-            _ => false,
+            Fact::Leased(lease) => Some(lease.epoch.term()),
+            Fact::Closed(closed) => Some(closed.epoch.term()),
+            Fact::Settled(settled) => Some(settled.term),
+            Fact::Stable(stable) => Some(stable.term),
+            _ => None,
         };
+        let absurd = absurd.is_some_and(|term| term > self.seen_term.0.saturating_add(TERM_LEAP_MAX));
         let spec = match &fact {
             Fact::Submitted(submitted) => record::verify(task, submitted),
             _ => None,

@@ -75,6 +75,8 @@ classes! {
     Ring = "ring",
     /// A device dies, and while the others take over and ask, a cut divides them.
     TakeoverCut = "takeover-cut",
+    /// The network splits, and devices start anew on both sides, and again when it has healed.
+    SplitRestart = "split-restart",
     /// One device at a time loses power or its link, and nobody is ever told that a link is down.
     NoDown = "no-down",
     /// Devices join in the moment in which others die.
@@ -130,6 +132,7 @@ impl Class {
                 | Self::Latency
                 | Self::Ring
                 | Self::TakeoverCut
+                | Self::SplitRestart
                 | Self::JoinDeath
                 | Self::Leave
                 | Self::Rollback

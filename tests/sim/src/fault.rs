@@ -137,7 +137,7 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
                 out.push((moment(rng), Fault::Absurd(a, b, rng.index(absurd::KINDS) as u8)));
             }
         }
-        Class::Bridge | Class::Ring | Class::TakeoverCut => cuts::draw(class, n, end, rng, out),
+        Class::Bridge | Class::Ring | Class::TakeoverCut | Class::SplitRestart => cuts::draw(class, n, end, rng, out),
         Class::JoinDeath | Class::Leave | Class::Rollback => members::draw(class, n, end, rng, out),
         Class::Latency => {
             for _ in 0..rng.between(1, 6) {

@@ -148,7 +148,7 @@ impl World {
         let n = plan.devices.unwrap_or_else(|| match plan.class {
             Class::None => rng.between(1, 6) as usize,
             Class::DiskDeath | Class::Bridge | Class::Leave | Class::Rollback => rng.between(3, 6) as usize,
-            Class::JoinDeath | Class::Ring => rng.between(4, 8) as usize,
+            Class::JoinDeath | Class::Ring | Class::SplitRestart => rng.between(4, 8) as usize,
             _ => rng.between(2, 6) as usize,
         });
         let end = CALM_BEFORE + plan.seconds * SECOND;

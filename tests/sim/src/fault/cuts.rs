@@ -18,6 +18,16 @@ pub(super) fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut
             let mend = at + rng.skewed(SECOND, 50 * SECOND);
             cut(&ring(n, rng), rng.chance(100_000), at, mend, out);
         }
+        Class::SplitRestart => {
+            let mend = at + rng.skewed(10 * SECOND, 60 * SECOND);
+            cut(&split(n, rng), false, at, mend, out);
+            for _ in 0..rng.between(1, 2 * n as u64) {
+                let device = rng.index(n);
+                let dies = rng.between(at, mend + 30 * SECOND);
+                out.push((dies, die(device, rng)));
+                out.push((dies + rng.skewed(100 * MS, 5 * SECOND), Fault::Boot(device)));
+            }
+        }
         _ => {
             let device = rng.index(n);
             out.push((at, die(device, rng)));
