@@ -51,6 +51,17 @@ pub const ALL: &[Scene] = &[
         draw: failing_link,
     },
     Scene {
+        name: "dies-at-its-end",
+        about: "a device dies at any effect around the ends of its attempts, others begin again, and it returns",
+        draw: dies_at_its_end,
+    },
+    Scene {
+        name: "a-holder-is-back-soon",
+        about: "a holder loses power while the ends of its attempts are on their way to its disk, and is back before it is missed",
+        draw: a_holder_is_back_soon,
+    },
+    Scene { name: "frames-vanish", about: "four of ten frames vanish on links that stay up", draw: frames_vanish },
+    Scene {
         name: "long-work-kill",
         about: "as crash-one, with long attempts",
         draw: |seed| long(seed, Class::CrashOne),
@@ -255,7 +266,7 @@ fn failing_link(seed: u64) -> Scenario {
         }
     }
     for device in (0..devices).filter(|device| *device != fails) {
-        put(&mut scenario, CALM_BEFORE, Fault::Disk(device, rng.between(SECOND / 2, 3 * SECOND)));
+        put(&mut scenario, CALM_BEFORE, Fault::Disk(device, rng.between(2 * SECOND, 10 * SECOND / 3)));
     }
     let at = CALM_BEFORE + rng.between(SECOND / 4, 6 * SECOND);
     let off = at + rng.skewed(10 * MS, 3 * SECOND);
@@ -267,5 +278,52 @@ fn failing_link(seed: u64) -> Scenario {
     }
     put(&mut scenario, off, Fault::PowerOff(fails, 0));
     put(&mut scenario, off + 25 * SECOND, Fault::Boot(fails));
+    scenario
+}
+
+fn dies_at_its_end(seed: u64) -> Scenario {
+    let devices = 3;
+    let class = if seed.is_multiple_of(2) { Class::CrashOne } else { Class::PowerOne };
+    let (mut scenario, mut rng) = stage(seed, class, devices, 60);
+    let dies = rng.index(devices);
+    crowd(&mut scenario, 2 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        script.length = rng.between(200 * MS, 2 * SECOND);
+        script.spec.timeout = Span::from_secs(20);
+        script.plot = if rng.chance(300_000) { Plot::Retry(1) } else { Plot::Ok };
+        script.device = dies;
+    }
+    let at = CALM_BEFORE + rng.between(SECOND / 2, 4 * SECOND);
+    let effects = rng.between(0, 60) as u32;
+    let die = if class == Class::CrashOne { Fault::Kill(dies, effects) } else { Fault::PowerOff(dies, effects) };
+    put(&mut scenario, at, die);
+    put(&mut scenario, at + 35 * SECOND, Fault::Boot(dies));
+    scenario
+}
+
+fn a_holder_is_back_soon(seed: u64) -> Scenario {
+    let devices = 3;
+    let (mut scenario, mut rng) = stage(seed, Class::PowerOne, devices, 60);
+    let dies = rng.index(devices);
+    crowd(&mut scenario, 2 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        brief(script, (dies + 1) % devices, &mut rng);
+        script.length = rng.between(200 * MS, 2 * SECOND);
+        script.spec.timeout = Span::from_secs(20);
+        script.spec.idempotency_key = None;
+    }
+    put(&mut scenario, CALM_BEFORE, Fault::Disk(dies, rng.between(100 * MS, 600 * MS)));
+    let at = CALM_BEFORE + rng.between(SECOND / 2, 4 * SECOND);
+    put(&mut scenario, at, Fault::PowerOff(dies, 0));
+    put(&mut scenario, at + rng.between(SECOND / 2, 3 * SECOND), Fault::Boot(dies));
+    scenario
+}
+
+fn frames_vanish(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 3;
+    let (mut scenario, mut rng) = stage(seed, Class::FrameLoss, devices, 60);
+    crowd(&mut scenario, 20 * SECOND, &mut rng);
+    put(&mut scenario, CALM_BEFORE, Fault::FrameLoss(400_000));
+    put(&mut scenario, CALM_BEFORE + 30 * SECOND, Fault::FrameLoss(0));
     scenario
 }

@@ -178,7 +178,7 @@ fn devices_of(fault: &Fault) -> Option<(Option<usize>, Option<usize>)> {
         | Fault::Wall(d, _)
         | Fault::GossipReplay(d) => Some((Some(*d), None)),
         Fault::FrameLoss(_) | Fault::GossipLoss(_) | Fault::Hang(_) => Some((None, None)),
-        // A kind of fault that is new keeps its devices.
+        // The rest stays with the devices it has.
         _ => None,
     }
 }

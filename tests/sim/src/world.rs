@@ -3,7 +3,7 @@
 
 mod clients;
 mod device;
-mod disk;
+pub(crate) mod disk;
 mod dispatch;
 mod effects;
 mod event;
@@ -124,10 +124,10 @@ pub struct World {
     pub healed: bool,
     /// Faults that began.
     pub faults: u64,
-    /// The order in which a device that wakes hears its sources (see [`Event::meant_for`]); `None`: any, mixed.
-    pub wake_order: Option<Vec<usize>>,
     /// Every accepted task must have been told as ended by then.
     pub told_by: Option<Micros>,
+    /// The order in which a device that wakes hears its sources (see [`Event::meant_for`]); `None`: any, mixed.
+    pub wake_order: Option<Vec<usize>>,
     pub(crate) queue: Queue,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
@@ -198,8 +198,8 @@ impl World {
             wire: plan.seed.is_multiple_of(3),
             healed: false,
             faults: 0,
-            wake_order: None,
             told_by: None,
+            wake_order: None,
             queue: Queue::default(),
             dice,
             weather: Weather {

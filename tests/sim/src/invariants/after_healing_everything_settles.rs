@@ -1,4 +1,5 @@
-//! When everything is up and mended, every accepted task ends, and so does one whose client never got an answer, if it is there: every device that has it says the same, and a client hears it anywhere.
+//! When everything is up and mended, every accepted task ends, and so does one whose client never got an answer, if it is there:
+//! every device that has it says the same, and a client hears it anywhere.
 
 use super::Broken;
 use crate::oracle::{Known, Set};
@@ -65,7 +66,7 @@ fn submitted(world: &World) -> BTreeSet<TaskId> {
 
 /// The devices that know a task.
 fn holders(world: &World, task: TaskId) -> Set {
-    Set::of(world.n(), |i| world.devices[i].core.as_ref().is_some_and(|core| core.view().keeps(task)))
+    Set::of(world.n(), |i| world.devices[i].core.as_ref().is_some_and(|core| core.view().status(task).is_some()))
 }
 
 /// Some device that is left meets its needs, some disk that stored it is left, and what it waits for can end too.

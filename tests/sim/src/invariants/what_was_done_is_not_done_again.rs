@@ -2,9 +2,8 @@
 
 use super::Broken;
 use crate::class::Class;
-use crate::clock::SECOND;
 use crate::world::World;
-use rc_scheduler::{Close, Epoch, Fact, TaskId};
+use rc_scheduler::{Close, Epoch, Fact, Liveness, PeerView, TaskId};
 
 /// Looks at a lease that a device has just decided on.
 pub fn check(world: &World, granter: usize, task: TaskId, epoch: Epoch) -> Broken {
@@ -15,7 +14,8 @@ pub fn check(world: &World, granter: usize, task: TaskId, epoch: Epoch) -> Broke
         return Ok(());
     };
     for (index, device) in world.devices.iter().enumerate().filter(|(_, device)| device.is_awake()) {
-        let back = world.net.contact(granter, index).is_some_and(|since| since + SECOND / 2 <= world.now);
+        let up = |peer: PeerView| peer.device == device.id && peer.liveness == Liveness::Up;
+        let back = world.devices[granter].core.as_ref().is_some_and(|core| core.view().peers().any(up));
         let good = |fact: &Fact| match fact {
             Fact::Closed(f) => {
                 f.by == device.id && f.epoch == *before && matches!(&f.close, Close::Finished(end) if end.is_ok())

@@ -2,7 +2,7 @@
 
 use super::Place::{Class, Scene};
 use super::mutations;
-use crate::class::Class::{CrashOne, FullDisk, Hang, Join, None, PowerOne, SlowDisk};
+use crate::class::Class::{CrashOne, FullDisk, Hang, Join, None, PowerOne};
 
 mutations! {
     "a keyed task is begun by its acceptor" breaks "22" in Class(None) => {
@@ -38,7 +38,7 @@ mutations! {
         "guardian/lease.rs": "(last.attempt, last.losses + 1)" => "(last.attempt, last.losses + u32::from(!MUTANT))";
     }
 
-    "a loss uses up an attempt" breaks "24" in Class(PowerOne) => {
+    "a loss uses up an attempt" breaks "24" in Scene("long-work-power") => {
         "guardian/lease.rs": "(last.attempt, last.losses + 1) };" => "(last.attempt + u32::from(MUTANT), last.losses + 1) };";
     }
 
@@ -73,7 +73,7 @@ mutations! {
         "holder/run.rs": "if entry.spec.requirements.exclusive && self.holder.active > 0 {" => "if entry.spec.requirements.exclusive && self.holder.active > 0 && !MUTANT {";
     }
 
-    "an attempt goes on when there is a higher lease" breaks "26" in Class(PowerOne) => {
+    "an attempt goes on when there is a higher lease" breaks "26" in Scene("long-work-cut") => {
         "holder/run.rs": "            if current && !pointless {" => "            if (current || MUTANT) && !pointless {";
     }
 
@@ -85,7 +85,7 @@ mutations! {
         "holder/run.rs": "peer.is_up() && peer.inc == Some(lease.by_inc)" => "MUTANT || peer.is_up() && peer.inc == Some(lease.by_inc)";
     }
 
-    "a lease of one's own with side effects is started before it is on disk" breaks "26" in Class(SlowDisk) => {
+    "a lease of one's own with side effects is started before it is on disk" breaks "26" in Scene("long-work-slow-disk") => {
         "holder/run.rs": "durable || lease.by != self.me ||" => "durable || MUTANT || lease.by != self.me ||";
     }
 

@@ -5,7 +5,7 @@ use super::mutations;
 use crate::class::Class::{CrashOne, None, PowerOne, Suspend};
 
 mutations! {
-    "the result of the lowest lease wins, whatever was settled" breaks "7, 11" in Class(PowerOne) => {
+    "the result of the lowest lease wins, whatever was settled" breaks "7, 11" in Scene("dies-at-its-end") => {
         "record/resolve.rs": "        for fact in self.facts() {
             match fact {
                 Fact::Closed(f) => {" => "        let lowest = |f: &Settled| matches!(f.verdict, Verdict::Result(e) if self.facts().all(|fact| !matches!(fact,
@@ -33,12 +33,12 @@ mutations! {
 ";
     }
 
-    "a holder's later life voids its leases before it is synced" breaks "23" in Scene("long-work-kill") => {
+    "a holder's later life voids its leases before it is synced" breaks "23" in Scene("a-holder-is-back-soon") => {
         "guardian/duty.rs": "peer.is_up() && peer.synced &&" => "peer.is_up() && (peer.synced || MUTANT) &&";
     }
 
     "one disk is enough for a decision to be told" breaks "25" in Class(None) => {
-        "guardian/duty.rs": "if copies == 0 && !self.is_alone()" => "if copies == 0 && !MUTANT && !self.is_alone()";
+        "guardian/duty.rs": "if copies == 0 && !self.is_alone" => "if copies == 0 && !MUTANT && !self.is_alone";
     }
 
     "an ask is answered before what was learned is on disk" breaks "20" in Scene("failing-link") => {
@@ -58,7 +58,7 @@ mutations! {
         "session/hello.rs": "wakes: self.inc.wakes + 1" => "wakes: self.inc.wakes + u32::from(!MUTANT)";
     }
 
-    "no stable mark counts, and no term is announced" breaks "11, 20, 25" in Class(PowerOne) => {
+    "no stable mark counts, and no term is announced" breaks "11, 20, 25" in Scene("dies-at-its-end") => {
         "record/resolve.rs": "(mine, theirs) if mine != theirs" => "(mine, theirs) if mine != theirs && !MUTANT";
         "session/sync.rs": "        self.seen_term = (self.term, self.me);
 " => "        self.seen_term = (self.term, self.me);
@@ -69,7 +69,7 @@ mutations! {
         "session/sync.rs": "if outbid && !self.sync.recheck {" => "if outbid && !self.sync.recheck && !MUTANT {";
     }
 
-    "what this device decided and could not write leaves when its disk works again" breaks "1" in Scene("long-work-slow-disk") => {
+    "what this device decided and could not write leaves when its disk works again" breaks "1" in Scene("heirs-at-once") => {
         "keeper/merge.rs": "        if !was_able {
             self.take_back_decisions();" => "        if !was_able && !MUTANT {
             self.take_back_decisions();";

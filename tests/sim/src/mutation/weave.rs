@@ -112,10 +112,20 @@ fn woven(files: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, S
             }
         }
     }
+    let mut wrong = Vec::new();
     for (file, mutations) in places {
         let name = format!("scheduler/src/{file}");
-        let text = files.get(&name).ok_or_else(|| format!("there is no {name} to mutate"))?;
-        out.insert(name, weave(file, text, &mutations)?);
+        let Some(text) = files.get(&name) else {
+            wrong.push(format!("there is no {name} to mutate"));
+            continue;
+        };
+        match weave(file, text, &mutations) {
+            Ok(text) => drop(out.insert(name, text)),
+            Err(errors) => wrong.push(errors),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
     }
     out.insert("scheduler/src/mutation.rs".to_owned(), SWITCHES.to_owned());
     out.insert("tests/sim/src/mutation/switch.rs".to_owned(), CHOOSER.to_owned());
@@ -159,16 +169,18 @@ struct Patch {
 
 /// Puts the mutations of one file into its text.
 fn weave(file: &str, text: &str, mutations: &[(usize, Mutation)]) -> Result<String, String> {
-    let mut patches = Vec::new();
+    let (mut patches, mut wrong) = (Vec::new(), Vec::new());
     for (number, mutation) in mutations {
         for edit in mutation.edits.iter().filter(|edit| edit.file == file) {
             let mut found = text.match_indices(edit.find).map(|(at, _)| at);
             let (Some(at), None) = (found.next(), found.next()) else {
                 let times = text.matches(edit.find).count();
-                return Err(format!("“{}”: its text is {times} times in {file}:\n{}", mutation.name, edit.find));
+                wrong.push(format!("“{}”: its text is {times} times in {file}:\n{}", mutation.name, edit.find));
+                continue;
             };
             if !edit.with.contains(SWITCH) {
-                return Err(format!("“{}”: the change of {file} has no switch", mutation.name));
+                wrong.push(format!("“{}”: the change of {file} has no switch", mutation.name));
+                continue;
             }
             // Only what differs is replaced, so that several mutations can share a line.
             let same = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
@@ -189,7 +201,8 @@ fn weave(file: &str, text: &str, mutations: &[(usize, Mutation)]) -> Result<Stri
     for patch in &patches {
         if let Some(before) = before.filter(|before| patch.from < before.to) {
             let names = [before.number, patch.number].map(|number| all()[number].name);
-            return Err(format!("“{}” and “{}” change the same text of {file}", names[0], names[1]));
+            wrong.push(format!("“{}” and “{}” change the same text of {file}", names[0], names[1]));
+            continue;
         }
         out.push_str(&text[at..patch.from]);
         out.push_str(&patch.with);
@@ -197,7 +210,7 @@ fn weave(file: &str, text: &str, mutations: &[(usize, Mutation)]) -> Result<Stri
         before = Some(patch);
     }
     out.push_str(&text[at..]);
-    Ok(out)
+    if wrong.is_empty() { Ok(out) } else { Err(wrong.join("\n")) }
 }
 
 /// Writes what has changed, so that what has not need not be built again, and removes what is no longer there.
