@@ -4,6 +4,7 @@
 //! names it (rule 31). [`store`] keeps them, [`tree`] is how a group of bytes is checked alone, [`serve`] and [`fetch`] are the two ends
 //! of a stream, [`service`] is what the rest of the node sees, [`refs`] says who names what. None of them knows what a blob means.
 
+mod copies;
 mod error;
 mod fetch;
 mod network;

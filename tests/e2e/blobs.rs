@@ -114,6 +114,33 @@ fn blobs_go_in_at_one_device_and_come_out_at_another() {
 }
 
 #[test]
+fn what_a_task_left_goes_with_it() {
+    let trio = Trio::start(&["--keep-tasks", "1", "--blobs-grace", "1s"]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let payload = format!("@{}", write(dir.path(), "payload", json(MIB, 5).as_bytes()));
+    let id = trio.nodes[0].submit(&["echo", "--payload", &payload]);
+    assert_eq!(trio.nodes[0].result(&id, PATIENCE)["status"], "completed");
+    for node in &trio.nodes {
+        until("payload and result are everywhere", PATIENCE, || match blobs(node) {
+            (2, 0) => Ok(()),
+            other => Err(format!("{}: {other:?}", node.name)),
+        });
+    }
+    // One task is kept, and it is not that one.
+    for n in 0..3 {
+        let later = trio.nodes[0].submit(&["echo", "--payload", &n.to_string()]);
+        assert_eq!(trio.nodes[0].result(&later, PATIENCE)["status"], "completed");
+    }
+    for node in &trio.nodes {
+        until("the task is buried and its blobs are gone", Duration::from_secs(80), || match blobs(node) {
+            (0, 0) => Ok(()),
+            other => Err(format!("{}: {other:?}", node.name)),
+        });
+    }
+    assert_eq!(trio.nodes[0].say(&["show", &id]).code, 3);
+}
+
+#[test]
 fn what_has_no_room_is_refused_in_words_and_the_rest_goes_on() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut node = device(&dir, "attic", &["--blobs-max-bytes", "3MiB", "--payload-max-bytes", "4MiB"]);
