@@ -78,8 +78,10 @@ impl Scheduler {
             return;
         };
         let equal: Vec<bool> = mine.iter().zip(&theirs).map(|(a, b)| a == b).collect();
+        let me = self.me;
         for (task, entry) in &mut self.tasks {
-            let shared = entry.summed.as_ref().is_some_and(|(_, sharers)| sharers.contains(&from));
+            let both = |sharers: &[DeviceId]| sharers.contains(&from) && sharers.contains(&me);
+            let shared = entry.summed.as_ref().is_some_and(|(_, sharers)| both(sharers));
             if shared && equal[bucket(*task)] {
                 let all = entry.record.all();
                 let copy = entry.copy_mut(from);

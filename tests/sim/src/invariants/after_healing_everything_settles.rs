@@ -4,7 +4,7 @@
 use super::Broken;
 use crate::oracle::{Known, Set};
 use crate::world::World;
-use rc_scheduler::{DeviceId, Status, TaskId};
+use rc_scheduler::{DeviceId, Incarnation, Record, Status, TaskId, Term};
 use std::collections::BTreeSet;
 
 /// The tasks that are not settled everywhere they should be, each with a word on why.
@@ -24,6 +24,7 @@ pub fn open(world: &World) -> Vec<String> {
         }
         let name = world.names.t(task);
         let mut ends: BTreeSet<Status> = BTreeSet::new();
+        let mut decisions = BTreeSet::new();
         let mut keepers = 0;
         for (index, device) in world.devices.iter().enumerate() {
             let Some(core) = device.core.as_ref().filter(|_| !world.forgetful[index]) else { continue };
@@ -43,15 +44,25 @@ pub fn open(world: &World) -> Vec<String> {
                 ));
             }
             ends.insert(status);
+            decisions.extend(decision(world, index, task));
         }
         if ends.len() > 1 {
             open.push(format!("{name} is {ends:?}"));
+        } else if decisions.len() > 1 {
+            open.push(format!("{name} ended by {decisions:?}"));
         }
         if keepers == 0 && acked && !world.oracle.buried.contains_key(&task) {
             open.push(format!("{name} is nowhere"));
         }
     }
     open
+}
+
+/// By which decision, of term and incarnation, a task ended, as a device's disk says.
+fn decision(world: &World, device: usize, task: TaskId) -> Option<(Term, DeviceId, Incarnation)> {
+    let facts = world.devices[device].disk.records.get(&task)?;
+    let record = Record::from_facts(facts.values().cloned());
+    record.resolve().settled.map(|settled| (settled.term, settled.by, settled.by_inc))
 }
 
 /// What clients submitted: what they know to be accepted, and what is there without their knowing.
