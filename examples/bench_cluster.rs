@@ -1,18 +1,24 @@
-//! Measures a cluster of three nodes on this machine: real processes, real disks, the API that everybody uses.
+//! Measures a cluster of three nodes on this machine: real processes, real disks, the API that everybody uses; and beside each
+//! figure the floor under it, measured in the same run: one sync of this disk, one round trip over a link.
 //!
-//! `cargo run --release --example bench_cluster [-- --quick] [--tasks N] [--dir DIR]`. One JSON line per figure, with what the disk
-//! alone takes beside it. The nodes are `rc-node` as built beside this program (`cargo build --release` first).
+//! `cargo run --release --example bench_cluster [-- --quick] [--tasks N] [--dir DIR]`. One JSON line per figure. The nodes are
+//! `rc-node` as built beside this program (`cargo build --release` first). Bytes on the air count all of the loopback: run it where
+//! nothing else uses that, or in a network namespace (`unshare -n`, then `ip link set lo up`).
 
+mod cost;
+mod nodes;
+
+use cost::{Cost, rss_mb};
 use hyper::Method;
+use nodes::Cluster;
 use rc_node::client::Client;
-use rc_node::config::paths;
 use serde_json::{Value, json};
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -20,29 +26,14 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const NODES: usize = 3;
 /// Tasks in one request; the API takes this many.
 const CHUNK: usize = 1_000;
-const START_TIME_MAX: Duration = Duration::from_secs(30);
+/// Bytes of one durable write of the floor; about what one fact of an echo task takes.
+const WRITE_BYTES: usize = 300;
 
 struct Options {
     tasks: usize,
     sequential: usize,
     idle: Duration,
     dir: PathBuf,
-}
-
-/// Nodes that die with this program, and their directory with them.
-struct Cluster {
-    dir: PathBuf,
-    children: Vec<Child>,
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let _ = fs::remove_dir_all(&self.dir);
-    }
 }
 
 fn main() -> Result<()> {
@@ -69,103 +60,90 @@ fn options() -> Result<Options> {
 }
 
 async fn bench(options: &Options) -> Result<()> {
-    let mut cluster =
-        Cluster { dir: options.dir.join(format!("rc-bench-{}", std::process::id())), children: Vec::new() };
-    fs::create_dir_all(&cluster.dir)?;
-    figure("fsync_p50_ms", fsync_p50_ms(&cluster.dir)?);
-
+    let mut cluster = Cluster::new(&options.dir, "bench")?;
     let started = Instant::now();
-    cluster.start(0, None)?;
-    let mut first = cluster.client(0).await?;
-    let ticket = first.get::<Value>("/v1/invite").await?["ticket"].as_str().ok_or("no ticket")?.to_owned();
-    for index in 1..NODES {
-        cluster.join(index, &ticket)?;
-        cluster.start(index, Some(&ticket))?;
+    let (mut first, ticket) = cluster.start_first().await?;
+    for _ in 1..NODES {
+        cluster.start_next(&ticket)?;
     }
     run_one(&mut first).await?;
     figure("first_result_ms", ms(started.elapsed()));
-    while first.get::<Value>("/v1/peers").await?.as_array().is_none_or(|peers| alive(peers) < NODES) {
-        pause(started).await?;
-    }
+    cluster.wait_for_all(&mut first).await?;
     figure("three_nodes_ms", ms(started.elapsed()));
+    let mut clients = Vec::new();
+    for index in 0..NODES {
+        clients.push(cluster.client(index).await?);
+    }
 
     run_batch(&mut first, CHUNK).await?;
+    let before = cost(&cluster, &mut clients).await?;
     let took = run_batch(&mut first, options.tasks).await?;
+    let spent = cost(&cluster, &mut clients).await? - before;
     figure("batch_tasks_per_s", (options.tasks as f64 / took.as_secs_f64()).round());
+    per_task("batch", spent, options.tasks);
 
+    // The floor in two halves, before and after what stands on it: a noisy machine shows in their difference.
+    let floor = Floor::measure(&cluster.dir)?;
     let mut times = Vec::new();
+    let before = cost(&cluster, &mut clients).await?;
     for _ in 0..options.sequential {
         let begun = Instant::now();
         run_one(&mut first).await?;
         times.push(begun.elapsed());
     }
-    times.sort_unstable();
-    figure("sequential_p50_ms", ms(times[times.len() / 2]));
-    figure("sequential_p99_ms", ms(times[times.len() * 99 / 100]));
+    let spent = cost(&cluster, &mut clients).await? - before;
+    let floor = floor.with(Floor::measure(&cluster.dir)?);
+    let (p50, p99) = percentiles(&mut times);
+    figure("sequential_p50_ms", p50);
+    figure("sequential_p99_ms", p99);
+    figure("floor_fsync_p50_ms", floor.fsync_ms);
+    figure("floor_round_trip_p50_ms", floor.round_trip_ms);
+    figure("sequential_p50_above_one_fsync_ms", p50 - floor.fsync_ms);
+    // Nothing that is on two disks can be told sooner: here, there, and back.
+    figure("sequential_p50_above_two_disks_ms", p50 - 2.0 * floor.fsync_ms - floor.round_trip_ms);
+    per_task("sequential", spent, options.sequential);
 
     // What the work left behind (gossip, comparison of digests) ends before idleness begins.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let before: Vec<f64> = cluster.children.iter().map(|child| cpu_s(child.id())).collect::<Result<_>>()?;
+    let before = Cost::of(&cluster.pids())?;
     tokio::time::sleep(options.idle).await;
-    let mut shares = Vec::new();
-    for (child, before) in cluster.children.iter().zip(before) {
-        shares.push((cpu_s(child.id())? - before) / options.idle.as_secs_f64() * 100.0);
-    }
-    figure("idle_cpu_percent_of_a_core_per_node", shares.iter().sum::<f64>() / NODES as f64);
-    let rss: Vec<f64> = cluster.children.iter().map(|child| rss_mb(child.id())).collect::<Result<_>>()?;
+    let spent = Cost::of(&cluster.pids())? - before;
+    let share = spent.cpu_s / options.idle.as_secs_f64() / NODES as f64;
+    figure("idle_cpu_percent_of_a_core_per_node", share * 100.0);
+    let rss: Vec<f64> = cluster.pids().into_iter().map(rss_mb).collect::<Result<_>>()?;
     figure("rss_after_batch_mb_max", rss.into_iter().fold(0.0, f64::max));
 
-    let mut fresh = Cluster { dir: cluster.dir.with_extension("fresh"), children: Vec::new() };
-    fs::create_dir_all(&fresh.dir)?;
-    fresh.start(0, None)?;
-    run_one(&mut fresh.client(0).await?).await?;
-    figure("rss_fresh_mb", rss_mb(fresh.children[0].id())?);
+    let mut fresh = Cluster::new(&options.dir, "bench-fresh")?;
+    let (mut alone, _) = fresh.start_first().await?;
+    run_one(&mut alone).await?;
+    figure("rss_fresh_mb", rss_mb(fresh.pids()[0])?);
     Ok(())
 }
 
-impl Cluster {
-    fn data_dir(&self, index: usize) -> PathBuf {
-        self.dir.join(index.to_string())
+/// What the nodes have cost so far.
+async fn cost(cluster: &Cluster, clients: &mut [Client]) -> Result<Cost> {
+    let mut cost = Cost::of(&cluster.pids())?;
+    for client in clients {
+        cost.add_told(&client.get("/v1/cluster").await?);
     }
-
-    fn start(&mut self, index: usize, ticket: Option<&str>) -> Result<()> {
-        let log = File::create(self.dir.join(format!("{index}.log")))?;
-        let mut command = rc_node(&self.data_dir(index))?;
-        command.args(["run", "--name", &format!("bench-{index}"), "--listen", "127.0.0.1:0", "--http", "off"]);
-        // The ticket has the first node's address; without multicast there is nothing to wait for.
-        command.args(ticket.map(|_| "--no-mdns")).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.children.push(command.spawn()?);
-        Ok(())
-    }
-
-    fn join(&self, index: usize, ticket: &str) -> Result<()> {
-        let output = rc_node(&self.data_dir(index))?.args(["join", ticket]).output()?;
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
-    }
-
-    async fn client(&self, index: usize) -> Result<Client> {
-        let begun = Instant::now();
-        loop {
-            let socket = paths::socket(&self.data_dir(index), &|name| std::env::var_os(name))?;
-            let mut client = Client::new(&socket);
-            if client.connect().await.is_ok() {
-                return Ok(client);
-            }
-            pause(begun).await?;
-        }
-    }
+    Ok(cost)
 }
 
-/// The binary beside this program's directory.
-fn rc_node(data_dir: &Path) -> Result<Command> {
-    let here = std::env::current_exe()?;
-    let binary = here.parent().and_then(Path::parent).ok_or("no directory above this program")?.join("rc-node");
-    if !binary.exists() {
-        return Err(format!("{} is not there: cargo build --release", binary.display()).into());
+/// What one task cost all nodes together.
+fn per_task(what: &str, spent: Cost, tasks: usize) {
+    let figures = [
+        ("cpu_us", spent.cpu_s * 1e6),
+        ("thread_wakes", spent.wakes),
+        ("log_syncs", spent.syncs),
+        ("disk_bytes", spent.disk_bytes),
+        ("frames", spent.frames),
+        ("frame_bytes", spent.frame_bytes),
+        ("air_bytes", spent.wire_bytes),
+        ("air_packets", spent.packets),
+    ];
+    for (name, value) in figures {
+        figure(&format!("{what}_{name}_per_task"), value / tasks as f64);
     }
-    let mut command = Command::new(binary);
-    command.arg("--data-dir").arg(data_dir);
-    Ok(command)
 }
 
 /// Submits one echo and holds its result.
@@ -200,19 +178,28 @@ async fn run_batch(client: &mut Client, tasks: usize) -> Result<Duration> {
     if held == tasks { Ok(begun.elapsed()) } else { Err(format!("{held} of {tasks} results").into()) }
 }
 
-fn alive(peers: &[Value]) -> usize {
-    peers.iter().filter(|peer| matches!(peer["state"].as_str(), Some("idle" | "working"))).count()
+/// What no program can be faster than on this machine.
+struct Floor {
+    /// One write to the disk and its sync.
+    fsync_ms: f64,
+    /// A byte over a TCP connection on the loopback to another thread and back.
+    round_trip_ms: f64,
 }
 
-async fn pause(begun: Instant) -> Result<()> {
-    if begun.elapsed() > START_TIME_MAX {
-        return Err("the nodes take too long to start; see their logs".into());
+impl Floor {
+    fn measure(dir: &Path) -> Result<Self> {
+        Ok(Self { fsync_ms: fsync_p50_ms(dir)?, round_trip_ms: round_trip_p50_ms()? })
     }
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    Ok(())
+
+    fn with(self, other: Self) -> Self {
+        let mean = |a: f64, b: f64| f64::midpoint(a, b);
+        Self {
+            fsync_ms: mean(self.fsync_ms, other.fsync_ms),
+            round_trip_ms: mean(self.round_trip_ms, other.round_trip_ms),
+        }
+    }
 }
 
-/// What one write of 300 bytes to the disk takes by itself: no durable acceptance can be faster.
 fn fsync_p50_ms(dir: &Path) -> Result<f64> {
     let mut file = File::create(dir.join("fsync"))?;
     file.write_all(&vec![0; 1 << 20])?;
@@ -220,25 +207,43 @@ fn fsync_p50_ms(dir: &Path) -> Result<f64> {
     let mut times = Vec::new();
     for index in 0..300 {
         let begun = Instant::now();
-        file.write_all_at(&[1; 300], index * 300)?;
+        file.write_all_at(&[1; WRITE_BYTES], index * WRITE_BYTES as u64)?;
         file.sync_data()?;
         times.push(begun.elapsed());
     }
+    Ok(percentiles(&mut times).0)
+}
+
+fn round_trip_p50_ms() -> Result<f64> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut near = TcpStream::connect(listener.local_addr()?)?;
+    let (mut far, _) = listener.accept()?;
+    near.set_nodelay(true)?;
+    far.set_nodelay(true)?;
+    let echo = std::thread::spawn(move || -> std::io::Result<()> {
+        let mut byte = [0];
+        while far.read(&mut byte)? == 1 {
+            far.write_all(&byte)?;
+        }
+        Ok(())
+    });
+    let mut times = Vec::new();
+    for _ in 0..1_000 {
+        let begun = Instant::now();
+        near.write_all(&[1])?;
+        near.read_exact(&mut [0])?;
+        times.push(begun.elapsed());
+    }
+    drop(near);
+    echo.join().map_err(|_| "the other end broke")??;
+    Ok(percentiles(&mut times).0)
+}
+
+/// The 50th and the 99th, in milliseconds.
+fn percentiles(times: &mut [Duration]) -> (f64, f64) {
     times.sort_unstable();
-    Ok(ms(times[150]))
-}
-
-/// Processor seconds of a process so far; a tick is a hundredth.
-fn cpu_s(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<_> = stat.rsplit(") ").next().ok_or("no fields")?.split(' ').collect();
-    Ok((fields[11].parse::<f64>()? + fields[12].parse::<f64>()?) / 100.0)
-}
-
-fn rss_mb(pid: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+    let at = |percent: usize| ms(times[(times.len() - 1) * percent / 100]);
+    (at(50), at(99))
 }
 
 fn ms(time: Duration) -> f64 {

@@ -67,6 +67,10 @@ pub struct Scheduler {
     pub(crate) dirty: BTreeSet<TaskId>,
     pub(crate) keys: BTreeMap<alloc::string::String, TaskId>,
     pub(crate) peers: BTreeMap<DeviceId, Peer>,
+    /// Those of whose outboxes something may be left.
+    pub(crate) unsent: BTreeSet<DeviceId>,
+    /// Those of whose frames some may have to be acknowledged.
+    pub(crate) unacked: BTreeSet<DeviceId>,
     pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
     pub(crate) own: DeviceRecord,
     pub(crate) gossiped: (Mono, DeviceRecord),
@@ -127,6 +131,8 @@ impl Scheduler {
             dirty: BTreeSet::new(),
             keys: BTreeMap::new(),
             peers: BTreeMap::new(),
+            unsent: BTreeSet::new(),
+            unacked: BTreeSet::new(),
             devices: BTreeMap::new(),
             gossiped: (Mono(0), own.clone()),
             own,

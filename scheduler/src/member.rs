@@ -49,8 +49,11 @@ impl Members {
         if self.map.get(&other.device) == Some(&merged) {
             return None;
         }
-        self.map.insert(other.device, merged);
-        self.hash = self.compute_hash();
+        // One member's part goes in and out by itself: with every member the whole map again would be much for a large cluster.
+        self.hash ^= hash(&merged);
+        if let Some(old) = self.map.insert(other.device, merged) {
+            self.hash ^= hash(&old);
+        }
         Some(merged)
     }
 
@@ -83,18 +86,16 @@ impl Members {
             .filter(|member| member.keeps && !member.retired && !member.revoked)
             .map(|member| member.device)
     }
+}
 
-    fn compute_hash(&self) -> u64 {
-        let mut hasher = blake3::Hasher::new();
-        for member in self.map.values() {
-            hasher.update(&member.device.0);
-            hasher.update(&member.version.to_le_bytes());
-            hasher.update(&[u8::from(member.keeps), u8::from(member.retired), u8::from(member.revoked)]);
-        }
-        let mut short = [0; 8];
-        short.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-        u64::from_le_bytes(short)
-    }
+fn hash(member: &Member) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&member.device.0);
+    hasher.update(&member.version.to_le_bytes());
+    hasher.update(&[u8::from(member.keeps), u8::from(member.retired), u8::from(member.revoked)]);
+    let mut short = [0; 8];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_le_bytes(short)
 }
 
 #[cfg(test)]

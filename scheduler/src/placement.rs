@@ -9,6 +9,7 @@ mod explain;
 mod filter;
 mod pick;
 mod score;
+mod tie_break;
 mod unmet;
 mod view;
 

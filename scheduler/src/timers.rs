@@ -58,6 +58,11 @@ impl Timers {
         }
     }
 
+    /// The deadline, if one is set.
+    pub(crate) fn at(&self, timer: Timer) -> Option<Mono> {
+        self.by_timer.get(&timer).copied()
+    }
+
     /// Takes a deadline away.
     pub(crate) fn clear(&mut self, timer: Timer) {
         if let Some(at) = self.by_timer.remove(&timer) {

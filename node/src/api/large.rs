@@ -22,14 +22,14 @@ fn body_of(report: &TaskReport) -> Option<BlobRef> {
     report.outcome.as_ref().and_then(|outcome| BodyBlobs::of(&outcome.body).body)
 }
 
-/// The report with its whole result, however long; for where results are put side by side.
-pub(super) async fn whole<N: NodeApi>(node: &N, mut report: TaskReport) -> Result<TaskReport, Problem> {
-    if let (Some(blob), Some(blobs), Some(outcome)) = (body_of(&report), node.blobs(), &mut report.outcome) {
+/// Puts the whole result into the report, however long it is; for where results are put side by side.
+pub(super) async fn whole<N: NodeApi>(node: &N, report: &mut TaskReport) -> Result<(), Problem> {
+    if let (Some(blob), Some(blobs), Some(outcome)) = (body_of(report), node.blobs(), &mut report.outcome) {
         let refs = BodyBlobs { body: None, ..BodyBlobs::of(&outcome.body) };
         let body = blobs.load(blob, blobs.payload_bytes_max().max(blob.bytes)).await.map_err(unreachable)?;
         outcome.body = crate::driver::with_blobs(&refs, &body);
     }
-    Ok(report)
+    Ok(())
 }
 
 /// The result object; a long result goes from the disk to whoever asks without passing through memory as a whole.

@@ -60,6 +60,7 @@ pub(super) struct Disk<W = Writer> {
     /// Records to read that the writer had no room for. The core bounds how many it asks for.
     loads: VecDeque<TaskId>,
     mode: Mode,
+    syncs: u64,
 }
 
 /// What the disk needs of a writer; tests have another one.
@@ -93,6 +94,7 @@ impl<W: Submit> Disk<W> {
             held: VecDeque::new(),
             loads: VecDeque::new(),
             mode: Mode::Working,
+            syncs: 0,
         }
     }
 
@@ -148,6 +150,7 @@ impl<W: Submit> Disk<W> {
         let mut told = Told::default();
         match event {
             Event::Durable { upto } => {
+                self.syncs += 1;
                 while let Some((number, place)) = self.flights.front().copied().filter(|(number, _)| *number <= upto) {
                     self.flights.pop_front();
                     self.mark(place);
@@ -177,6 +180,11 @@ impl<W: Submit> Disk<W> {
         told.persisted = self.settle();
         self.pump();
         told
+    }
+
+    /// Groups of batches that are on disk, each by one sync.
+    pub(super) const fn syncs(&self) -> u64 {
+        self.syncs
     }
 
     /// When [`Self::retry`] is due.

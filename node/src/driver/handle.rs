@@ -42,7 +42,8 @@ pub struct TaskReport {
     pub attempts: Vec<AttemptReport>,
     /// The lease whose end was decided to be the task's, when one was.
     pub decided: Option<Epoch>,
-    /// The outcome that counts, when it is settled with one.
+    /// The outcome that counts, when it is settled with one. A body that is too long for it lies in a blob, which
+    /// [`crate::blobs::BodyBlobs`] names and [`crate::blobs::Blobs::load`] reads.
     pub outcome: Option<Outcome>,
     /// Why it failed, when it did.
     pub error: Option<(ErrorClass, String)>,
@@ -167,6 +168,8 @@ pub struct NodeStatus {
     pub tasks_open: usize,
     /// Records it keeps in all.
     pub tasks_kept: usize,
+    /// Those of them that have ended and are on disk only.
+    pub tasks_resting: usize,
     /// Attempts running here.
     pub running: usize,
     /// The disk takes new facts.
@@ -175,6 +178,12 @@ pub struct NodeStatus {
     pub storage_found: Vec<String>,
     /// Seconds since it started.
     pub uptime_s: u64,
+    /// Groups of writes that were made durable with one sync each.
+    pub disk_syncs: u64,
+    /// Frames queued for the devices that are linked now, since their links came up.
+    pub frames_out: u64,
+    /// Their bytes, before encryption.
+    pub frame_bytes_out: u64,
 }
 
 /// The answer to a submit.

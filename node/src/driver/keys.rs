@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(hex(&value), "0884000350010101010101010101010101010101010200000007");
         let tomb = Tomb { hash: u64::MAX, ended_s: 9, numbers: vec![(by, 1 << 33)] };
         let (key, entry) = tomb_entry(&tomb);
-        assert_eq!(hex(&entry), "831bffffffffffffffff0981825001010101010101010101010101010101011b0000000200000000");
+        assert_eq!(hex(&entry), "831bffffffffffffffff09818250010101010101010101010101010101011b0000000200000000");
         let (name, row) = graves_cell(by, &[(1, 7), (9, u64::MAX)]);
         assert_eq!(hex(&row), "82820107820 91bffffffffffffffff".replace(' ', ""));
         assert_eq!(hex(&clock_value(600, 5)), "000000000000025800000005");

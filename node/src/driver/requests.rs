@@ -114,6 +114,7 @@ impl Driver {
 
     fn status(&self) -> NodeStatus {
         let view = self.core.view();
+        let links = self.client.stats().peers;
         NodeStatus {
             id: view.me(),
             name: self.name.clone(),
@@ -124,10 +125,14 @@ impl Driver {
             members: view.members().present().count(),
             tasks_open: view.open_tasks(),
             tasks_kept: view.kept_tasks(),
+            tasks_resting: view.resting_tasks(),
             running: view.running().count(),
             storage_healthy: view.is_storage_healthy(),
             storage_found: self.disk_found.clone(),
             uptime_s: clock::now().mono.since(self.started).as_ms() / 1000,
+            disk_syncs: self.disk.syncs(),
+            frames_out: links.values().map(|link| link.frames_out).sum(),
+            frame_bytes_out: links.values().map(|link| link.bytes_out).sum(),
         }
     }
 }

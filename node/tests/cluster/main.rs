@@ -3,4 +3,5 @@
 
 mod blobs;
 mod life;
+mod rest;
 mod support;

@@ -268,10 +268,14 @@ impl NodeApi for Fake {
             members: 2,
             tasks_open: 0,
             tasks_kept: self.count(),
+            tasks_resting: 0,
             running: 0,
             storage_healthy: true,
             storage_found: Vec::new(),
             uptime_s: 61,
+            disk_syncs: 12,
+            frames_out: 34,
+            frame_bytes_out: 5_600,
         })
     }
     async fn invite(&self) -> Result<String, DriverError> {

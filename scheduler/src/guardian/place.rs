@@ -4,15 +4,18 @@
 use crate::core::Scheduler;
 use crate::id::{DeviceId, TaskId};
 use crate::message::{Grant, Message, Want};
-use crate::placement::{Candidate, pick};
+use crate::placement::{Candidate, pick, score};
 use crate::record::{Close, Fact, Released};
 use crate::task::{Priority, Reason};
 use crate::time::Span;
 use crate::timers::Timer;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// How long an unanswered question for credits holds up a task that would best go there.
 const ASK_PATIENCE: Span = Span::from_ms(100);
+/// Devices asked at once for credits: a task must not cost more messages the more devices there are.
+const ASK_MAX: usize = 8;
 /// When a full device is asked again, if it has not offered credits by itself.
 const ASK_AGAIN: Span = Span::from_secs(1);
 
@@ -65,13 +68,15 @@ impl Scheduler {
                 continue;
             }
             let Some(entry) = self.tasks.get(&task) else { continue };
-            let ask: Vec<_> = open
+            let mut ask: Vec<_> = open
                 .iter()
                 .filter(|(room, _, candidate)| *room == Room::Unknown && crate::placement::fits(&entry.spec, candidate))
-                .map(|(.., candidate)| candidate.record.device)
+                .map(|(.., candidate)| (candidate.record.device, score(&entry.spec, candidate).total()))
                 .collect();
+            ask.sort_unstable_by_key(|(device, total)| (*device != best.device, Reverse(*total), *device));
+            ask.truncate(ASK_MAX);
             let count = self.guardian.queue.line_len(class) as u32;
-            for device in ask {
+            for (device, _) in ask {
                 self.want(device, count, class.priority());
             }
             self.guardian.queue.stick(class, self.guardian.world);

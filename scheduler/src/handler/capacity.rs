@@ -37,17 +37,22 @@ impl Scheduler {
         }
     }
 
+    fn median_round_trip_us(&self) -> u32 {
+        let up = self.peers.values().filter(|peer| peer.is_up());
+        let mut rtts: alloc::vec::Vec<_> = up.filter_map(|peer| peer.rtt).collect();
+        let middle = rtts.len() / 2;
+        if rtts.is_empty() {
+            return 0;
+        }
+        u32::try_from(rtts.select_nth_unstable(middle).1.0).unwrap_or(u32::MAX)
+    }
+
     /// Tells the others about this device when there is something to tell.
     pub(crate) fn flush_gossip(&mut self) {
         let active = self.holder.active;
         let queued = (self.holder.runs.len() as u32).saturating_sub(active);
-        let mut rtts: alloc::vec::Vec<_> =
-            self.peers.values().filter(|peer| peer.is_up()).filter_map(|peer| peer.rtt).collect();
-        rtts.sort_unstable();
-        let latency = rtts.get(rtts.len() / 2).map_or(0, |rtt| u32::try_from(rtt.0).unwrap_or(u32::MAX));
         self.own.active_tasks = active;
         self.own.queued_tasks = queued;
-        self.own.latency_us = Some(latency);
         if self.own.affinity.len() != self.holder.affinity.len()
             || !self.holder.affinity.iter().all(|task_type| self.own.affinity.contains(task_type))
         {
@@ -63,6 +68,8 @@ impl Scheduler {
         let due = *last + if changed { GOSSIP_MIN } else { GOSSIP_MAX };
         if now >= due || last.0 == 0 {
             self.own.sequence += 1;
+            // Not with every input: there may be many peers.
+            self.own.latency_us = Some(self.median_round_trip_us());
             self.gossiped = (now, self.own.clone());
             self.timers.set(Timer::Gossip, now + GOSSIP_MAX);
             if self.peers.values().any(|peer| peer.link) {

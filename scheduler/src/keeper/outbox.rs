@@ -38,17 +38,22 @@ impl Scheduler {
                 && (peer.comparing.is_none() || entry.is_recent(now, quiet))
             {
                 peer.outbox.insert(task);
+                self.unsent.insert(target);
             }
         }
     }
 
     /// Builds the frames that may leave now.
     pub(crate) fn flush_outboxes(&mut self) {
-        let devices: Vec<_> =
-            self.peers.iter().filter(|(_, peer)| peer.session && !peer.outbox.is_empty()).map(|(id, _)| *id).collect();
-        for device in devices {
-            while let Some(message) = self.next_frame(device) {
+        // Of many devices only those are looked at for which there is something: this goes with every input.
+        for device in core::mem::take(&mut self.unsent) {
+            while self.peers.get(&device).is_some_and(|peer| peer.session)
+                && let Some(message) = self.next_frame(device)
+            {
                 self.send(device, message);
+            }
+            if self.peers.get(&device).is_some_and(|peer| !peer.outbox.is_empty()) {
+                self.unsent.insert(device);
             }
         }
     }
@@ -94,6 +99,7 @@ impl Scheduler {
         }
         peer.expected = peer.expected.max(frame.frame.saturating_add(1));
         peer.to_ack.push_back(ToAck { horizon, ticket, number: frame.frame });
+        self.unacked.insert(from);
     }
 
     /// A peer has missed something; or has not acknowledged for so long that it may have.
@@ -114,7 +120,8 @@ impl Scheduler {
     /// Acknowledges the frames whose facts are on disk.
     pub(crate) fn flush_acks(&mut self) {
         let mut acks = Vec::new();
-        for (device, peer) in &mut self.peers {
+        for device in core::mem::take(&mut self.unacked) {
+            let Some(peer) = self.peers.get_mut(&device) else { continue };
             let mut last = None;
             while let Some(ack) = peer.to_ack.front_mut()
                 && self.loads.is_done(ack.ticket)
@@ -131,7 +138,10 @@ impl Scheduler {
             if let Some(upto) = last
                 && peer.session
             {
-                acks.push((*device, Stored { upto }));
+                acks.push((device, Stored { upto }));
+            }
+            if !peer.to_ack.is_empty() {
+                self.unacked.insert(device);
             }
         }
         for (device, stored) in acks {

@@ -4,6 +4,7 @@
 use super::candidate::Candidate;
 use super::filter::fits;
 use super::score::{Terms, score};
+use super::tie_break::{Rank, rank_of, ranks};
 use crate::id::{DeviceId, TaskId};
 use crate::task::TaskSpec;
 use alloc::vec::Vec;
@@ -24,31 +25,58 @@ pub struct Pick {
 /// The best device that fits; `None` if none does. The order of the candidates does not matter.
 #[must_use]
 pub fn pick<'a>(task: TaskId, spec: &TaskSpec, candidates: impl IntoIterator<Item = Candidate<'a>>) -> Option<Pick> {
-    let mut first: Option<Contender> = None;
-    let mut second: Option<Contender> = None;
+    // Those with the highest total, and those with the second highest: a device is hashed only if its total leaves it a chance.
+    let (mut first, mut second) = (Group::default(), Group::default());
     for candidate in candidates {
-        let mut next = Contender::new(candidate.record.device, score(spec, &candidate));
+        let terms = score(spec, &candidate);
+        let total = terms.total();
+        let is_low = |group: &Group| !group.devices.is_empty() && total < group.total;
+        let is_beaten = is_low(&second) || (is_low(&first) && first.devices.len() > 1);
         // Most devices lose by their numbers, which are cheaper to compare than the texts of the filter.
-        let loses = |second: &mut Contender| !next.beats(task, second);
-        if second.as_mut().is_some_and(loses) || !fits(spec, &candidate) {
+        if is_beaten || !fits(spec, &candidate) {
             continue;
         }
-        // `next` pushes the one it beats a place down.
-        for place in [&mut first, &mut second] {
-            let Some(holder) = place else {
-                *place = Some(next);
-                break;
-            };
-            if next.beats(task, holder) {
-                mem::swap(holder, &mut next);
+        if first.devices.is_empty() || total > first.total {
+            second = mem::replace(&mut first, Group { total, devices: Vec::new() });
+        }
+        let group = if total == first.total { &mut first } else { &mut second };
+        if total != group.total {
+            *group = Group { total, devices: Vec::new() };
+        }
+        group.devices.push((candidate.record.device, terms));
+    }
+    let [best, next] = first.best_two(task);
+    let next = next.or_else(|| second.best_two(task)[0]);
+    best.map(|(device, terms)| Pick { device, terms, runner_up: next })
+}
+
+type Scored = (DeviceId, Terms);
+
+/// Devices with the same total.
+#[derive(Default)]
+struct Group {
+    total: u32,
+    devices: Vec<Scored>,
+}
+
+impl Group {
+    /// The first two in the task's own order.
+    fn best_two(&self, task: TaskId) -> [Option<Scored>; 2] {
+        if let [only] = self.devices[..] {
+            return [Some(only), None];
+        }
+        let ranks = ranks(task, self.devices.iter().map(|(device, _)| *device));
+        let mut best: [Option<(Rank, Reverse<Terms>, DeviceId)>; 2] = [None; 2];
+        for (rank, (device, terms)) in ranks.into_iter().zip(&self.devices) {
+            let next = Some((rank, Reverse(*terms), *device));
+            if best[0].is_none() || next < best[0] {
+                best = [next, best[0]];
+            } else if best[1].is_none() || next < best[1] {
+                best[1] = next;
             }
         }
+        best.map(|found| found.map(|(_, Reverse(terms), device)| (device, terms)))
     }
-    first.map(|first| Pick {
-        device: first.device,
-        terms: first.terms,
-        runner_up: second.map(|second| (second.device, second.terms)),
-    })
 }
 
 /// All devices that fit, the best first.
@@ -67,48 +95,15 @@ pub fn rank<'a>(
     ranked
 }
 
-/// Puts the best first: by total, then by [`tie_break`], which is computed only where totals are equal.
+/// Puts the best first: by total, then by [`rank_of`], which is computed only where totals are equal.
 pub(super) fn sort<T>(task: TaskId, items: &mut [T], key: impl Fn(&T) -> (DeviceId, Terms)) {
     items.sort_by_cached_key(|item| Reverse(key(item).1.total()));
     for equals in items.chunk_by_mut(|a, b| key(a).1.total() == key(b).1.total()) {
         if equals.len() > 1 {
             equals.sort_by_cached_key(|item| {
                 let (device, terms) = key(item);
-                (tie_break(task, device), Reverse(terms))
+                (rank_of(task, device), Reverse(terms))
             });
         }
-    }
-}
-
-/// blake3(task id ‖ device id); the least goes first.
-fn tie_break(task: TaskId, device: DeviceId) -> [u8; 32] {
-    let mut ids = [0; 32];
-    ids[..16].copy_from_slice(&task.0);
-    ids[16..].copy_from_slice(&device.0);
-    *blake3::hash(&ids).as_bytes()
-}
-
-/// A device that fits, on its way to first or second place. Its tie-break is computed when it is needed, and once.
-struct Contender {
-    device: DeviceId,
-    terms: Terms,
-    total: u32,
-    tie_break: Option<[u8; 32]>,
-}
-
-impl Contender {
-    const fn new(device: DeviceId, terms: Terms) -> Self {
-        Self { device, terms, total: terms.total(), tie_break: None }
-    }
-
-    fn beats(&mut self, task: TaskId, other: &mut Self) -> bool {
-        if self.total != other.total {
-            return self.total > other.total;
-        }
-        (self.tie_break(task), Reverse(self.terms)) < (other.tie_break(task), Reverse(other.terms))
-    }
-
-    fn tie_break(&mut self, task: TaskId) -> [u8; 32] {
-        *self.tie_break.get_or_insert_with(|| tie_break(task, self.device))
     }
 }

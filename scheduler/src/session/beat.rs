@@ -6,11 +6,18 @@ use crate::id::DeviceId;
 use crate::message::{Beat, Message, Resend};
 use crate::time::Span;
 use crate::timers::Timer;
+use alloc::vec::Vec;
 
 /// Beats in a row that tell the same difference before leases are sent again; fewer would take what is under way for lost.
 const MISMATCHES: u8 = 3;
 
 impl Scheduler {
+    /// Of a pair the device with the smaller id keeps the time. If that fell to whoever was first, two that begin at the same moment
+    /// would both wait longer, and begin at the same moment again.
+    fn leads(&self, other: DeviceId) -> bool {
+        self.me < other
+    }
+
     /// Sends a beat. The answer to a beat is sent at once, so the pair needs one timer, and the one that answers waits longer.
     pub(crate) fn beat(&mut self, to: DeviceId, reply: bool) {
         if !self.peers.get(&to).is_some_and(|peer| peer.session) {
@@ -32,7 +39,7 @@ impl Scheduler {
         let echo = peer.their_beat;
         self.send(to, Message::Beat(Beat { incarnation, number, echo, reply, guard, take, synced, held, held_hash }));
         let beat = self.config.beat;
-        let wait = if reply { Span(beat.0 + beat.0 / 4) } else { beat };
+        let wait = if self.leads(to) { beat } else { Span(beat.0 + beat.0 / 4) };
         self.timers.set(Timer::Beat(to), now + wait);
     }
 
@@ -78,10 +85,27 @@ impl Scheduler {
         }
     }
 
+    /// Beats that are due within a quarter of the period go with one that is due now, and from then on all together: a device that
+    /// sleeps between beats wakes once for those that it leads. None is late by this. (To join in with the beats of others as well
+    /// would wake it even less, and cost half as many beats again.)
+    fn join_in(&mut self) {
+        let (now, beat) = (self.now.mono, self.config.beat);
+        let led = self.peers.iter().filter(|(device, peer)| peer.session && self.leads(**device));
+        let led: Vec<_> = led.map(|(device, _)| *device).collect();
+        for device in led {
+            if self.timers.at(Timer::Beat(device)).is_some_and(|due| due <= now + Span(beat.0 / 4)) {
+                self.beat(device, false);
+            }
+        }
+    }
+
     /// It is time to beat.
     pub(crate) fn beat_due(&mut self, to: DeviceId) {
         match self.peers.get(&to) {
-            Some(peer) if peer.session => self.beat(to, false),
+            Some(peer) if peer.session => {
+                self.beat(to, false);
+                self.join_in();
+            }
             Some(peer) if peer.link => {
                 // The hello was lost, or its answer.
                 self.say_hello(to, true);

@@ -10,6 +10,7 @@ cargo sim [--seeds N] [--start S] [WHAT] [HOW]       run many seeds
 cargo sim --seed S [WHAT] [HOW] [-v [--only TEXT]]   run one; -v prints everything that happens, --only the lines with TEXT
 cargo sim --seed S [WHAT] --shrink FILE              make a failing seed as small as it goes, and write it down as a trace
 cargo sim --replay FILE [-v [--only TEXT]]           run a trace
+cargo sim --scale [10,100,1000]                      what so many devices cost, as a table
 cargo sim-mutations [--only TEXT] [--seeds N]        break each rule of the scheduler in turn; some run must notice
 
   WHAT
@@ -62,6 +63,8 @@ pub enum Do {
     Hunt(Hunt),
     /// Run the traces that are kept, each with its mutation: this simulator has them in it.
     Traces,
+    /// Print what so many devices cost.
+    Scale(Option<String>),
     /// Say how it is used.
     Help,
 }
@@ -109,6 +112,13 @@ impl Args {
                 let rest: Vec<String> = words.skip(1).collect();
                 hunt(rest.iter().cloned())?;
                 return Ok(Self { what: Do::Mutations(rest), ..args });
+            }
+            Some("--scale") => {
+                let what = Do::Scale(words.nth(1));
+                return match words.next() {
+                    None => Ok(Self { what, ..args }),
+                    Some(word) => Err(format!("{word}: unknown\n\n{USAGE}")),
+                };
             }
             Some("hunt-traces") => return Ok(Self { what: Do::Traces, ..args }),
             Some("hunt") => return Ok(Self { what: Do::Hunt(hunt(words.skip(1))?), ..args }),

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod regression;
 pub mod rng;
 mod run;
+pub mod scale;
 pub mod scenario;
 pub mod scenes;
 pub mod shrink;

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Do::Seeds => Ok(command::seeds::many(&args)),
         Do::Seed(seed) => Ok(command::seeds::one(&args, *seed)),
         Do::Shrink(seed, file) => command::trace::shrink(&args, *seed, file),
+        Do::Scale(sizes) => rc_sim::scale::print(sizes.as_deref()).map(|()| true),
         Do::Replay(file) => command::trace::replay(&args, file),
         Do::Mutations(words) => command::mutations::weave_and_hunt(words),
         Do::Hunt(hunt) => hunt.go(),

@@ -3,7 +3,7 @@
 
 mod clients;
 mod device;
-mod disk;
+pub(crate) mod disk;
 mod dispatch;
 mod effects;
 mod event;

@@ -10,9 +10,10 @@ fn root() -> &'static Path {
 
 /// Number and file of each promise, as PROTOCOL.md lists them.
 fn promised() -> Vec<(String, String)> {
-    let text = fs::read_to_string(root().join("../../scheduler/PROTOCOL.md")).unwrap();
+    let text =
+        fs::read_to_string(root().join("../../scheduler/PROTOCOL.md")).expect("PROTOCOL.md is part of the repository");
     let begin = text.find("## What it promises").expect("the chapter is there");
-    let chapter = text[begin + 3..].split("\n## ").next().unwrap();
+    let chapter = text[begin + 3..].split("\n## ").next().expect("a split has a first part");
     let promise = |line: &str| {
         let (number, rest) = line.strip_prefix("- **")?.split_once("** `")?;
         Some((number.to_owned(), rest.split('`').next()?.to_owned()))

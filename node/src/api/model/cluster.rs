@@ -72,6 +72,9 @@ pub struct ClusterView {
     /// What the last start found cut or damaged on the disk.
     pub storage_found: Vec<String>,
     pub uptime_s: u64,
+    pub disk_syncs: u64,
+    pub frames_out: u64,
+    pub frame_bytes_out: u64,
 }
 
 /// The terms of a score, 0 to 1.
@@ -185,6 +188,9 @@ impl From<NodeStatus> for ClusterView {
             storage_healthy: status.storage_healthy,
             storage_found: status.storage_found,
             uptime_s: status.uptime_s,
+            disk_syncs: status.disk_syncs,
+            frames_out: status.frames_out,
+            frame_bytes_out: status.frame_bytes_out,
         }
     }
 }

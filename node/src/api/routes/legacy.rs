@@ -52,7 +52,8 @@ pub(super) async fn show<N: NodeApi>(
     State(app): State<App<N>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown>, Problem> {
-    let report = large::whole(app.node(), app.node().task(whole_id(&id)?).await?).await?;
+    let mut report = app.node().task(whole_id(&id)?).await?;
+    large::whole(app.node(), &mut report).await?;
     let view = ResultView::new(&report, &app.names().await);
     Ok(Json(Shown { task_id: view.task_id, status: view.status, result: view.result }))
 }

@@ -58,14 +58,13 @@ pub(super) async fn wait<N: NodeApi>(
         loop {
             let (id, ended) = next;
             match ended {
-                Ok(report) => match large::whole(app.node(), report.clone()).await {
-                    Ok(report) => line(&mut chunk, &ResultView::new(&report, &names)),
-                    Err(problem) => {
+                Ok(mut report) => {
+                    if let Err(problem) = large::whole(app.node(), &mut report).await {
                         // How it ended is known, and only what it left is not.
-                        let detail = Some(problem.detail.to_string());
-                        line(&mut chunk, &ResultView { detail, ..ResultView::new(&report, &names) });
+                        report.detail = Some(problem.detail.to_string());
                     }
-                },
+                    line(&mut chunk, &ResultView::new(&report, &names));
+                }
                 Err(error) => line(&mut chunk, &Untold::new(id, error)),
             }
             if chunk.len() >= CHUNK_BYTES {
