@@ -6,7 +6,7 @@ use crate::scenario::Scenario;
 use crate::workload::{Plot, Script};
 
 /// Most runs that one shrinking may take.
-const RUNS_MAX: usize = 3_000;
+const RUNS_MAX: usize = 1_000;
 
 /// The smallest scenario found that `breaks` still says yes to.
 pub fn shrink(scenario: &Scenario, breaks: impl Fn(&Scenario) -> bool) -> Scenario {

