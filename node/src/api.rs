@@ -3,6 +3,7 @@
 
 mod body;
 mod guard;
+mod large;
 pub mod model;
 mod node;
 mod problem;

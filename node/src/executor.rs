@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::handlers::{ErrorClass, Registry, Stream, TaskError, TaskInfo, TaskLimits};
+use crate::handlers::{BlobAccess, ErrorClass, Registry, Stream, TaskError, TaskInfo, TaskLimits};
 use run::Run;
 
 /// Bounds of an executor.
@@ -120,6 +120,7 @@ struct Inner {
     registry: Registry,
     limits: ExecutorLimits,
     events: mpsc::Sender<ExecutorEvent>,
+    blobs: Option<Arc<dyn BlobAccess>>,
     running: Mutex<Running>,
     /// Told when the first attempt starts after none ran.
     wake: Arc<Notify>,
@@ -174,9 +175,19 @@ pub struct Executor {
 impl Executor {
     /// An executor on the current runtime. Must be called inside of one (tokio panics otherwise).
     pub fn new(registry: Registry, limits: ExecutorLimits, events: mpsc::Sender<ExecutorEvent>) -> Self {
+        Self::with_blobs(registry, limits, events, None)
+    }
+
+    /// The same, whose handlers can read and make blobs.
+    pub fn with_blobs(
+        registry: Registry,
+        limits: ExecutorLimits,
+        events: mpsc::Sender<ExecutorEvent>,
+        blobs: Option<Arc<dyn BlobAccess>>,
+    ) -> Self {
         let runtime = Handle::current();
         let wake = Arc::new(Notify::new());
-        let inner = Arc::new(Inner { registry, limits, events, running: Mutex::default(), wake });
+        let inner = Arc::new(Inner { registry, limits, events, blobs, running: Mutex::default(), wake });
         runtime.spawn(watchdog::watch(Arc::downgrade(&inner), Arc::clone(&inner.wake)));
         Self { inner, runtime }
     }

@@ -1,6 +1,7 @@
 //! rc-node as a library: everything the binary does, for those who build their own node on it.
 
 pub mod api;
+pub mod blobs;
 pub mod capabilities;
 pub mod cli;
 pub mod client;

@@ -13,18 +13,20 @@ pub use config::NodeConfig;
 pub use error::NodeError;
 pub(crate) use ports::{PORTS_CELL, Ports};
 
+use crate::blobs::Blobs;
 use crate::capabilities::Sampler;
-use crate::clock;
 use crate::driver::{Driver, Handle, Latest, Owner, Parts, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
-use rc_scheduler::{Config, DeviceId, Scheduler};
+use rc_scheduler::{BlobRef, Config, DeviceId, Span, TaskId};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
+/// Below the data directory.
+const BLOBS_DIR: &str = "blobs";
 /// Batches that wait for the disk, each one write of the core.
 const DISK_QUEUE_MAX: usize = 1024;
 /// News of attempts that wait for the driver.
@@ -71,7 +73,13 @@ impl Node {
 
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NodeError::Randomness(error.to_string()))?;
-        let core = Scheduler::restore(id, Config::default(), seed, boot.durable, clock::now())?;
+        let core_config = Config {
+            retention: Span(u64::try_from(config.retention.as_micros()).unwrap_or(u64::MAX)),
+            keep_max: config.keep_tasks,
+            ..Config::default()
+        };
+        let boot = boot.restore(id, core_config, seed).await?;
+        let core = boot.core;
 
         let mut network = rc_p2p::Config::new(keypair, secret.clone());
         if !config.listen.is_empty() {
@@ -84,7 +92,10 @@ impl Node {
         let (client, events) = start_network(network, &ports).await?;
 
         let (executor_tell, executor_events) = mpsc::channel(EXECUTOR_EVENTS_MAX);
-        let executor = Executor::new(types.registry, ExecutorLimits::default(), executor_tell);
+        let blobs = blobs(&config, &client, boot.blobs).await?;
+        let payload_bytes_max = usize::try_from(config.blobs.payload_bytes_max).unwrap_or(usize::MAX);
+        let limits = ExecutorLimits { payload_bytes_max, ..ExecutorLimits::default() };
+        let executor = Executor::with_blobs(types.registry, limits, executor_tell, Some(Arc::new(blobs.clone())));
         let (disk_tell, disk_events) = mpsc::unbounded_channel();
         // An error means that the driver has ended and wants no more news.
         let tell = move |event| drop(disk_tell.send(event));
@@ -104,10 +115,12 @@ impl Node {
             disk_events,
             executor,
             executor_events,
+            blobs,
             capacity,
             capacity_events,
             listening: listening_tell,
             ports,
+            disk_found: boot.disk_found,
         });
         tokio::spawn(driver.run());
         // Only to know the addresses; a node whose listeners come up later works all the same.
@@ -144,6 +157,23 @@ impl Node {
     pub async fn stop(self) {
         self.handle.shutdown().await;
     }
+}
+
+/// Opens the blobs and serves them to the others.
+async fn blobs(config: &NodeConfig, client: &Client, named: Vec<(TaskId, BlobRef)>) -> Result<Blobs, NodeError> {
+    let dir = config.data_dir.join(BLOBS_DIR);
+    let (limits, network) = (config.blobs, Arc::new(client.clone()));
+    let runtime = tokio::runtime::Handle::current();
+    let opened = tokio::task::spawn_blocking(move || {
+        let _within = runtime.enter();
+        Blobs::open(&dir, limits, network)
+    });
+    let blobs = opened.await?.map_err(NodeError::Blobs)?;
+    blobs.restore(named);
+    if let Some(incoming) = client.take_incoming() {
+        tokio::spawn(blobs.clone().serve(incoming));
+    }
+    Ok(blobs)
 }
 
 /// Starts the network on the ports of the last time; if somebody else has taken one of them, on new ones.

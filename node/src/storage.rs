@@ -15,7 +15,8 @@
 //! - The torn end of the log is cut and reported. Anything else unreadable is reported, by task and key if only a value
 //!   is hurt, and the rest is served. A bit flipped in the very last commit cannot be told from a torn one: the commit
 //!   is cut, and its entries are named in the report.
-//! - A full disk refuses new records as a whole. Everything else goes on: reads, restarts, and (from a reserve) removals.
+//! - A full disk refuses new records as a whole. Everything else goes on: reads, restarts (they are counted in a file that never
+//!   grows, see `Counter`), and (from a reserve) removals.
 //! - After any other write error nothing is written until the next open, for nobody knows what is on the disk.
 //! - A store of a later format version is refused by name and left alone.
 //!
@@ -47,14 +48,28 @@
 //! | one bit flipped in the middle | named, the rest served | 51 of 100 gone, open says nothing | wrong value served, unnoticed |
 //! | after the first ENOSPC | removals go on and give space back | all writes refused, removals too | all writes refused, removals too |
 //!
+//! SQLite 3.54 (WAL, `synchronous=FULL`, a table without row ids) was measured beside this log in another run, on a machine that was
+//! busy with other work, where one sync took 4 ms; bytes are those that the process caused (`/proc/self/io`):
+//!
+//! | | this log | SQLite |
+//! |---|---|---|
+//! | commit of 1 entry, p50 | 4.1 ms | 6.4 ms |
+//! | of 10, 100, 1000 | 4.4, 6.6, 8.4 ms | 4.8, 7.4, 7.9 ms |
+//! | bytes per task (1 / 20 / 200) | 21.5k / 2.0k / 1.1k | 60.7k / 15.3k / 6.0k |
+//! | bytes written per task while loading | 1.1k | 5.6k |
+//! | resident memory, loaded | 7.1 MB | 6.5 MB |
+//! | open, and open + read everything | 0.31, 1.3 s | 0.00, 0.17 s |
+//! | one bit flipped anywhere in the file | named, the rest served | of 100: 74 wrong values served, 7 with rows missing, 3 refused |
+//!
 //! fjall is as fast and as sparing in bulk, redb reads fastest at the start. The last two lines decide: a flipped bit must
 //! be found and named, and a full disk must keep working, so either library would need a checksum and a reopening layer
-//! of ours around it. What the home cluster does most, small commits, also wears the flash three times (fjall) and
-//! eight times (redb) less here.
+//! of ours around it; so would SQLite. What the home cluster does most, small commits, also wears the flash three times (fjall,
+//! SQLite) and eight times (redb) less here.
 
 mod batch;
 mod chain;
 mod compact;
+mod counter;
 mod error;
 mod frame;
 mod index;
@@ -71,6 +86,7 @@ mod writer;
 
 pub use batch::{BATCH_BYTES_MAX, Batch, KEY_BYTES_MAX, LimitError, TaskKey, VALUE_BYTES_MAX};
 pub use chain::TaskRecord;
+pub use counter::Counter;
 pub use error::{CommitError, OpenError, ReadError};
 pub use options::{Options, Usage};
 pub use report::{Cut, DAMAGE_LISTED_MAX, Damage, Damaged, Report};

@@ -12,6 +12,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The device's id, in every JSON line once it is known.
 static INSTANCE_ID: OnceLock<String> = OnceLock::new();
 
+/// What is logged if nobody chooses. libp2p-mdns calls it an error each time that it cannot send from an address, which is so for the
+/// first second of every IPv6 address (it is still tentative) and while an interface goes away; it tries again by itself. That there
+/// is no mDNS at all is told by `rc_p2p`.
+const FILTER: &str = "error,libp2p_mdns=off,rc_node=info,rc_p2p=info,rc_scheduler=info";
+
 /// Tells the log lines which device they are from; the first call counts.
 pub fn set_instance_id(id: &str) {
     // A second node in one process shares the first one's lines.
@@ -21,7 +26,7 @@ pub fn set_instance_id(id: &str) {
 /// Starts logging; `RC_NODE_LOG` chooses what, e.g. `rc_node=debug,libp2p=info`. The first call of a process counts.
 pub fn init(format: LogFormat) {
     let chosen = EnvFilter::try_from_env("RC_NODE_LOG");
-    let filter = chosen.unwrap_or_else(|_| EnvFilter::new("error,rc_node=info,rc_p2p=info,rc_scheduler=info"));
+    let filter = chosen.unwrap_or_else(|_| EnvFilter::new(FILTER));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Json => builder.with_ansi(false).event_format(json::Json::default()).finish().try_init(),

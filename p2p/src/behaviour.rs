@@ -9,6 +9,7 @@ pub(crate) struct Behaviour {
     /// First: what it refuses costs the others nothing.
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) links: link::streams::Behaviour,
+    pub(crate) exchanges: link::streams::Behaviour,
     pub(crate) gossip: gossip::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) kademlia: discovery::kademlia::Behaviour,

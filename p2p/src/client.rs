@@ -6,13 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, Stream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     command::Command,
     config::Limits,
-    error::{CommandError, GossipError, SendError},
+    error::{CommandError, GossipError, OpenError, SendError},
+    exchange,
     link::Queue,
     stats::{Counters, Stats},
 };
@@ -50,11 +51,17 @@ pub struct Client {
     me: PeerId,
     commands: mpsc::Sender<Command>,
     shared: Arc<Shared>,
+    incoming: Arc<exchange::Kept>,
 }
 
 impl Client {
-    pub(crate) fn new(me: PeerId, commands: mpsc::Sender<Command>, shared: Arc<Shared>) -> Self {
-        Self { me, commands, shared }
+    pub(crate) fn new(
+        me: PeerId,
+        commands: mpsc::Sender<Command>,
+        shared: Arc<Shared>,
+        incoming: exchange::Kept,
+    ) -> Self {
+        Self { me, commands, shared, incoming: Arc::new(incoming) }
     }
 
     /// This node's id.
@@ -123,6 +130,32 @@ impl Client {
     /// See [`CommandError`].
     pub fn allow(&self, peer: PeerId) -> Result<(), CommandError> {
         self.command(Command::Allow(peer))
+    }
+
+    /// The peers that are linked now.
+    #[must_use]
+    pub fn linked(&self) -> Vec<PeerId> {
+        self.shared.links.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// Opens a stream of the caller's own to a linked peer: for what is too large for a frame, and must not delay any. It lives and
+    /// dies with the connection that the link is on. Waits until the peer has taken it, or the connection is gone.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(&self, peer: PeerId) -> Result<Stream, OpenError> {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Open(peer, answer)).map_err(|error| match error {
+            CommandError::Full => OpenError::Busy,
+            CommandError::Closed => OpenError::Closed,
+        })?;
+        answered.await.unwrap_or(Err(OpenError::NotConnected))
+    }
+
+    /// The streams that peers open; for one taker. Streams that nobody takes are refused.
+    #[must_use]
+    pub fn take_incoming(&self) -> Option<exchange::Incoming> {
+        self.incoming.take()
     }
 
     /// The counters as they are now.

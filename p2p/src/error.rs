@@ -43,6 +43,23 @@ pub enum SendError {
     TooLarge,
 }
 
+/// [`crate::Client::open`] has no stream to give.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is no link to that peer now, or it went down meanwhile.
+    #[error("not connected")]
+    NotConnected,
+    /// The peer does not take it: it is of an older version, or has too many open.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Too many commands are waiting.
+    #[error("the network is busy")]
+    Busy,
+    /// The network task has ended.
+    #[error("the network is closed")]
+    Closed,
+}
+
 /// [`crate::Client::gossip`] did not queue the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GossipError {

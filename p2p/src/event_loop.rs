@@ -24,7 +24,7 @@ use crate::{
     config::{Config, Limits},
     discovery::{Lookups, addresses},
     event::Event,
-    gossip,
+    exchange, gossip,
     inbox::Inbox,
     link::{
         self,
@@ -39,6 +39,7 @@ mod commands;
 mod connections;
 mod dials;
 mod discovered;
+mod exchanges;
 mod gossiping;
 mod links;
 
@@ -71,6 +72,8 @@ pub(crate) struct EventLoop {
     lookups: Lookups,
     listeners: Listeners,
     gossip: gossip::Waiting,
+    openings: exchange::Openings,
+    incoming: mpsc::Sender<(PeerId, Stream)>,
 }
 
 /// One thing that happened.
@@ -92,6 +95,7 @@ impl EventLoop {
         inbox: Inbox,
         commands: mpsc::Receiver<Command>,
         shared: Arc<Shared>,
+        incoming: mpsc::Sender<(PeerId, Stream)>,
         config: &Config,
         now: Instant,
     ) -> Self {
@@ -129,6 +133,8 @@ impl EventLoop {
             lookups: Lookups::new(config.limits.lookup_interval),
             listeners,
             gossip: gossip::Waiting::default(),
+            openings: exchange::Openings::default(),
+            incoming,
         }
     }
 

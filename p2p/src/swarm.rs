@@ -23,7 +23,7 @@ use crate::{
     error::StartError,
     event::Event,
     event_loop::EventLoop,
-    gossip,
+    exchange, gossip,
     inbox::{Events, Inbox},
     link,
     listeners::Listeners,
@@ -69,8 +69,10 @@ pub async fn start(config: Config) -> Result<(Client, Events), StartError> {
     let (inbox, events) = Inbox::new(limits.inbox_events_max, bytes_max);
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
     let shared = Arc::new(Shared::new(limits));
-    let client = Client::new(me, commands, Arc::clone(&shared));
-    let mut event_loop = EventLoop::new(swarm, membership, listeners, inbox, commands_receiver, shared, &config, now);
+    let (incoming, kept) = exchange::channel();
+    let client = Client::new(me, commands, Arc::clone(&shared), kept);
+    let mut event_loop =
+        EventLoop::new(swarm, membership, listeners, inbox, commands_receiver, shared, incoming, &config, now);
     event_loop.announce(news);
     tokio::spawn(event_loop.run());
     Ok((client, events))
@@ -96,7 +98,8 @@ fn behaviour(config: &Config) -> Result<(Behaviour, Option<io::Error>), StartErr
                 .with_max_established(Some(connections.saturating_mul(2)))
                 .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX)),
         ),
-        links: link::streams::Behaviour::new(protocol("link")?),
+        links: link::streams::Behaviour::new(protocol("link")?, link::streams::WAITING_MAX),
+        exchanges: link::streams::Behaviour::new(protocol("exchange")?, exchange::WAITING_MAX),
         gossip: gossip::build(&prefix, limits.gossip_bytes_max).map_err(StartError::Limits)?,
         identify: discovery::identify::build(&config.keypair, &prefix),
         kademlia: discovery::kademlia::build(me, protocol("kad")?, members),

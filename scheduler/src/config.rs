@@ -34,6 +34,13 @@ pub struct Config {
     pub digest_period: Span,
     /// What changed less than this ago is not compared: it is probably under way.
     pub digest_quiet: Span,
+    /// How long a task that has ended is kept, in running time of the device that accepted it.
+    pub retention: Span,
+    /// Of how many ended tasks that this device accepted it keeps the records; of more, the oldest are buried before their time. Bounds
+    /// memory and disk whatever the rate is.
+    pub keep_max: usize,
+    /// How often the running time is written down; a device that stops loses up to this much of it.
+    pub clock_save: Span,
     /// Open tasks this device accepts before it answers `QueueFull`.
     pub queue_max: usize,
     /// Bytes of facts in one frame, about.
@@ -61,6 +68,9 @@ impl Default for Config {
             window: Span::from_secs(1),
             digest_period: Span::from_secs(30),
             digest_quiet: Span::from_secs(5),
+            retention: Span::from_secs(7 * 24 * 3_600),
+            keep_max: 100_000,
+            clock_save: Span::from_secs(3_600),
             queue_max: 1_000_000,
             frame_bytes: 256 * 1024,
             frames_in_flight: 8,

@@ -10,6 +10,7 @@ use crate::handler::{Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::input::Input;
+use crate::keeper::{ColdTable, Graves, Loads, Sums};
 use crate::member::{Member, Members};
 use crate::message::Message;
 use crate::rng::Rng;
@@ -28,6 +29,8 @@ pub struct Counters {
     pub refused_facts: u64,
     /// Keys that came with two values.
     pub conflicts: u64,
+    /// Records that the disk could not give back.
+    pub lost_records: u64,
 }
 
 /// The core of one device.
@@ -43,6 +46,21 @@ pub struct Scheduler {
     /// When they last changed here; long ago if that was before this start.
     pub(crate) members_changed: Mono,
     pub(crate) tasks: BTreeMap<TaskId, Entry>,
+    /// Those that have ended and are on disk only.
+    pub(crate) cold: ColdTable,
+    pub(crate) graves: Graves,
+    /// They have changed; everybody is told when this write is safe.
+    pub(crate) graves_out: Option<u64>,
+    /// Who has sent something that is buried.
+    pub(crate) graves_asked: BTreeSet<DeviceId>,
+    /// Who has sent something, or lacks something, of which only a tombstone is left.
+    pub(crate) tombs_asked: BTreeMap<DeviceId, BTreeSet<TaskId>>,
+    /// Some of `keys` are of tasks that are gone.
+    pub(crate) keys_stale: bool,
+    pub(crate) loads: Loads,
+    pub(crate) sums: Sums,
+    /// Records to look at when they have been quiet for a while, and since when they are watched.
+    pub(crate) quiet: VecDeque<(Mono, TaskId)>,
     /// Those whose end cannot be told yet.
     pub(crate) open: BTreeSet<TaskId>,
     /// Those to look at before this input is done with.
@@ -68,8 +86,15 @@ pub struct Scheduler {
     pub(crate) submits: Submits,
     pub(crate) queries: Queries,
     pub(crate) accepted: u64,
+    pub(crate) newest_accepted: Option<TaskId>,
     pub(crate) effects: VecDeque<Effect>,
     pub(crate) counters: Counters,
+    /// How long this device has run in all its lives, in microseconds and seconds; sleep does not count.
+    pub(crate) ran_us: u64,
+    pub(crate) ran_s: u32,
+    pub(crate) ran_saved_s: u64,
+    /// The upper half of the numbers under which this device accepts tasks.
+    pub(crate) series: u32,
     planned: Option<Mono>,
 }
 
@@ -93,6 +118,15 @@ impl Scheduler {
             members: Members::default(),
             members_changed: Mono(0),
             tasks: BTreeMap::new(),
+            cold: ColdTable::new(me),
+            graves: Graves::default(),
+            graves_out: None,
+            graves_asked: BTreeSet::new(),
+            tombs_asked: BTreeMap::new(),
+            keys_stale: false,
+            loads: Loads::default(),
+            sums: Sums::default(),
+            quiet: VecDeque::new(),
             open: BTreeSet::new(),
             dirty: BTreeSet::new(),
             keys: BTreeMap::new(),
@@ -113,8 +147,13 @@ impl Scheduler {
             submits: Submits::default(),
             queries: Queries::default(),
             accepted: 0,
+            newest_accepted: None,
             effects: VecDeque::new(),
             counters: Counters::default(),
+            ran_us: 0,
+            ran_s: 0,
+            ran_saved_s: 0,
+            series: 0,
             planned: None,
         }
     }
@@ -123,6 +162,9 @@ impl Scheduler {
     /// `poll` must have been drained to `Idle` since the input before.
     pub fn handle(&mut self, now: Now, input: Input) {
         let overslept = self.planned.is_some_and(|planned| now.mono > planned + self.config.isolated);
+        let until = self.planned.filter(|_| overslept).unwrap_or(now.mono);
+        self.ran_us += until.since(self.now.mono).0;
+        self.ran_s = u32::try_from(self.ran_us / 1_000_000).unwrap_or(u32::MAX);
         self.now = Now { mono: self.now.mono.max(now.mono), wall_ms: now.wall_ms };
         if overslept && self.peers.values().any(|peer| peer.inc.is_some()) {
             self.wake();
@@ -141,6 +183,7 @@ impl Scheduler {
             Input::Attempt { task, epoch, event } => self.handle_attempt(task, epoch, event),
             Input::Capacity(capacity) => self.handle_capacity(capacity),
             Input::Persisted { upto } => self.handle_persisted(upto),
+            Input::Loaded { task, facts } => self.handle_loaded(task, facts),
             Input::Storage { healthy } => self.handle_storage(healthy),
         }
         self.finish();
@@ -161,15 +204,18 @@ impl Scheduler {
         self.place();
         self.start_next();
         self.settle_dirty();
+        self.settle_quiet();
         self.flush_grants();
         if let Some(effect) = self.disk.flush(self.now.mono) {
             self.effects.push_back(effect);
         }
+        self.flush_graves();
         self.flush_outboxes();
         self.flush_acks();
         self.flush_asks();
         self.flush_answers();
         self.flush_submits();
+        self.flush_loads();
         self.flush_gossip();
     }
 
@@ -185,6 +231,7 @@ impl Scheduler {
             self.guard(task);
             self.push(task);
             self.announce(task);
+            self.watch_quiet(task);
         }
     }
 
@@ -193,6 +240,7 @@ impl Scheduler {
         if entry.record.resolve().is_reportable() {
             self.open.remove(&task);
             if !core::mem::replace(&mut entry.announced, true) {
+                entry.ended = self.ran_s;
                 entry.live = None;
                 self.timers.clear(Timer::Task(task));
                 self.notify(Event::Settled { task });
@@ -213,9 +261,10 @@ impl Scheduler {
             Timer::Task(task) => {
                 self.dirty.insert(task);
             }
-            Timer::Ack | Timer::Gossip => {}
+            Timer::Ack | Timer::Gossip | Timer::Quiet => {}
             Timer::Query => self.query_due(),
             Timer::Place => self.guardian.world += 1,
+            Timer::Bury => self.bury_due(),
         }
     }
 
@@ -242,6 +291,10 @@ impl Scheduler {
             Message::Want(want) => self.handle_want(from, want),
             Message::Grant(grant) => self.handle_grant(from, grant),
             Message::Digest(digest) => self.handle_digest(from, digest),
+            Message::Summary(summary) => self.handle_summary(from, summary),
+            Message::Lack(lack) => self.handle_lack(from, lack),
+            Message::Graves(rows) => self.handle_graves(Some(from), rows),
+            Message::Buried(buried) => self.handle_buried(buried),
             Message::Resend(_) => self.resend(from),
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
@@ -276,6 +329,9 @@ impl Scheduler {
         // Homes depend on it, so nobody should learn of it late.
         let sessions: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.session).map(|(id, _)| *id).collect();
         sessions.into_iter().for_each(|device| self.send(device, Message::Members(Vec::from([merged]))));
+        if merged.revoked && merged.device != self.me {
+            self.throw_out(merged.device);
+        }
         if merged.device != self.me && self.peer_mut(merged.device).life == Life::Unknown {
             self.timers.set_earlier(Timer::Silence(merged.device), self.now.mono + self.config.patience);
         }
@@ -296,7 +352,7 @@ impl Scheduler {
     /// Through whom a device that is not heard here is reached.
     pub(crate) fn relay_to(&self, device: DeviceId) -> Option<DeviceId> {
         match self.peers.get(&device)?.life {
-            Life::Vetoed { by } => Some(by),
+            Life::Vetoed { by, .. } => Some(by),
             _ => None,
         }
     }

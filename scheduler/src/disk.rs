@@ -80,6 +80,14 @@ impl Disk {
         Some(Effect::Persist { upto: self.written, entries: take(&mut self.staged) })
     }
 
+    /// A task's record is dropped: what is under way of it is no news any more.
+    pub(crate) fn forget(&mut self, task: TaskId) {
+        self.staged_facts.retain(|placed| placed.task != task);
+        for (_, _, facts) in &mut self.in_flight {
+            facts.retain(|placed| placed.task != task);
+        }
+    }
+
     /// Writes up to this number are safe; the facts in them.
     pub(crate) fn persisted(&mut self, upto: u64) -> Vec<Placed> {
         self.persisted = self.persisted.max(upto.min(self.written));

@@ -37,6 +37,11 @@ pub enum Effect {
         /// What to write.
         entries: Vec<Entry>,
     },
+    /// Read everything of a task that was persisted; answer with `Loaded`.
+    Load {
+        /// The task.
+        task: TaskId,
+    },
     /// Send to a member; may be lost if the link goes down.
     Send {
         /// To whom.
@@ -77,8 +82,32 @@ pub enum Entry {
     Forget(TaskId, FactKey),
     /// Take a whole record away.
     Drop(TaskId),
+    /// Put a fact that says that the end may be told, and this device's running time then, in seconds.
+    Ended(TaskId, Fact, u32),
+    /// Put this in place of a whole record.
+    Bury(TaskId, Tomb),
+    /// Put which numbers an acceptor has buried, in place of what was known: the first and last of each interval.
+    Graves(DeviceId, Vec<(u64, u64)>),
+    /// Put how long this device has run in all its lives, and which series its numbers are from.
+    Clock {
+        /// In seconds; sleep does not count.
+        ran_s: u64,
+        /// The upper half of the numbers under which it accepts tasks.
+        series: u32,
+    },
     /// Put a member.
     Member(Member),
+}
+
+/// What is left of a task that is over for good, until its acceptors have buried it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tomb {
+    /// Hash of the record's keys, for digests.
+    pub hash: u64,
+    /// The device's running time in seconds when its end was known; zero on a link.
+    pub ended_s: u32,
+    /// Who accepted it under which number.
+    pub numbers: Vec<(DeviceId, u64)>,
 }
 
 /// An attempt to run.

@@ -37,6 +37,12 @@ pub(crate) struct Entry {
     pub(crate) live: Option<LiveState>,
     /// Its end was announced.
     pub(crate) announced: bool,
+    /// This device's running time in seconds when its end became known here.
+    pub(crate) ended: u32,
+    /// The hash with which it takes part in digests, and those it is compared with.
+    pub(crate) summed: Option<(u64, Vec<DeviceId>)>,
+    /// It is in the line of those to look at when they have been quiet for a while.
+    pub(crate) watched: bool,
 }
 
 /// What the holder said of a running attempt.
@@ -82,6 +88,9 @@ impl Entry {
             counted: None,
             live: None,
             announced: false,
+            ended: 0,
+            summed: None,
+            watched: false,
         }
     }
 
@@ -114,7 +123,7 @@ impl Entry {
     pub(crate) fn normalise(&mut self) -> Vec<FactKey> {
         let out = self.record.normalise();
         for (slot, _) in &out {
-            self.free(*slot);
+            self.unstore(*slot);
         }
         out.into_iter().map(|(_, key)| key).collect()
     }
@@ -131,11 +140,12 @@ impl Entry {
         let slots: Vec<_> =
             self.record.slots().filter(|(slot, fact)| unsent(*slot) && own(fact)).map(|(slot, _)| slot).collect();
         let keys = slots.iter().filter_map(|slot| self.record.take_back(*slot)).collect();
-        slots.into_iter().for_each(|slot| self.free(slot));
+        slots.into_iter().for_each(|slot| self.unstore(slot));
         keys
     }
 
-    fn free(&mut self, slot: usize) {
+    /// The fact in a slot is not stored anywhere, here included.
+    pub(crate) fn unstore(&mut self, slot: usize) {
         let bit = !(1 << slot);
         self.durable &= bit;
         for copy in &mut self.copies {

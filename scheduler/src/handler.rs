@@ -6,5 +6,5 @@ mod restore;
 mod submit;
 
 pub(crate) use query::Queries;
-pub use restore::RestoreError;
+pub use restore::{Restore, RestoreError};
 pub(crate) use submit::Submits;

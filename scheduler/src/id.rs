@@ -82,6 +82,24 @@ impl TaskId {
     }
 }
 
+impl TaskId {
+    /// The first and the last id that are written with this prefix; `None` if there are none.
+    #[must_use]
+    pub fn with_prefix(prefix: &str) -> Option<(Self, Self)> {
+        let bound = |fill: char| -> Option<Self> {
+            let mut text = String::from(prefix);
+            // The first character stands for three bits only.
+            let first = if fill == 'z' && prefix.is_empty() { "7" } else { "" };
+            text.push_str(first);
+            while text.len() < ID_CHARS {
+                text.push(fill);
+            }
+            text.parse().ok()
+        };
+        Some((bound('0')?, bound('z')?))
+    }
+}
+
 /// Crockford's base 32, lower case: no `i l o u`, so that an id survives being read aloud.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -180,6 +198,20 @@ mod tests {
         assert!(low.to_string() < high.to_string());
         assert_eq!(high.to_string().parse(), Ok(high));
         assert_eq!(TaskId([0xff; 16]).to_string(), "7zzzzzzzzzzzzzzzzzzzzzzzzz");
+    }
+
+    #[test]
+    fn a_prefix_is_a_range_of_ids() {
+        assert_eq!(TaskId::with_prefix(""), Some((TaskId([0; 16]), TaskId([0xff; 16]))));
+        let id = TaskId([0x5a; 16]);
+        let text = id.to_string();
+        assert_eq!(TaskId::with_prefix(&text), Some((id, id)));
+        let (first, last) = TaskId::with_prefix(&text[..5]).unwrap();
+        assert!(first < id && id < last && first.to_string().starts_with(&text[..5]));
+        assert!(last.to_string().starts_with(&text[..5]));
+        for none in ["u", "8", "0000000000000000000000000000"] {
+            assert_eq!(TaskId::with_prefix(none), None, "{none}");
+        }
     }
 
     #[test]

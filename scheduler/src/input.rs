@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::device::{Capacity, DeviceRecord};
+use crate::effect::Tomb;
 use crate::id::{DeviceId, Epoch, Incarnation, TaskId};
 use crate::member::Member;
 use crate::message::Message;
@@ -55,6 +56,13 @@ pub enum Input {
     Persisted {
         /// The `upto` of the last of them.
         upto: u64,
+    },
+    /// What is on disk of a task, after a `Load`; everything persisted before is in it. No facts if it cannot be read.
+    Loaded {
+        /// The task.
+        task: TaskId,
+        /// Its facts, in any order.
+        facts: Vec<Fact>,
     },
     /// The disk refuses new entries (full, failing) or takes them again.
     Storage {
@@ -120,4 +128,15 @@ pub struct Durable {
     pub members: Vec<Member>,
     /// The facts it kept, in any order.
     pub facts: Vec<(TaskId, Fact)>,
+    /// When it knew the end of tasks, in seconds of running time.
+    pub ended: Vec<(TaskId, u32)>,
+    /// What is left of tasks that are over.
+    pub tombs: Vec<(TaskId, Tomb)>,
+    /// Which numbers each acceptor has buried.
+    pub graves: Vec<(DeviceId, Vec<(u64, u64)>)>,
+    /// How long it had run, in seconds.
+    pub ran_s: u64,
+    /// The series of its numbers. `None` if it has none yet, or if something of what it had is damaged or missing: then a number may
+    /// have been given to a task that it does not know of any more, and must not be given again.
+    pub series: Option<u32>,
 }

@@ -51,6 +51,11 @@ impl Scheduler {
             )?;
             check(!(ended && self.guardian.queue.contains(*task)), format!("{task} has ended and waits for a device"))?;
         }
+        for (task, cold) in self.cold.iter() {
+            check(!self.tasks.contains_key(&task), format!("{task} rests and is in memory"))?;
+            check(cold.status.is_terminal(), format!("{task} rests and is {}", cold.status))?;
+        }
+        self.check_sums()?;
         let counted: u32 = self.guardian.counted.values().map(|(count, _)| count).sum();
         let leases = self.tasks.values().filter(|entry| entry.counted.is_some()).count() as u32;
         check(counted == leases, format!("{leases} leases are open, {counted} are counted"))

@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod blob;
 mod bytes;
 mod config;
 mod core;
@@ -34,12 +35,13 @@ mod view;
 pub mod wire;
 
 pub use crate::core::{Counters, Scheduler};
+pub use blob::{BLOBS_PER_TASK_MAX, BlobHash, BlobRef, ParseHashError};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord};
-pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason};
+pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
 pub use entry::LiveState;
-pub use handler::RestoreError;
+pub use handler::{Restore, RestoreError};
 pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
 pub use input::{AttemptEvent, Command, CommandId, Durable, Input, NewTask};
 pub use invariant::Violation;

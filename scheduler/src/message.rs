@@ -2,6 +2,7 @@
 //! everything else may be lost.
 
 use crate::device::DeviceRecord;
+use crate::effect::Tomb;
 use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
 use crate::member::Member;
 use crate::record::Fact;
@@ -27,6 +28,10 @@ pub enum Message {
     Want(Want),
     Grant(Grant),
     Digest(Digest),
+    Summary(Summary),
+    Lack(Lack),
+    Graves(Vec<(DeviceId, Vec<(u64, u64)>)>),
+    Buried(Buried),
     Resend(Resend),
     Query(Query),
     Reply(QueryReply),
@@ -141,6 +146,36 @@ pub struct Digest {
     pub buckets: Vec<u64>,
     /// Asks the listener for its own.
     pub reply: bool,
+}
+
+/// Most records in one [`Summary`].
+pub const SUMMARY_MAX: usize = 4_096;
+
+/// What the speaker has in buckets whose hashes differ, within a range of ids; answered with what the listener [`Lack`]s.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// The buckets, rising.
+    pub buckets: Vec<u8>,
+    /// The first id of the range.
+    pub from: TaskId,
+    /// The last id of the range.
+    pub upto: TaskId,
+    /// Each record with its hash, rising.
+    pub entries: Vec<(TaskId, u64)>,
+}
+
+/// Of a [`Summary`], the records that the speaker has not, or has otherwise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lack {
+    /// The records.
+    pub tasks: Vec<TaskId>,
+}
+
+/// Tasks that are over, of which the speaker has nothing else left.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Buried {
+    /// Each with its tombstone.
+    pub tasks: Vec<(TaskId, Tomb)>,
 }
 
 /// Something was lost on a living link (a frame is missing, or counts of leases differ): send again what I have not stored.

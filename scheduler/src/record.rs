@@ -64,7 +64,7 @@ pub enum Merged {
     Known(usize),
     /// The normal form has no place for it, or it is absurd.
     Ignored,
-    /// Another value was here under the same key; the one with the smaller encoding hash stays. An alarm.
+    /// Another value was here under the same key; one of the two stays, the same one everywhere. An alarm.
     Conflict(usize),
 }
 
@@ -130,7 +130,7 @@ impl Record {
             if *mine == fact {
                 return Merged::Known(slot);
             }
-            if fact.content_hash() < mine.content_hash() {
+            if fact.is_kept_before(mine) {
                 *mine = fact;
             }
             return Merged::Conflict(slot);
@@ -155,6 +155,19 @@ impl Record {
         Some(key)
     }
 
+    /// What must not give way to others of its kind: decisions that may have been told, and the ends that the winning one names.
+    fn pinned(&self) -> Slots {
+        let state = self.resolve();
+        let named = state.settled.and_then(|settled| settled.verdict.epoch());
+        self.slots()
+            .filter(|(_, fact)| match fact {
+                Fact::Settled(settled) => self.is_marked(settled),
+                Fact::Closed(closed) => Some(closed.epoch) == named,
+                _ => false,
+            })
+            .fold(0, |mask, (slot, _)| mask | 1 << slot)
+    }
+
     /// Brings the record into its normal form and returns what was taken out, with the slots that are free now (rule 9).
     pub fn normalise(&mut self) -> Vec<(usize, FactKey)> {
         // A record with so few of each kind, of the first round, is its own normal form; most are, and never get further than this.
@@ -166,6 +179,7 @@ impl Record {
         }
         let mut out = Vec::new();
         let round = self.resolve().round;
+        let pinned = self.pinned();
         let mut leases = Vec::new();
         let mut closed = Vec::new();
         let mut good = Vec::new();
@@ -198,6 +212,7 @@ impl Record {
                 if highest {
                     list.reverse();
                 }
+                list.sort_by_key(|(_, slot)| pinned & 1 << slot == 0);
                 out.extend(list.drain(limit..).map(|(key, slot)| (slot, key)));
             }
         };

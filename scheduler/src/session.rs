@@ -6,5 +6,5 @@ mod lost;
 mod peer;
 mod sync;
 
-pub(crate) use peer::{Frame, Life, Peer};
+pub(crate) use peer::{Frame, Life, Peer, ToAck};
 pub(crate) use sync::{PendingAnswer, Sync};

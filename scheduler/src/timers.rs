@@ -29,6 +29,10 @@ pub(crate) enum Timer {
     Place,
     /// Gossip this device's record again.
     Gossip,
+    /// Look at records that have been quiet for a while.
+    Quiet,
+    /// Look for records to bury.
+    Bury,
 }
 
 /// The deadlines.

@@ -8,7 +8,7 @@ use crate::member::Members;
 use crate::placement::{Row, explain, view_hash};
 use crate::record::Record;
 use crate::session::Life;
-use crate::task::{Reason, TaskSpec};
+use crate::task::{Reason, Status, TaskSpec};
 use crate::time::{Mono, Span};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -104,9 +104,15 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The tasks that this device keeps, in order of id.
+    /// The tasks whose records this device has in memory, in order of id: those that have not ended, or did lately.
     pub fn tasks(&self) -> impl DoubleEndedIterator<Item = TaskId> + use<'a> {
         self.0.tasks.keys().copied()
+    }
+
+    /// The newest task that this device accepted, if it is still known.
+    #[must_use]
+    pub const fn newest_accepted(&self) -> Option<TaskId> {
+        self.0.newest_accepted
     }
 
     /// How many of them have not ended.
@@ -118,10 +124,35 @@ impl<'a> View<'a> {
     /// How many tasks this device keeps.
     #[must_use]
     pub fn kept_tasks(&self) -> usize {
-        self.0.tasks.len()
+        self.0.tasks.len() + self.0.cold.len()
     }
 
-    /// The record of a task.
+    /// How many of them have ended and are on disk only.
+    #[must_use]
+    pub fn resting_tasks(&self) -> usize {
+        self.0.cold.len()
+    }
+
+    /// Of how many tasks only the name is left, so that they are known should they come back.
+    #[must_use]
+    pub const fn buried_tasks(&self) -> usize {
+        self.0.cold.buried()
+    }
+
+    /// This device keeps the task, in memory or on disk only.
+    #[must_use]
+    pub fn keeps(&self, task: TaskId) -> bool {
+        self.0.tasks.contains_key(&task) || self.0.cold.has(task)
+    }
+
+    /// Where a task that this device keeps stands.
+    #[must_use]
+    pub fn status(&self, task: TaskId) -> Option<Status> {
+        let resting = || self.0.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.status);
+        self.0.tasks.get(&task).map(|entry| entry.record.resolve().status()).or_else(resting)
+    }
+
+    /// The record of a task, if it is in memory.
     #[must_use]
     pub fn record(&self, task: TaskId) -> Option<&'a Record> {
         self.0.tasks.get(&task).map(|entry| &entry.record)
@@ -131,6 +162,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn spec(&self, task: TaskId) -> Option<&'a TaskSpec> {
         self.0.tasks.get(&task).map(|entry| &*entry.spec)
+    }
+
+    /// Where a task belongs, whoever is alive: its home (rule 13).
+    #[must_use]
+    pub fn home(&self, task: TaskId) -> Vec<DeviceId> {
+        crate::keeper::first(self.0.members.keepers(), task, self.0.config.home_size)
     }
 
     /// What the running attempt of a task last said, if this device holds or granted it.

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
+const BLOBS: &str = "submitted with blobs";
+
 fn device(n: u8) -> DeviceId {
     DeviceId([n; 16])
 }
@@ -83,6 +85,23 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("settled timeout", settle(Verdict::Timeout(epoch))),
         ("stable", Fact::Stable(Stable { round: 1, term: 6, by: device(1), disks: 2 })),
         ("of a later version", Fact::Unknown { kind: 200, body: [0xff, 1, 2].as_slice().into() }),
+        (
+            BLOBS,
+            Fact::Submitted(Submitted {
+                by: device(1),
+                by_inc: inc(),
+                number: 5,
+                nonce: 1,
+                wall_ms: 1_700_000_000_000,
+                spec: wire::encode_spec(&TaskSpec {
+                    task_type: "echo".to_owned(),
+                    payload_blob: Some(BlobRef { hash: BlobHash([7; 32]), bytes: 1 << 30 }),
+                    blobs: vec![BlobRef { hash: BlobHash([8; 32]), bytes: 65_537 }],
+                    ..TaskSpec::default()
+                }),
+                payload: Bytes::default(),
+            }),
+        ),
     ]
 }
 
@@ -113,7 +132,8 @@ fn record() -> DeviceRecord {
 }
 
 fn messages() -> Vec<(&'static str, Message)> {
-    let all: Vec<_> = facts().into_iter().map(|(_, fact)| (task(), fact)).collect();
+    // The frame is as it was before blobs.
+    let all: Vec<_> = facts().into_iter().filter(|(name, _)| *name != BLOBS).map(|(_, fact)| (task(), fact)).collect();
     let member = Member { device: device(1), version: 2, keeps: true, retired: false, revoked: true };
     vec![
         (
@@ -149,6 +169,23 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("want", Message::Want(Want { count: 3, priority: Priority::Urgent })),
         ("grant", Message::Grant(Grant { limit: 4 })),
         ("digest", Message::Digest(Digest { members_hash: 42, buckets: vec![1, u64::MAX], reply: true })),
+        (
+            "summary",
+            Message::Summary(Summary {
+                buckets: vec![0, 255],
+                from: TaskId([0; 16]),
+                upto: TaskId([0xff; 16]),
+                entries: vec![(task(), u64::MAX)],
+            }),
+        ),
+        ("lack", Message::Lack(Lack { tasks: vec![task()] })),
+        ("graves", Message::Graves(vec![(device(1), vec![(1, 7), (1 << 33, u64::MAX)])])),
+        (
+            "buried",
+            Message::Buried(Buried {
+                tasks: vec![(task(), Tomb { hash: u64::MAX, ended_s: 0, numbers: vec![(device(1), 1 << 33)] })],
+            }),
+        ),
         ("resend", Message::Resend(Resend)),
         ("query task", Message::Query(Query { id: 1, about: About::Task(task()) })),
         ("query prefix", Message::Query(Query { id: 2, about: About::Prefix("01h".to_owned()) })),

@@ -129,10 +129,13 @@ fn line(effect: &Effect) -> Option<String> {
             let names: Vec<_> = entries
                 .iter()
                 .map(|entry| match entry {
-                    Entry::Fact(_, it) => fact(it),
+                    Entry::Fact(_, it) | Entry::Ended(_, it, _) => fact(it),
                     Entry::Member(_) => "member",
                     Entry::Forget(..) => "forget",
                     Entry::Drop(_) => "drop",
+                    Entry::Bury(..) => "bury",
+                    Entry::Graves(..) => "graves",
+                    Entry::Clock { .. } => "clock",
                 })
                 .collect();
             format!("persist {}", names.join(", "))
@@ -149,6 +152,7 @@ fn line(effect: &Effect) -> Option<String> {
             Message::Members(_) => "send members".to_owned(),
             other => format!("send {other:?}"),
         },
+        Effect::Load { .. } => "load".to_owned(),
         Effect::Start(start) => format!("start attempt {}", start.attempt),
         Effect::Stop { why, .. } => format!("stop {why:?}"),
         Effect::Reply { reply, .. } => match reply {
@@ -288,4 +292,77 @@ fn a_disk_that_refuses_refuses_submits() {
     let mut core = Core::new();
     core.does(Input::Storage { healthy: false });
     assert_eq!(core.submit(echo()), ["reply Refused(Storage)"]);
+}
+
+/// A task that has ended and left memory, with its facts as they are on disk.
+fn rested(core: &mut Core) -> (TaskId, Vec<Fact>) {
+    core.submit(echo());
+    core.persisted();
+    let (task, epoch) = core.core.view().running().next().expect("it runs");
+    core.does(Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome(None)) });
+    core.persisted();
+    core.persisted();
+    let facts = core.core.view().record(task).expect("it is kept").facts().cloned().collect();
+    for _ in 0..2 {
+        core.now.mono = core.now.mono + Span::from_ms(2_900);
+        core.does(Input::Tick);
+    }
+    assert!(core.core.view().record(task).is_none(), "it has left memory");
+    assert!(core.core.view().keeps(task));
+    assert_eq!(core.core.view().status(task), Some(Status::Completed));
+    (task, facts)
+}
+
+#[test]
+fn what_has_ended_leaves_memory_and_is_read_for_whoever_asks() {
+    let mut core = Core::new();
+    let (task, facts) = rested(&mut core);
+    assert_eq!(core.does(Input::Command { id: 2, command: Command::Read(task) }), ["load"]);
+    let found = core.does(Input::Loaded { task, facts: facts.clone() });
+    assert!(found.len() == 1 && found[0].starts_with("reply Found"), "{found:?}");
+    assert!(core.core.view().record(task).is_none(), "a look does not bring it back");
+    assert_eq!(core.does(Input::Command { id: 3, command: Command::List { limit: 10 } }), ["load"]);
+    let listed = core.does(Input::Loaded { task, facts });
+    assert!(listed.len() == 1 && listed[0].starts_with("reply Tasks"), "{listed:?}");
+}
+
+#[test]
+fn a_disk_that_does_not_answer_makes_nothing_unknown_look_absent() {
+    let mut core = Core::new();
+    let (task, _) = rested(&mut core);
+    core.does(Input::Command { id: 2, command: Command::Read(task) });
+    core.now.mono = core.now.mono + Span::from_secs(2);
+    let late = core.does(Input::Tick);
+    assert!(late.len() == 1 && late[0].starts_with("reply Unknown"), "{late:?}");
+}
+
+#[test]
+fn a_late_fact_is_acknowledged_when_it_is_in_its_record_and_on_disk() {
+    let mut core = Core::new();
+    let (task, facts) = rested(&mut core);
+    core.does(Input::PeerUp(device(PEER)));
+    let hello =
+        Hello { incarnation: INC, protocol: 1, members_hash: 0, given_up: None, known: Some(INC), reply: false };
+    core.says(Message::Hello(hello));
+    core.persisted();
+    let late = vec![(task, Fact::CancelAsked(CancelAsked { by: device(PEER) }))];
+    let effects = core.says(Message::Facts(Facts { frame: 1, first: 1, facts: late }));
+    assert_eq!(effects, ["load"]);
+    assert_eq!(core.persisted(), [""; 0], "it is not in its record yet");
+    let effects = core.does(Input::Loaded { task, facts });
+    assert_eq!(effects[0], "persist cancel");
+    assert!(!effects.contains(&"send stored".to_owned()), "{effects:?}");
+    assert!(core.persisted().contains(&"send stored".to_owned()));
+    assert_eq!(core.status(), Status::Completed);
+}
+
+#[test]
+fn a_record_that_the_disk_has_lost_is_not_pretended_to_be_here() {
+    let mut core = Core::new();
+    let (task, facts) = rested(&mut core);
+    core.does(Input::Command { id: 2, command: Command::Read(task) });
+    let reply = core.does(Input::Loaded { task, facts: facts[..2].to_vec() });
+    assert_eq!(reply, ["reply NotFound"]);
+    assert_eq!(core.core.view().kept_tasks(), 0);
+    assert_eq!(core.core.view().counters().lost_records, 1);
 }

@@ -1,8 +1,10 @@
 //! Devices on a LAN of their own, one per host, and a place for their data.
 
+use crate::api::Api;
 use crate::device::Device;
 use crate::net::{self, Family, Net};
 use crate::wait::until;
+use rustix::process::Signal;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard};
@@ -112,6 +114,21 @@ impl Lan {
         self.see_each_other(&(0..self.devices.len()).collect::<Vec<_>>(), PATIENCE);
     }
 
+    /// The way to a host's node.
+    pub fn api(&self, host: usize) -> Api {
+        Api { socket: self.devices[host].dir.join("node.sock") }
+    }
+
+    /// Stops every process of a host where it is, as suspending the device does. Time goes on.
+    pub fn freeze(&self, host: usize) {
+        self.net.signal(host, Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self, host: usize) {
+        self.net.signal(host, Signal::CONT);
+    }
+
     /// The host of this name.
     pub fn host_of(&self, name: &str) -> usize {
         self.devices.iter().position(|device| device.name == name).expect("a device of the test")
@@ -128,5 +145,15 @@ impl Lan {
             if runs { Ok(host) } else { Err(format!("{own:#}")) }
         });
         host
+    }
+}
+
+impl Drop for Lan {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // For whoever wants to know what went wrong.
+            self.dir.disable_cleanup(true);
+            note(&format!("data and logs are in {}", self.dir.path().display()));
+        }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Knows addresses, links and packet filters; does not know what runs on the hosts.
 
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -53,6 +55,19 @@ pub fn missing() -> Option<String> {
     }
 }
 
+/// Sends a signal to every process in a namespace.
+fn signal_all(namespace: &str, signal: Signal) {
+    let output = Command::new("ip").args(["netns", "pids", namespace]).output().expect("it ran before");
+    for process in String::from_utf8_lossy(&output.stdout).split_whitespace() {
+        let process = process.parse().ok().and_then(Pid::from_raw).expect("the number of a process");
+        match kill_process(process, signal) {
+            // It may have ended by itself meanwhile.
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => panic!("{process:?} takes no signal: {error}"),
+        }
+    }
+}
+
 /// Removes what a run that was itself killed has left: namespaces that name a process which is no more, and the nodes in them.
 fn sweep() {
     let said = |args: &[&str]| Command::new("ip").args(args).output().map(|output| output.stdout).unwrap_or_default();
@@ -60,11 +75,7 @@ fn sweep() {
     for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
         let owner = name.strip_prefix("rc").and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
         let Some(owner) = owner.filter(|owner| !Path::new(&format!("/proc/{owner}")).exists()) else { continue };
-        let inside = String::from_utf8_lossy(&said(&["netns", "pids", name])).into_owned();
-        for process in inside.split_whitespace() {
-            // It may end by itself meanwhile.
-            let _ = Command::new("kill").args(["-9", process]).output();
-        }
+        signal_all(name, Signal::KILL);
         eprintln!("removing {name}, which process {owner} left behind");
         said(&["netns", "delete", name]);
     }
@@ -180,6 +191,25 @@ impl Net {
     pub fn heal(&self) {
         for host in 0..self.hosts {
             self.nft(host, "flush ruleset");
+        }
+    }
+
+    /// Replaces whatever filters a host has: it is deaf to some others, and loses so many of a hundred packets from the rest.
+    pub fn impair(&self, host: usize, deaf_to: &[usize], percent: u32) {
+        self.nft(host, "flush ruleset");
+        if !deaf_to.is_empty() {
+            self.deafen(host, deaf_to);
+        }
+        if percent > 0 {
+            self.lose(host, percent);
+        }
+    }
+
+    /// Sends a signal to every process of a host.
+    pub fn signal(&self, host: usize, signal: Signal) {
+        // Twice: the first may begin another before it is stopped itself.
+        for _ in 0..2 {
+            signal_all(&self.host(host), signal);
         }
     }
 

@@ -1,68 +1,64 @@
 //! Reads a request's body with a bound that depends on what it is: one task, or a list of them.
 
-use super::problem::{Code, Problem};
-use axum::body::Body;
+use super::problem::{Code, LARGE_HINT, Problem};
+use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, header};
+use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use std::time::Duration;
 
-/// Longest body of one object: a payload of 1 MiB whose every byte is escaped once, and the rest.
-pub(super) const ONE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Longest body of an array.
-pub(super) const MANY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest body of one object beside its payload: the specification, and white space.
+const REST_BYTES_MAX: usize = 1024 * 1024;
+/// Longest body of an array, unless a single payload may be longer.
+const MANY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Room that is made before anything has come.
+const START_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// What is thrown away before an answer, so that a client that only reads after it has written gets the answer.
 const DISCARD_BYTES_MAX: usize = 512 * 1024 * 1024;
 const DISCARD_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// The body, if it is not too large for what it is.
-pub(super) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Problem> {
+/// The body, if it is not too large for what it is; `payload_bytes_max` is the longest payload of a task.
+pub(super) async fn read(headers: &HeaderMap, mut body: Body, payload_bytes_max: u64) -> Result<Vec<u8>, Problem> {
+    let one = usize::try_from(payload_bytes_max).unwrap_or(usize::MAX).saturating_add(REST_BYTES_MAX);
+    let many = MANY_BYTES_MAX.max(one);
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let waits = headers.contains_key(header::EXPECT);
-    if waits && announced.is_some_and(|length| length > MANY_BYTES_MAX) {
-        return Err(too_large(MANY_BYTES_MAX));
+    if waits && announced.is_some_and(|length| length > many) {
+        return Err(too_large(many, payload_bytes_max));
     }
-    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(ONE_BYTES_MAX));
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(START_BYTES_MAX));
     while let Some(frame) = body.frame().await {
         let frame =
             frame.map_err(|error| Problem::new(Code::InvalidRequest, format!("the body ends early: {error}")))?;
         if let Some(data) = frame.data_ref() {
             bytes.extend_from_slice(data);
         }
-        let limit = limit(&bytes);
+        let limit = if is_list(&bytes) { many } else { one };
         if bytes.len() > limit {
             drop(bytes);
-            discard(body).await;
-            return Err(too_large(limit));
+            discard(&mut body.into_data_stream()).await;
+            return Err(too_large(limit, payload_bytes_max));
         }
     }
     Ok(bytes)
 }
 
-fn limit(bytes: &[u8]) -> usize {
-    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'[') => MANY_BYTES_MAX,
-        _ => ONE_BYTES_MAX,
-    }
+fn is_list(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
-fn too_large(limit: usize) -> Problem {
-    let detail = if limit == MANY_BYTES_MAX {
-        format!("the body is longer than {MANY_BYTES_MAX} bytes, the limit of a list of tasks")
-    } else {
-        format!(
-            "the body is longer than {ONE_BYTES_MAX} bytes; a task's payload has at most {} bytes",
-            rc_scheduler::PAYLOAD_BYTES_MAX
-        )
-    };
-    Problem::new(Code::TooLarge, detail).hint("put large data where the device can reach it, and send its place")
+fn too_large(limit: usize, payload_bytes_max: u64) -> Problem {
+    let detail =
+        format!("the body is longer than {limit} bytes; a task's payload has at most {payload_bytes_max} bytes here");
+    Problem::new(Code::TooLarge, detail).hint(LARGE_HINT)
 }
 
-async fn discard(mut body: Body) {
+/// Reads on, within bounds: who still writes does not listen.
+pub(super) async fn discard(rest: &mut BodyDataStream) {
     let mut left = DISCARD_BYTES_MAX;
     let drain = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let len = frame.data_ref().map_or(0, bytes::Bytes::len);
-            match left.checked_sub(len) {
+        while let Some(Ok(data)) = rest.next().await {
+            match left.checked_sub(data.len()) {
                 Some(rest) => left = rest,
                 None => return,
             }

@@ -1,6 +1,7 @@
 //! The JSON that people and programs exchange with a node: task requests coming in, tasks, results and devices going out.
 //! Knows the scheduler's words and their limits; nothing of HTTP, sockets or terminals.
 
+mod blob;
 mod body;
 mod cluster;
 mod number;
@@ -14,6 +15,7 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
+pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
 pub use number::{Invalid, SECONDS_MAX};

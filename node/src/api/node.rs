@@ -1,5 +1,6 @@
 //! What the API asks of a node: the driver's handle, or a fake in tests.
 
+use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
@@ -12,6 +13,10 @@ macro_rules! node_api {
             $($(#[$meta])* fn $name(&self, $($arg: $type),*) -> impl Future<Output = Result<$out, DriverError>> + Send;)+
             /// Stops the node.
             fn shutdown(&self) -> impl Future<Output = ()> + Send;
+            /// Large data; `None` if the node keeps none.
+            fn blobs(&self) -> Option<&Blobs> {
+                None
+            }
         }
 
         impl NodeApi for Handle {
@@ -20,6 +25,9 @@ macro_rules! node_api {
             })+
             fn shutdown(&self) -> impl Future<Output = ()> + Send {
                 Handle::shutdown(self)
+            }
+            fn blobs(&self) -> Option<&Blobs> {
+                Some(Handle::blobs(self))
             }
         }
     };

@@ -1,11 +1,17 @@
 //! Errors as `application/problem+json` (RFC 9457) with a stable `code`: what, why, and what to do.
 
 use super::model::Invalid;
+use crate::blobs::BlobError;
 use crate::driver::DriverError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rc_scheduler::{Refusal, SpecError, TaskId};
 use serde::{Deserialize, Serialize};
+
+/// For whoever sends too much at once.
+pub(super) const LARGE_HINT: &str = "put it in as a blob (`rc-node blob put`) and name that in the task's `blobs`";
+const FULL_HINT: &str = "free some space, raise blobs_max_bytes, or use another device; what runs goes on";
+const MISSING_HINT: &str = "put it in again, or ask again when the devices that have it are back";
 
 macro_rules! codes {
     ($($(#[$meta:meta])* $variant:ident $word:literal $status:ident $title:literal,)+) => {
@@ -66,6 +72,12 @@ codes! {
     Busy "busy" SERVICE_UNAVAILABLE "the node is too busy",
     /// The node is going down.
     Stopping "stopping" SERVICE_UNAVAILABLE "the node is stopping",
+    /// A blob is nowhere, or nowhere that answers.
+    BlobMissing "blob_missing" NOT_FOUND "the blob is not to be had",
+    /// No room for a blob.
+    BlobsFull "blobs_full" INSUFFICIENT_STORAGE "there is no room for it on this node",
+    /// A part that the blob has not got.
+    Range "range_not_satisfiable" RANGE_NOT_SATISFIABLE "the blob has no such part",
     /// It did not answer in time.
     Timeout "timeout" GATEWAY_TIMEOUT "the node did not answer in time",
 }
@@ -128,10 +140,21 @@ impl Problem {
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         if invalid.too_large {
-            let hint = "put large data where the device can reach it, and send its place";
-            return Self::new(Code::TooLarge, invalid.to_string()).hint(hint);
+            return Self::new(Code::TooLarge, invalid.to_string()).hint(LARGE_HINT);
         }
         Self::new(Code::InvalidRequest, invalid.to_string())
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        let text = error.to_string();
+        match error {
+            _ if error.is_full() => Self::new(Code::BlobsFull, text).hint(FULL_HINT),
+            BlobError::TooLong { .. } => Self::new(Code::TooLarge, text),
+            BlobError::Missing { .. } | BlobError::Damaged(_) => Self::new(Code::BlobMissing, text).hint(MISSING_HINT),
+            _ => Self::new(Code::Storage, text).hint("see the node's log"),
+        }
     }
 }
 
@@ -149,6 +172,9 @@ impl From<DriverError> for Problem {
                     .hint("ask again when they are back; `rc-node peers` shows who is away")
             }
             DriverError::Refused(refusal) => refused(refusal),
+            DriverError::PayloadTooLarge { .. } => Self::new(Code::TooLarge, text).hint(LARGE_HINT),
+            DriverError::BlobsFull(_) => Self::new(Code::BlobsFull, text).hint(FULL_HINT),
+            DriverError::BlobMissing(_) => Self::new(Code::BlobMissing, text).hint(MISSING_HINT),
         }
     }
 }
@@ -158,7 +184,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::Spec { index, error } => {
             let code = match error {
                 SpecError::PayloadTooLarge(_) | SpecError::SpecTooLarge(_) => Code::TooLarge,
-                SpecError::NoTaskType => Code::InvalidRequest,
+                SpecError::NoTaskType | SpecError::TooManyBlobs(_) => Code::InvalidRequest,
             };
             Problem::new(code, format!("task {index}: {error}"))
         }

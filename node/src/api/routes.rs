@@ -1,5 +1,6 @@
 //! Which path does what, and through which door.
 
+mod blobs;
 mod cluster;
 mod legacy;
 mod submit;
@@ -21,6 +22,9 @@ use std::time::Duration;
 /// Longest time for a request that does not wait for a task.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
+/// Longest time for one that carries large data, or has it copied.
+const LARGE_TIME_MAX: Duration = Duration::from_secs(4 * 3600);
+
 /// Everything, for the unix socket.
 pub fn door_socket<N: NodeApi>(app: App<N>) -> Router {
     let owner = Router::new()
@@ -37,18 +41,25 @@ pub fn door_http<N: NodeApi>(app: App<N>, token: Token) -> Router {
 
 fn common<N: NodeApi>() -> Router<App<N>> {
     let quick = Router::new()
-        .route("/v1/tasks", post(submit::tasks::<N>).get(tasks::list::<N>))
+        .route("/v1/tasks", get(tasks::list::<N>))
+        .route("/v1/blobs", get(blobs::list::<N>))
         .route("/v1/tasks/{id}", get(tasks::show::<N>).delete(tasks::cancel::<N>))
         .route("/v1/tasks/{id}/history", get(tasks::history::<N>))
         .route("/v1/tasks/{id}/explain", get(tasks::explain::<N>))
         .route("/v1/peers", get(cluster::peers::<N>))
         .route("/v1/cluster", get(cluster::status::<N>))
-        .route("/tasks", post(legacy::submit::<N>))
         .route("/tasks/{id}", get(legacy::show::<N>).delete(legacy::cancel::<N>))
         .layer(middleware::from_fn(in_time));
     let patient =
         Router::new().route("/v1/tasks/{id}/result", get(tasks::result::<N>)).route("/v1/wait", post(wait::wait::<N>));
-    quick.merge(patient)
+    // As long as large data takes; a body that stops coming ends with its connection.
+    let large = Router::new()
+        .route("/v1/tasks", post(submit::tasks::<N>))
+        .route("/tasks", post(legacy::submit::<N>))
+        .route("/v1/blobs", post(blobs::put::<N>).put(blobs::put::<N>))
+        .route("/v1/blobs/{hash}", get(blobs::get::<N>))
+        .layer(middleware::from_fn(in_long_time));
+    quick.merge(patient).merge(large)
 }
 
 fn open<N: NodeApi>() -> Router<App<N>> {
@@ -71,11 +82,17 @@ async fn method(request: Request) -> Problem {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_TIME_MAX, next.run(request)).await {
+    within(REQUEST_TIME_MAX, request, next).await
+}
+
+async fn in_long_time(request: Request, next: Next) -> Response {
+    within(LARGE_TIME_MAX, request, next).await
+}
+
+async fn within(limit: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => {
-            Problem::new(Code::Timeout, format!("it took longer than {} s", REQUEST_TIME_MAX.as_secs())).into_response()
-        }
+        Err(_) => Problem::new(Code::Timeout, format!("it took longer than {} s", limit.as_secs())).into_response(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::model::DeviceNames;
 use super::node::NodeApi;
 use super::problem::{Code, Problem};
+use crate::blobs::{Blobs, StoreLimits};
 use rc_scheduler::{DeviceId, ID_CHARS, TaskId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,6 +66,12 @@ impl<N: NodeApi> App<N> {
 
     pub(super) const fn node(&self) -> &N {
         &self.node
+    }
+
+    /// Longest payload that the node takes, bytes.
+    pub(super) fn payload_bytes_max(&self) -> u64 {
+        let default = || StoreLimits::default().payload_bytes_max;
+        self.node.blobs().map_or_else(default, Blobs::payload_bytes_max)
     }
 
     pub(super) fn stop(&self) {

@@ -1,8 +1,10 @@
 //! The verbs and their flags, as clap reads them. Interprets nothing.
 
+mod blob;
 mod task;
 mod verbs;
 
+pub(super) use blob::{BlobArgs, BlobVerb};
 pub(super) use task::TaskFlags;
 pub(super) use verbs::{
     CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
@@ -58,7 +60,7 @@ pub(super) enum Verb {
     #[command(
         after_help = "Examples:\n  rc-node run --name attic --tag nas --allow command\n  RC_NODE_HTTP=off rc-node"
     )]
-    Run(Layer),
+    Run(Box<Layer>),
     /// See it work: three nodes on this device, and a few tasks
     #[command(after_help = "Example:\n  rc-node demo")]
     Demo(DemoArgs),
@@ -116,6 +118,15 @@ Exits with the command's own code, 124 if it ran out of time, 125 if rc-node fai
     /// Show everything that happened to a task
     #[command(after_help = "Example:\n  rc-node history last")]
     History(IdArgs),
+    /// Put large data into the cluster, get it out, list what is here
+    #[command(after_help = "\
+Examples:
+  rc-node blob put video.mkv                prints the hash; `-` is standard input
+  rc-node submit echo --blob HASH           the task keeps it, and copies go where the task goes
+  rc-node blob get HASH -f copy.mkv         from this device, or whichever has it
+  rc-node blob ls
+A blob that no task names stays for blobs_grace (24 h); one that a task names stays as long as the task's record.")]
+    Blob(BlobArgs),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  rc-node completions bash > ~/.local/share/bash-completion/completions/rc-node")]
     Completions {

@@ -1,5 +1,6 @@
 //! One file per verb, and which verb is which.
 
+mod blob;
 mod cancel;
 mod completions;
 mod demo;
@@ -35,7 +36,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
     let place = Place::of(&global);
     match verb {
         None => run::run(&place?, run),
-        Some(Verb::Run(layer)) => run::run(&place?, layer.over(run)),
+        Some(Verb::Run(layer)) => run::run(&place?, (*layer).over(run)),
         Some(Verb::Demo(args)) => block(demo::demo(args)),
         Some(Verb::Invite(args)) => block(invite::invite(&place?, args)),
         Some(Verb::Join(args)) => join::join(&place?, &args),
@@ -50,6 +51,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Cancel(args)) => block(cancel::cancel(&place?, args)),
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
+        Some(Verb::Blob(args)) => block(blob::blob(&place?, args)),
         Some(Verb::Completions { shell }) => completions::completions(shell),
     }
 }

@@ -30,6 +30,9 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.allow.extend(settings.allow.iter().cloned());
     config.allow_alone.clone_from(&settings.allow_alone);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
+    config.blobs = settings.blobs;
+    config.retention = settings.retention;
+    config.keep_tasks = settings.keep_tasks as usize;
     match Node::start(config).await {
         Ok(node) => Ok(node.handle()),
         Err(error @ NodeError::InUse { .. }) => Err(EngineError::InUse(error.to_string())),

@@ -3,7 +3,7 @@
 use super::args::{SubmitArgs, TaskFlags};
 use super::error::{CliError, Exit};
 use crate::api::model::{TaskRequests, parse_tasks};
-use rc_scheduler::{DeviceId, PAYLOAD_BYTES_MAX};
+use rc_scheduler::DeviceId;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-/// Longest file of tasks: what the API takes.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest file or payload that is read at all; the node says what it takes of that.
+const FILE_BYTES_MAX: u64 = 1 << 30;
 
 type Raw = Box<RawValue>;
 
@@ -133,6 +133,7 @@ pub(super) fn of_submit(args: &SubmitArgs) -> Result<Body, CliError> {
         let mut task = Object(std::mem::take(fields));
         task.set_some("task_type", args.task_type.as_ref())?;
         task.set_some("payload", payload.as_ref())?;
+        task.set_list("blobs", &args.blobs)?;
         if !args.param.is_empty() {
             let mut object = task.take("payload")?;
             for param in &args.param {
@@ -192,7 +193,7 @@ pub(super) fn texts(flag: &str, pairs: &[String]) -> Result<BTreeMap<String, Str
 fn payload(text: &str) -> Result<Raw, CliError> {
     let text = match text.strip_prefix('@') {
         _ if text == "-" => read_stdin()?,
-        Some(path) => read_bounded(Path::new(path), PAYLOAD_BYTES_MAX as u64)?,
+        Some(path) => read_bounded(Path::new(path), FILE_BYTES_MAX)?,
         None => text.to_owned(),
     };
     serde_json::from_str(&text).map_err(|error| {
@@ -203,9 +204,9 @@ fn payload(text: &str) -> Result<Raw, CliError> {
     })
 }
 
-/// Standard input as text, as much as fits into a task.
+/// Standard input as text.
 pub(super) fn read_stdin() -> Result<String, CliError> {
-    read_to_limit(io::stdin().lock(), "standard input", PAYLOAD_BYTES_MAX as u64)
+    read_to_limit(io::stdin().lock(), "standard input", FILE_BYTES_MAX)
 }
 
 fn read_file(path: &Path) -> Result<String, CliError> {
@@ -233,7 +234,7 @@ fn read_to_limit(source: impl Read, name: &str, max: u64) -> Result<String, CliE
             Exit::Usage,
             "the request is too large",
             format!("{name} is longer than {max} bytes"),
-            "put large data where the device can reach it, and send its place",
+            "put large data in as a blob: rc-node blob put FILE",
         ));
     }
     String::from_utf8(bytes).map_err(|_| CliError::usage(format!("{name} is not UTF-8 text"), "send JSON or text"))

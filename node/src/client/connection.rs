@@ -172,7 +172,8 @@ impl Client {
     }
 }
 
-async fn read(body: Incoming) -> Result<Bytes, ClientError> {
+/// All of an answer.
+pub(super) async fn read(body: Incoming) -> Result<Bytes, ClientError> {
     let whole = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
     let whole = whole.map_err(|error| ClientError::Broken(error.to_string()))?;
     Ok(whole.to_bytes())

@@ -32,6 +32,21 @@ pub struct Layer {
     /// Tasks at once [default: 5; mobile 2]
     #[arg(long, value_name = "N")]
     pub max_concurrent_tasks: Option<u32>,
+    /// Room for large data (blobs), e.g. 20GiB; what does not fit is refused [default: 10GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub blobs_max_bytes: Option<String>,
+    /// How long a blob stays that no task names, e.g. 2h [default: 24h]
+    #[arg(long, value_name = "DURATION")]
+    pub blobs_grace: Option<String>,
+    /// Longest payload or result in JSON; it passes through memory [default: 64MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub payload_max_bytes: Option<String>,
+    /// How long ended tasks accepted here are kept, in time that this device runs [default: 168h]
+    #[arg(long, value_name = "DURATION")]
+    pub retention: Option<String>,
+    /// Ended tasks accepted here that are kept; of more, the oldest are forgotten early [default: 100000]
+    #[arg(long, value_name = "N")]
+    pub keep_tasks: Option<u32>,
     /// The port for programs on this device, or `off` [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR|off")]
     pub http: Option<String>,
@@ -62,6 +77,11 @@ impl Layer {
             no_mdns: self.no_mdns.or(lower.no_mdns),
             allow: self.allow.or(lower.allow),
             max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
+            blobs_max_bytes: self.blobs_max_bytes.or(lower.blobs_max_bytes),
+            blobs_grace: self.blobs_grace.or(lower.blobs_grace),
+            payload_max_bytes: self.payload_max_bytes.or(lower.payload_max_bytes),
+            retention: self.retention.or(lower.retention),
+            keep_tasks: self.keep_tasks.or(lower.keep_tasks),
             http: self.http.or(lower.http),
             log_format: self.log_format.or(lower.log_format),
         }
@@ -103,6 +123,11 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         no_mdns: flag("RC_NODE_NO_MDNS")?,
         allow: list("RC_NODE_ALLOW")?,
         max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
+        blobs_max_bytes: text("RC_NODE_BLOBS_MAX_BYTES")?,
+        blobs_grace: text("RC_NODE_BLOBS_GRACE")?,
+        payload_max_bytes: text("RC_NODE_PAYLOAD_MAX_BYTES")?,
+        retention: text("RC_NODE_RETENTION")?,
+        keep_tasks: number("RC_NODE_KEEP_TASKS")?,
         http: text("RC_NODE_HTTP")?,
         log_format: text("RC_NODE_LOG_FORMAT")?,
     })

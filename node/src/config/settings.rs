@@ -1,14 +1,24 @@
 //! What the layers mean, checked once. Whoever gets [`Settings`] need not check again.
 
 use super::layer::Layer;
+use super::units::{self, parse_duration};
+use crate::blobs::StoreLimits;
 use rc_scheduler::Role;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const NAME_BYTES_MAX: usize = 64;
 const LIST_MAX: usize = 64;
 const TASKS_MAX: u32 = 1_024;
+const RETENTION_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Whoever submits must have time to read the result.
+const RETENTION_MIN: Duration = Duration::from_secs(60);
+const RETENTION_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+const KEEP_DEFAULT: u32 = 100_000;
+const KEEP_MAX: u32 = 10_000_000;
 const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 /// What a node is told before it starts.
@@ -34,6 +44,12 @@ pub struct Settings {
     pub allow_alone: BTreeSet<String>,
     /// Tasks at once.
     pub max_concurrent_tasks: u32,
+    /// Room and time for large data.
+    pub blobs: StoreLimits,
+    /// How long ended tasks accepted here are kept, in time that the device runs.
+    pub retention: Duration,
+    /// How many of them are kept.
+    pub keep_tasks: u32,
     /// The port for programs.
     pub http: Http,
     /// How to log.
@@ -110,10 +126,32 @@ impl Settings {
             allow: words("allow", layer.allow)?.into_iter().collect(),
             allow_alone: BTreeSet::new(),
             max_concurrent_tasks,
+            blobs: blobs(
+                layer.blobs_max_bytes.as_deref(),
+                layer.blobs_grace.as_deref(),
+                layer.payload_max_bytes.as_deref(),
+            )?,
+            retention: retention(layer.retention.as_deref())?,
+            keep_tasks: keep_tasks(layer.keep_tasks)?,
             http: http(layer.http.as_deref())?,
             log_format: log_format(layer.log_format.as_deref())?,
         })
     }
+}
+
+fn retention(text: Option<&str>) -> Result<Duration, SettingsError> {
+    let Some(text) = text else { return Ok(RETENTION_DEFAULT) };
+    let allowed = "write 1m to 87600h, e.g. 48h";
+    let parsed = parse_duration(text).map_err(|_| SettingsError::new("retention", text, allowed))?;
+    let fits = (RETENTION_MIN..=RETENTION_MAX).contains(&parsed);
+    if fits { Ok(parsed) } else { Err(SettingsError::new("retention", text, allowed)) }
+}
+
+fn keep_tasks(number: Option<u32>) -> Result<u32, SettingsError> {
+    let number = number.unwrap_or(KEEP_DEFAULT);
+    let fits = (1..=KEEP_MAX).contains(&number);
+    let error = || SettingsError::new("keep-tasks", &number.to_string(), format!("allowed is 1 to {KEEP_MAX}"));
+    fits.then_some(number).ok_or_else(error)
 }
 
 fn role(text: Option<&str>) -> Result<Role, SettingsError> {
@@ -168,6 +206,26 @@ fn addresses(setting: &'static str, texts: Option<Vec<String>>) -> Result<Vec<St
         return Err(SettingsError::new(setting, &texts.len().to_string(), allowed));
     }
     texts.iter().map(read).collect()
+}
+
+fn blobs(bytes: Option<&str>, grace: Option<&str>, payload: Option<&str>) -> Result<StoreLimits, SettingsError> {
+    let default = StoreLimits::default();
+    let size = |setting, text: Option<&str>, default, range: RangeInclusive<u64>| match text {
+        None => Ok(default),
+        Some(text) => units::parse_size(text).ok().filter(|size| range.contains(size)).ok_or_else(|| {
+            let (from, to) = (units::show_size(*range.start()), units::show_size(*range.end()));
+            SettingsError::new(setting, text, format!("a size from {from} to {to}, e.g. 512MiB"))
+        }),
+    };
+    let long = |text: &str| {
+        let grace = units::parse_duration(text).ok();
+        grace.ok_or_else(|| SettingsError::new("blobs-grace", text, "a duration, e.g. 90s, 2h or 1d"))
+    };
+    Ok(StoreLimits {
+        bytes_max: size("blobs-max-bytes", bytes, default.bytes_max, 0..=1 << 50)?,
+        grace: grace.map_or(Ok(default.grace), long)?,
+        payload_bytes_max: size("payload-max-bytes", payload, default.payload_bytes_max, 1 << 16..=1 << 30)?,
+    })
 }
 
 fn http(text: Option<&str>) -> Result<Http, SettingsError> {

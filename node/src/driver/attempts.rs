@@ -1,15 +1,12 @@
 //! From the core's words for an attempt to the executor's and back, and the form in which a result is stored.
 
+use crate::blobs::BodyBlobs;
 use crate::executor::{self, Assignment};
 use crate::handlers::{self, ResourceUsage};
-use rc_scheduler::{ErrorClass, Outcome, Span, Start, StopReason};
+use rc_scheduler::{Bytes, ErrorClass, Outcome, Span, Start, StopReason};
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
-
-/// Longest [`ResultBody`] in bytes: a megabyte of result, which is what a payload may have, and the output. It travels to several
-/// devices and stays on their disks.
-const BODY_BYTES_MAX: usize = 2 << 20;
 
 /// What an attempt left behind, as it is stored in [`Outcome::body`].
 #[derive(Serialize, Debug, Clone, PartialEq)]
@@ -32,16 +29,17 @@ impl ResultBody {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// JSON text of at most [`BODY_BYTES_MAX`]. What is too long goes as a whole, and the rest says so.
-    fn into_bytes(mut self) -> Vec<u8> {
+    /// JSON text of at most `limit` bytes. What is too long goes as a whole, and the rest says so.
+    fn into_bytes(mut self, limit: u64) -> Vec<u8> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let json = self.to_json();
-        if json.len() <= BODY_BYTES_MAX {
+        if json.len() <= limit {
             return json;
         }
         self.truncated = true;
         self.result = None;
         let json = self.to_json();
-        if json.len() <= BODY_BYTES_MAX {
+        if json.len() <= limit {
             return json;
         }
         self.stdout.clear();
@@ -50,22 +48,55 @@ impl ResultBody {
     }
 }
 
-/// What the executor is given.
-pub(super) fn assignment(start: &Start) -> Assignment {
+/// The body of an attempt that left nothing, or nothing that can be kept.
+pub(super) fn no_body() -> Bytes {
+    let usage = ResourceUsage::default();
+    let body = ResultBody {
+        result: None,
+        stdout: String::new(),
+        stderr: String::new(),
+        truncated: true,
+        resource_usage: usage,
+    };
+    body.to_json().into()
+}
+
+/// A body that names the blobs that the attempt made, before all else that it says.
+pub(crate) fn with_blobs(blobs: &BodyBlobs, body: &[u8]) -> Bytes {
+    let mut text = serde_json::to_vec(blobs).unwrap_or_default();
+    match (text.len(), body) {
+        // Two objects become one.
+        (3.., [b'{', rest @ ..]) => {
+            text.pop();
+            text.push(b',');
+            text.extend_from_slice(rest);
+            text.into()
+        }
+        _ => body.into(),
+    }
+}
+
+/// What the executor is given, of which so much time is over.
+pub(super) fn assignment(start: &Start, payload: Vec<u8>, over: Duration) -> Assignment {
     Assignment {
         task: start.task.to_string(),
         epoch: start.epoch.0,
         attempt: start.attempt,
         task_type: start.spec.task_type.clone(),
-        payload: start.payload.to_vec(),
-        timeout: Duration::from_micros(start.timeout.0),
+        payload,
+        timeout: Duration::from_micros(start.timeout.0).saturating_sub(over),
         traceparent: None,
         env: Vec::new(),
     }
 }
 
-/// What the core is told of an end.
-pub(super) fn outcome(ended: executor::Outcome, started_wall_ms: u64, finished_wall_ms: u64) -> Outcome {
+/// What the core is told of an end, with a body of at most so many bytes.
+pub(super) fn outcome(
+    ended: executor::Outcome,
+    started_wall_ms: u64,
+    finished_wall_ms: u64,
+    body_bytes_max: u64,
+) -> Outcome {
     let stopped = ended.stopped.is_some();
     let error = ended.error.map(|error| (class(error.class), error.message));
     // Stopped is not done, whatever was asked of it: the core decides what that means.
@@ -79,7 +110,7 @@ pub(super) fn outcome(ended: executor::Outcome, started_wall_ms: u64, finished_w
     };
     Outcome {
         error,
-        body: body.into_bytes().into(),
+        body: body.into_bytes(body_bytes_max).into(),
         started_wall_ms,
         finished_wall_ms,
         run: Span(u64::try_from(ended.duration.as_micros()).unwrap_or(u64::MAX)),
@@ -116,14 +147,30 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const MAX: u64 = 2 << 20;
+
     #[test]
     fn a_stopped_attempt_is_never_a_good_end() {
         for why in [executor::StopReason::Cancelled, executor::StopReason::LeaseLost] {
             let ended = executor::Outcome { stopped: Some(why), ..executor::Outcome::default() };
-            assert!(!outcome(ended, 0, 0).is_ok());
+            assert!(!outcome(ended, 0, 0, MAX).is_ok());
         }
         let ended = executor::Outcome { result: Some(json!(null)), ..executor::Outcome::default() };
-        assert!(outcome(ended, 0, 0).is_ok());
+        assert!(outcome(ended, 0, 0, MAX).is_ok());
+    }
+
+    #[test]
+    fn a_body_names_the_blobs_of_the_attempt_first() {
+        let blob = rc_scheduler::BlobRef { hash: rc_scheduler::BlobHash([3; 32]), bytes: 9 };
+        let blobs = BodyBlobs { made: vec![blob], disks: Some(2), body: None };
+        let ended = executor::Outcome { result: Some(json!([1])), ..executor::Outcome::default() };
+        let plain = outcome(ended, 0, 0, MAX).body;
+        assert_eq!(with_blobs(&BodyBlobs::default(), &plain), plain);
+        let named = with_blobs(&blobs, &plain);
+        assert_eq!(BodyBlobs::of(&named), blobs);
+        assert_eq!(BodyBlobs::of(&plain), BodyBlobs::default());
+        let value: Value = serde_json::from_slice(&named).unwrap();
+        assert_eq!((&value["result"], &value["stdout"]), (&json!([1]), &json!("")));
     }
 
     #[test]
@@ -133,9 +180,9 @@ mod tests {
             stdout: "out".to_owned(),
             ..executor::Outcome::default()
         };
-        let body = |bytes| -> Value { serde_json::from_slice(&outcome(ended(bytes), 0, 0).body).unwrap() };
+        let body = |bytes| -> Value { serde_json::from_slice(&outcome(ended(bytes), 0, 0, MAX).body).unwrap() };
         assert_eq!(body(1 << 20)["truncated"], false);
-        let long = body(BODY_BYTES_MAX);
+        let long = body(2 << 20);
         assert_eq!((&long["truncated"], &long["result"], &long["stdout"]), (&json!(true), &json!(null), &json!("out")));
     }
 }

@@ -4,8 +4,8 @@
 //! entries, but not what they mean.
 
 use super::keys;
-use crate::storage::{Batch, Event, LimitError, SubmitError, Writer};
-use rc_scheduler::{Entry, Mono, Span};
+use crate::storage::{Batch, Event, LimitError, SubmitError, TaskKey, Writer};
+use rc_scheduler::{Entry, Mono, Span, TaskId};
 use std::collections::VecDeque;
 
 /// How long a full disk is left alone.
@@ -57,6 +57,8 @@ pub(super) struct Disk<W = Writer> {
     flights: VecDeque<(u64, u64)>,
     /// In order of place. Bounded by what peers send before they want to hear that it is stored; nothing is submitted meanwhile.
     held: VecDeque<Held>,
+    /// Records to read that the writer had no room for. The core bounds how many it asks for.
+    loads: VecDeque<TaskId>,
     mode: Mode,
     syncs: u64,
 }
@@ -65,11 +67,18 @@ pub(super) struct Disk<W = Writer> {
 pub(super) trait Submit {
     /// Queues a batch. Numbers rise.
     fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>>;
+
+    /// Queues a read of a task's record.
+    fn load(&self, task: TaskKey) -> Result<(), SubmitError<TaskKey>>;
 }
 
 impl Submit for Writer {
     fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>> {
         Self::submit(self, number, batch)
+    }
+
+    fn load(&self, task: TaskKey) -> Result<(), SubmitError<TaskKey>> {
+        Self::load(self, task)
     }
 }
 
@@ -83,6 +92,7 @@ impl<W: Submit> Disk<W> {
             writes: VecDeque::new(),
             flights: VecDeque::new(),
             held: VecDeque::new(),
+            loads: VecDeque::new(),
             mode: Mode::Working,
             syncs: 0,
         }
@@ -106,6 +116,12 @@ impl<W: Submit> Disk<W> {
             tracing::error!("an entry is too large for the disk and was not written");
         }
         self.push(batch, Some(upto));
+        self.pump();
+    }
+
+    /// Reads a record that was safe before; the answer is an [`Event::Loaded`].
+    pub(super) fn load(&mut self, task: TaskId) {
+        self.loads.push_back(task);
         self.pump();
     }
 
@@ -215,6 +231,11 @@ impl<W: Submit> Disk<W> {
     /// Gives the writer what it has room for.
     fn pump(&mut self) {
         while self.mode == Mode::Working && self.submit_first() {}
+        while let Some(task) = self.loads.front()
+            && self.writer.load(task.0).is_ok()
+        {
+            self.loads.pop_front();
+        }
     }
 
     fn submit_first(&mut self) -> bool {
@@ -252,8 +273,21 @@ impl<W: Submit> Disk<W> {
 fn put(batch: &mut Batch, entry: &Entry) -> Result<(), LimitError> {
     match entry {
         Entry::Fact(task, fact) => batch.put(task.0, &keys::fact_key(&fact.key()), &keys::fact_value(fact)),
+        Entry::Ended(task, fact, ended_s) => {
+            batch.put(task.0, &keys::fact_key(&fact.key()), &keys::ended_value(fact, *ended_s))
+        }
         Entry::Forget(task, key) => batch.delete(task.0, &keys::fact_key(key)),
         Entry::Drop(task) => batch.remove_task(task.0),
+        Entry::Bury(task, tomb) => {
+            let (key, value) = keys::tomb_entry(tomb);
+            batch.remove_task(task.0)?;
+            batch.put(task.0, key, &value)
+        }
+        Entry::Graves(by, intervals) => {
+            let (name, value) = keys::graves_cell(*by, intervals);
+            batch.put_cell(&name, &value)
+        }
+        Entry::Clock { ran_s, series } => batch.put_cell(keys::CLOCK_CELL, &keys::clock_value(*ran_s, *series)),
         Entry::Member(member) => batch.put_cell(&keys::member_cell(member.device), &keys::member_value(member)),
     }
 }

@@ -3,7 +3,7 @@
 use super::attempts;
 use super::run::Driver;
 use rc_p2p::SendError;
-use rc_scheduler::{DeviceId, Effect, Entry, Event, Message, Start, wire};
+use rc_scheduler::{DeviceId, Effect, Entry, Event, Message, wire};
 use std::time::Duration;
 
 /// Between asking an attempt to end and making it end.
@@ -14,22 +14,30 @@ impl Driver {
         match effect {
             Effect::Persist { upto, entries } => {
                 for entry in &entries {
-                    if let Entry::Drop(task) = entry {
-                        self.left_here(*task);
+                    match entry {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.large.blobs().refer(*task, fact),
+                        Entry::Drop(task) | Entry::Bury(task, _) => {
+                            self.large.blobs().forget(*task);
+                            self.left_here(*task);
+                        }
+                        Entry::Forget(..) | Entry::Member(_) | Entry::Graves(..) | Entry::Clock { .. } => {}
                     }
                 }
                 self.disk.persist(upto, entries);
             }
+            Effect::Load { task } => self.disk.load(task),
             Effect::Send { to, message } => self.send(to, &message),
             Effect::Gossip(record) => {
                 if let Err(error) = self.client.gossip(wire::encode_record(&record)) {
                     tracing::debug!(%error, "not gossiped");
                 }
             }
-            Effect::Start(start) => self.start(&start),
+            Effect::Start(start) => self.start(start),
             Effect::Stop { task, epoch, why } => {
                 tracing::debug!(%task, %epoch, ?why, "stopping");
-                self.executor.stop(&task.to_string(), epoch.0, attempts::stop_reason(why), STOP_GRACE);
+                if !self.large.stop(task, epoch) {
+                    self.executor.stop(&task.to_string(), epoch.0, attempts::stop_reason(why), STOP_GRACE);
+                }
             }
             Effect::Reply { id, reply } => self.handle_reply(id, reply),
             Effect::Notify(event) => self.notify(event),
@@ -58,14 +66,6 @@ impl Driver {
             && let Err(error) = self.client.reset(peer)
         {
             tracing::warn!(%peer, %error, "the link was not reset");
-        }
-    }
-
-    fn start(&mut self, start: &Start) {
-        tracing::debug!(task = %start.task, epoch = %start.epoch, "starting");
-        self.attempts.insert((start.task, start.epoch), crate::clock::now().wall_ms);
-        if !self.executor.start(attempts::assignment(start)) {
-            tracing::error!(task = %start.task, epoch = %start.epoch, "started twice");
         }
     }
 

@@ -3,9 +3,9 @@
 
 use super::request::{Answer, Request};
 use super::waiters::Waiter;
+use crate::blobs::{BlobError, Blobs};
 use rc_scheduler::{
-    DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, NewTask, Outcome, Reason, Refusal, Status, TaskId,
-    TaskSpec,
+    DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,6 +171,8 @@ pub struct NodeStatus {
     pub running: usize,
     /// The disk takes new facts.
     pub storage_healthy: bool,
+    /// What the last start found cut or damaged on the disk, in words.
+    pub storage_found: Vec<String>,
     /// Seconds since it started.
     pub uptime_s: u64,
     /// Groups of writes that were made durable with one sync each.
@@ -208,6 +210,29 @@ pub enum DriverError {
     /// Nothing was accepted.
     #[error("refused: {0:?}")]
     Refused(Refusal),
+    /// A payload is longer than this node takes. Nothing was accepted.
+    #[error("task {index}: the payload has {bytes} bytes; this node takes at most {limit}")]
+    PayloadTooLarge {
+        /// Which of the tasks asked for, from 0.
+        index: usize,
+        /// How long it is.
+        bytes: u64,
+        /// How long it may be.
+        limit: u64,
+    },
+    /// There is no room for a blob. Nothing was accepted.
+    #[error("{0}")]
+    BlobsFull(String),
+    /// A blob cannot be had. Nothing was accepted.
+    #[error("{0}")]
+    BlobMissing(String),
+}
+
+impl DriverError {
+    pub(super) fn blob(error: BlobError) -> Self {
+        let text = error.to_string();
+        if error.is_full() { Self::BlobsFull(text) } else { Self::BlobMissing(text) }
+    }
 }
 
 /// A way to the driver. Requests wait for room in a bounded queue; when the node stops, all of them end with
@@ -216,22 +241,24 @@ pub enum DriverError {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     news: broadcast::Sender<Event>,
+    blobs: Blobs,
 }
 
 impl Handle {
-    pub(super) fn new(requests: mpsc::Sender<Request>, news: broadcast::Sender<Event>) -> Self {
-        Self { requests, news }
+    pub(super) fn new(requests: mpsc::Sender<Request>, news: broadcast::Sender<Event>, blobs: Blobs) -> Self {
+        Self { requests, news, blobs }
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, DriverError> {
+    /// The blobs of this node.
+    #[must_use]
+    pub const fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    pub(super) async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, DriverError> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(request(answer)).await.map_err(|_| DriverError::Stopping)?;
         answered.await.map_err(|_| DriverError::Stopping)?
-    }
-
-    /// Accepts tasks, all or none; answers when `disks` devices (`None`: the default) have stored them, or after 2 s with the true count.
-    pub async fn submit(&self, tasks: Vec<NewTask>, disks: Option<usize>) -> Result<Accepted, DriverError> {
-        self.ask(|answer| Request::Submit { tasks, disks, answer }).await
     }
 
     /// Asks that a task not run; answers where it stands then (`Cancelling` until its device has let go).

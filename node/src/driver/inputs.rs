@@ -1,7 +1,7 @@
 //! News from network, disk, executor and sampler, as inputs of the core.
 
-use super::attempts;
 use super::run::Driver;
+use super::{attempts, keys};
 use crate::clock;
 use crate::executor::{self, ExecutorEvent};
 use crate::identity::{SEEDS_CELL, device_id};
@@ -10,6 +10,19 @@ use rc_scheduler::{AttemptEvent, Capacity, Epoch, Input, TaskId, wire};
 
 impl Driver {
     pub(super) fn handle_disk(&mut self, event: storage::Event) {
+        let event = match event {
+            storage::Event::Loaded { task, record } => {
+                let task = TaskId(task);
+                let record = record.unwrap_or_else(|error| {
+                    tracing::error!(%task, %error, "a record cannot be read");
+                    None
+                });
+                let facts = record.map(keys::decode_record).unwrap_or_default().facts;
+                self.feed(Input::Loaded { task, facts });
+                return;
+            }
+            event => event,
+        };
         let told = self.disk.handle(clock::now().mono, event);
         if let Some(healthy) = told.healthy {
             self.feed(Input::Storage { healthy });
@@ -44,13 +57,15 @@ impl Driver {
             ExecutorEvent::Finished { task, epoch, outcome } => {
                 let Some((task, epoch)) = named(&task, epoch) else { return };
                 let now = clock::now().wall_ms;
-                let began = self.attempts.remove(&(task, epoch)).unwrap_or(now);
+                let began = self.attempts.get(&(task, epoch)).copied().unwrap_or(now);
                 // Not the task's doing: it is left to be found lost, which costs it no attempt.
                 if outcome.stopped == Some(executor::StopReason::Shutdown) {
+                    self.attempts.remove(&(task, epoch));
                     return;
                 }
-                let outcome = attempts::outcome(outcome, began, now);
-                self.feed(Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome) });
+                let made = outcome.blobs.clone();
+                let outcome = attempts::outcome(outcome, began, now, self.large.blobs().payload_bytes_max());
+                self.ended(task, epoch, outcome, made);
             }
         }
     }
@@ -61,6 +76,7 @@ impl Driver {
             News::Up { peer, address } => {
                 tracing::info!(%peer, %address, "connected");
                 let device = self.peers.up(peer, address);
+                self.large.blobs().peer_up();
                 if std::mem::take(&mut self.has_seeds) {
                     self.disk.delete_cell(SEEDS_CELL);
                 }

@@ -14,7 +14,7 @@ pub(super) use explanation::{explain_found, explain_kept};
 pub(super) use history::history;
 
 use super::handle::TaskReport;
-use rc_scheduler::{Bytes, ErrorClass, Fact, Now, Record, State, TaskId, TaskSpec, Verdict, View};
+use rc_scheduler::{Bytes, ErrorClass, Now, Record, State, TaskId, TaskSpec, Verdict, View};
 
 /// Of a task that this device keeps.
 pub(super) fn kept(view: View<'_>, task: TaskId, now: Now) -> Option<TaskReport> {
@@ -26,17 +26,6 @@ pub(super) fn kept(view: View<'_>, task: TaskId, now: Now) -> Option<TaskReport>
 pub(super) fn found(view: View<'_>, task: TaskId, record: &Record, now: Now) -> TaskReport {
     let spec = view.spec(task).cloned().or_else(|| spec_of(record));
     build(view, task, record, spec, now)
-}
-
-/// The newest task that this device accepted.
-pub(super) fn newest_accepted(view: View<'_>) -> Option<TaskId> {
-    let number = |task| {
-        view.record(task)?.facts().find_map(|fact| match fact {
-            Fact::Submitted(submitted) if submitted.by == view.me() => Some(submitted.number),
-            _ => None,
-        })
-    };
-    view.tasks().filter_map(|task| Some((number(task)?, task))).max().map(|(_, task)| task)
 }
 
 /// What was asked, as its acceptor wrote it down.

@@ -75,7 +75,7 @@ impl Driver {
     }
 
     fn keeps(&self, task: TaskId) -> bool {
-        self.core.view().record(task).is_some()
+        self.core.view().keeps(task)
     }
 
     /// Adds a waiter, or tells it at once; gives it back if the task is not kept here.
@@ -127,6 +127,7 @@ impl Driver {
             tasks_kept: view.kept_tasks(),
             running: view.running().count(),
             storage_healthy: view.is_storage_healthy(),
+            storage_found: self.disk_found.clone(),
             uptime_s: clock::now().mono.since(self.started).as_ms() / 1000,
             disk_syncs: self.disk.syncs(),
             frames_out: links.values().map(|link| link.frames_out).sum(),

@@ -2,11 +2,12 @@
 
 use super::disk::Disk;
 use super::handle::Handle;
+use super::large::{Large, LargeEvent};
 use super::peers::Peers;
-use super::report;
 use super::request::{Pending, Request};
 use super::stop::Stopping;
 use super::waiters::Waiters;
+use crate::blobs::Blobs;
 use crate::clock;
 use crate::executor::{Executor, ExecutorEvent};
 use crate::storage::{self, Writer};
@@ -41,10 +42,13 @@ pub(crate) struct Parts {
     pub(crate) disk_events: mpsc::UnboundedReceiver<storage::Event>,
     pub(crate) executor: Executor,
     pub(crate) executor_events: mpsc::Receiver<ExecutorEvent>,
+    pub(crate) blobs: Blobs,
     pub(crate) capacity: Capacity,
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
+    /// What the start found wrong on the disk, in words.
+    pub(crate) disk_found: Vec<String>,
 }
 
 /// The one that owns the core.
@@ -60,6 +64,8 @@ pub(crate) struct Driver {
     disk_events: mpsc::UnboundedReceiver<storage::Event>,
     pub(super) executor: Executor,
     executor_events: mpsc::Receiver<ExecutorEvent>,
+    pub(super) large: Large,
+    large_events: mpsc::UnboundedReceiver<LargeEvent>,
     pub(super) capacity: Capacity,
     capacity_events: mpsc::Receiver<Capacity>,
     requests: mpsc::Receiver<Request>,
@@ -72,6 +78,7 @@ pub(crate) struct Driver {
     pub(super) news: broadcast::Sender<Event>,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
+    pub(super) disk_found: Vec<String>,
     pub(super) last_accepted: Option<TaskId>,
     pub(super) started: Mono,
     /// Frames and records that made no sense.
@@ -85,7 +92,8 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Handle) {
         let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let handle = Handle::new(requests_in, news.clone());
+        let handle = Handle::new(requests_in, news.clone(), parts.blobs.clone());
+        let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {
             core: parts.core,
             name: parts.name,
@@ -98,6 +106,8 @@ impl Driver {
             disk_events: parts.disk_events,
             executor: parts.executor,
             executor_events: parts.executor_events,
+            large,
+            large_events,
             capacity: parts.capacity,
             capacity_events: parts.capacity_events,
             requests,
@@ -109,6 +119,7 @@ impl Driver {
             news,
             listening: parts.listening,
             ports: parts.ports,
+            disk_found: parts.disk_found,
             last_accepted: None,
             started: clock::now().mono,
             bad_messages: 0,
@@ -120,7 +131,7 @@ impl Driver {
 
     /// Runs until it is told to stop, or nobody has a handle any more; then writes everything and says goodbye.
     pub(crate) async fn run(mut self) {
-        self.last_accepted = report::newest_accepted(self.core.view());
+        self.last_accepted = self.core.view().newest_accepted();
         self.drain();
         self.feed(Input::Capacity(self.capacity.clone()));
         let sleep = tokio::time::sleep(Duration::ZERO);
@@ -138,6 +149,7 @@ impl Driver {
                 biased;
                 Some(event) = self.disk_events.recv() => self.handle_disk(event),
                 Some(event) = self.executor_events.recv() => self.handle_executor(event),
+                Some(event) = self.large_events.recv() => self.handle_large(event),
                 event = self.events.next() => match event {
                     Some(event) => self.handle_network(event),
                     None => self.network_ended(),

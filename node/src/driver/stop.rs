@@ -39,6 +39,9 @@ impl Driver {
         self.stopping = Some(Stopping { deadline, told: told.into_iter().collect() });
         self.capacity.blocked.insert(Blocked::Draining);
         self.feed(Input::Capacity(self.capacity.clone()));
+        for attempt in self.large.stop_all() {
+            self.attempts.remove(&attempt);
+        }
         self.executor.stop_all(StopReason::Shutdown, GRACE);
     }
 

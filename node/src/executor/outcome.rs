@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::handlers::{ErrorClass, ResourceUsage, TaskContext, TaskError};
+use rc_scheduler::BlobRef;
 
 /// Why an attempt was stopped from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub truncated: bool,
     /// What it used.
     pub usage: ResourceUsage,
+    /// The blobs that it made.
+    pub blobs: Vec<BlobRef>,
     /// From start to end.
     pub duration: Duration,
 }
@@ -87,6 +90,7 @@ impl Outcome {
         self.stdout = stdout.text();
         self.stderr = stderr.text();
         self.usage = ctx.usage();
+        self.blobs = ctx.blobs_made();
         self
     }
 }

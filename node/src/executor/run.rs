@@ -56,6 +56,7 @@ impl Run {
         let (task, epoch) = (assignment.task.clone(), assignment.epoch);
         let sink = Sink { executor: Arc::downgrade(inner), task: task.clone(), epoch };
         let ctx = TaskContext::new(task_info(assignment), limits, cancel.clone(), Some(Arc::new(sink)));
+        let ctx = ctx.with_blobs(inner.blobs.clone());
         let (end, closed, let_go) = (Mutex::new(None), AtomicBool::new(false), inner.limits.let_go);
         Self { task, epoch, ctx, cancel, started, deadline, let_go, end, closed }
     }
@@ -127,10 +128,14 @@ impl Run {
 pub(super) async fn drive(inner: Arc<Inner>, run: Arc<Run>, handler: Arc<dyn TaskHandler>, payload: Vec<u8>) {
     let started = ExecutorEvent::Started { task: run.task.clone(), epoch: run.epoch };
     // An error means that nobody listens any more; the attempt is then as good as stopped.
-    let _ = inner.events.send(started).await;
-    if run.is_closed() {
-        // Nobody took events for so long that the watchdog gave this attempt up before it began.
-        return;
+    if let Ok(slot) = inner.events.reserve().await {
+        // Whoever ends the attempt takes this lock before saying so: its end does not overtake its beginning.
+        let _order = inner.running();
+        if run.is_closed() {
+            // Nobody took events for so long that the watchdog gave this attempt up before it began.
+            return;
+        }
+        slot.send(started);
     }
     let returned = match parse(&payload, inner.limits.payload_bytes_max) {
         Ok(payload) => attend(&run, handler.execute(run.ctx.clone(), payload)).await,

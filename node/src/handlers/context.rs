@@ -7,9 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rc_scheduler::BlobRef;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 use tokio_util::sync::CancellationToken;
+
+use super::blobs::BlobAccess;
 
 /// Which output of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -134,6 +137,8 @@ struct Shared {
     cancel: CancellationToken,
     sink: Option<Arc<dyn TaskSink>>,
     output: Mutex<(Captured, Captured)>,
+    blobs: Option<Arc<dyn BlobAccess>>,
+    made: Mutex<Vec<BlobRef>>,
     cpu_micros: AtomicU64,
     memory_bytes: AtomicU64,
     /// Of the stop that is under way; until then that of the limits.
@@ -152,8 +157,32 @@ impl TaskContext {
         let unknown = || AtomicU64::new(UNKNOWN);
         let stop_grace_ms = AtomicU64::new(millis(limits.stop_grace));
         let (output, cpu_micros, memory_bytes) = (Mutex::default(), unknown(), unknown());
-        let shared = Shared { info, limits, cancel, sink, output, cpu_micros, memory_bytes, stop_grace_ms };
+        let (blobs, made) = (None, Mutex::default());
+        let shared =
+            Shared { info, limits, cancel, sink, output, blobs, made, cpu_micros, memory_bytes, stop_grace_ms };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// The same context with a way to the node's blobs; only before it is cloned.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Option<Arc<dyn BlobAccess>>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.blobs = blobs;
+        }
+        self
+    }
+
+    pub(super) fn blobs(&self) -> Option<&Arc<dyn BlobAccess>> {
+        self.shared.blobs.as_ref()
+    }
+
+    pub(super) fn made(&self) -> MutexGuard<'_, Vec<BlobRef>> {
+        self.shared.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The blobs that the attempt made so far.
+    pub(crate) fn blobs_made(&self) -> Vec<BlobRef> {
+        self.made().clone()
     }
 
     /// A context that belongs to no executor, to try a handler with: first attempt, default limits, nobody listens.

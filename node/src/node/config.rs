@@ -1,11 +1,13 @@
 //! What a node is started with. Does not know where the values come from (flags, files).
 
+use crate::blobs::StoreLimits;
 use crate::handlers::TaskHandler;
 use rc_p2p::Multiaddr;
 use rc_scheduler::Role;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Task types that cannot reach anything on the device.
 pub(super) const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
@@ -34,6 +36,12 @@ pub struct NodeConfig {
     pub allow_alone: BTreeSet<String>,
     /// Tasks at once. Default 5, on a mobile device 2.
     pub max_concurrent_tasks: u32,
+    /// How much room large data may take, and how long it stays.
+    pub blobs: StoreLimits,
+    /// How long ended tasks that it accepted are kept, in time that it runs. Default: seven days.
+    pub retention: Duration,
+    /// How many of them are kept; of more, the oldest are forgotten early. Default: 100,000.
+    pub keep_tasks: usize,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
     /// The program that `python_eval` starts as its workers; it must call [`crate::worker_main`]. Default: this program.
@@ -56,6 +64,9 @@ impl NodeConfig {
             allow: ALLOW_DEFAULT.map(str::to_owned).into(),
             allow_alone: BTreeSet::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
+            blobs: StoreLimits::default(),
+            retention: Duration::from_secs(7 * 24 * 3_600),
+            keep_tasks: 100_000,
             handlers: Vec::new(),
             worker_program: None,
         }

@@ -33,6 +33,9 @@ pub enum NodeError {
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The directory of blobs cannot be used.
+    #[error("the directory of blobs cannot be used: {0}")]
+    Blobs(io::Error),
     /// This life cannot be counted, and an uncounted one could be taken for the one before.
     #[error("the start cannot be recorded: {0}")]
     Disk(#[from] CommitError),

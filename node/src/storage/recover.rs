@@ -57,7 +57,7 @@ pub(super) fn recover(dir: &Path) -> Result<Recovered, OpenError> {
     }
     let active = match last {
         Some((number, salt, end)) => {
-            let cut = recovery.report.cut.is_some();
+            let cut = recovery.report.cut.as_ref().map_or(0, |cut| cut.bytes);
             Active::resume(dir, number, salt, end, cut)
         }
         None => Active::create(dir, next_number),

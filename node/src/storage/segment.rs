@@ -84,12 +84,14 @@ impl Active {
         Ok(active)
     }
 
-    /// Continues a segment after its last whole commit. With `cut` whatever is behind `end` goes; without it there are
-    /// only preallocated zeros, which stay: on a full disk they are the reserve.
-    pub(super) fn resume(dir: &Path, number: u32, salt: u32, end: u64, cut: bool) -> io::Result<Active> {
+    /// Continues a segment after its last whole commit. `cut` bytes behind `end` are overwritten; behind them there are only
+    /// preallocated zeros. All of it stays part of the file: on a full disk it is the reserve.
+    pub(super) fn resume(dir: &Path, number: u32, salt: u32, end: u64, cut: u64) -> io::Result<Active> {
         let file = OpenOptions::new().read(true).write(true).open(path(dir, number))?;
-        if cut {
-            file.set_len(end)?;
+        if cut > 0 {
+            let to = (end + cut).min(file.metadata()?.len());
+            // Where overwriting takes space that is not there, as in a file system that copies on write, the reserve goes.
+            clear(&file, end, to).or_else(|_| file.set_len(end))?;
         }
         file.sync_all()?;
         let allocated = file.metadata()?.len();
@@ -147,6 +149,18 @@ impl Active {
     }
 }
 
+/// Overwrites a part of a file with zeros.
+fn clear(file: &File, from: u64, to: u64) -> io::Result<()> {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let mut at = from;
+    while at < to {
+        let step = (to - at).min(ZEROS.len() as u64);
+        write_at(file, &ZEROS[..step as usize], at)?;
+        at += step;
+    }
+    Ok(())
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn preallocate(file: &File, from: u64, to: u64) -> io::Result<bool> {
     use rustix::{fs::FallocateFlags, io::Errno};
@@ -169,7 +183,7 @@ fn preallocate(_file: &File, _from: u64, _to: u64) -> io::Result<bool> {
 }
 
 #[cfg(unix)]
-fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
@@ -179,7 +193,7 @@ fn read_some(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 }
 
 #[cfg(windows)]
-fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+pub(super) fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
         bytes = &bytes[written..];

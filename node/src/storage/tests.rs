@@ -1,6 +1,7 @@
 //! What the store promises, each promise in its own file.
 
 mod basics;
+mod counter;
 mod damage;
 mod full;
 mod golden;

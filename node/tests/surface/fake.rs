@@ -270,6 +270,7 @@ impl NodeApi for Fake {
             tasks_kept: self.count(),
             running: 0,
             storage_healthy: true,
+            storage_found: Vec::new(),
             uptime_s: 61,
             disk_syncs: 12,
             frames_out: 34,

@@ -22,6 +22,7 @@ impl EventLoop {
                     count(&self.shared.counters.gossip_dropped);
                 }
             }
+            Command::Open(peer, answer) => self.open(peer, answer),
             Command::Dial(address) => {
                 if !self.bootstrap.add(&address, now) {
                     tracing::warn!(%address, "too many peer addresses, ignored");

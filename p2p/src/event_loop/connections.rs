@@ -39,6 +39,7 @@ impl EventLoop {
                 if num_established == 0 {
                     self.gossip.deaf(&peer);
                 }
+                self.openings.closed(peer, connection_id);
                 let actions = self.links.closed(peer, connection_id);
                 self.carry_out(actions, now);
             }

@@ -23,6 +23,7 @@ impl EventLoop {
     pub(super) fn on_behaviour(&mut self, event: BehaviourEvent, now: Instant) {
         match event {
             BehaviourEvent::Links(event) => self.on_stream(event, now),
+            BehaviourEvent::Exchanges(event) => self.on_exchange(event),
             BehaviourEvent::Gossip(event) => self.on_gossip(event),
             BehaviourEvent::Identify(identify::Event::Received { connection_id, peer_id, info }) => {
                 let Some(from) = self.links.address(&peer_id, connection_id).cloned() else {

@@ -1,4 +1,4 @@
-//! Gets link substreams in and out of the swarm, each with the connection it belongs to.
+//! Gets substreams of one protocol in and out of the swarm, each with the connection it belongs to.
 //!
 //! Pure plumbing. It exists because the generic stream behaviour of libp2p opens on an arbitrary connection of the peer, does
 //! not say which connection a stream came on, and drops an incoming stream when two arrive at once.
@@ -18,8 +18,8 @@ use libp2p::{
     },
 };
 
-/// Streams of one connection that wait for the network task; a peer that opens more than this at once loses them.
-const WAITING_MAX: usize = 4;
+/// Link streams of one connection that wait for the network task; a peer that opens more than this at once loses them.
+pub(crate) const WAITING_MAX: usize = 4;
 
 /// News about a substream.
 #[derive(Debug)]
@@ -45,12 +45,14 @@ pub(crate) struct Open;
 
 pub(crate) struct Behaviour {
     protocol: StreamProtocol,
+    waiting_max: usize,
     queue: VecDeque<ToSwarm<StreamEvent, Open>>,
 }
 
 impl Behaviour {
-    pub(crate) fn new(protocol: StreamProtocol) -> Self {
-        Self { protocol, queue: VecDeque::new() }
+    /// At most `waiting_max` news of one connection wait for the network task.
+    pub(crate) fn new(protocol: StreamProtocol, waiting_max: usize) -> Self {
+        Self { protocol, waiting_max, queue: VecDeque::new() }
     }
 
     /// Opens a substream on this very connection; a [`StreamEvent`] follows unless the connection closes first.
@@ -63,7 +65,7 @@ impl Behaviour {
     }
 
     fn handler(&self) -> Handler {
-        Handler { protocol: self.protocol.clone(), wanted: 0, news: VecDeque::new() }
+        Handler { protocol: self.protocol.clone(), waiting_max: self.waiting_max, wanted: 0, news: VecDeque::new() }
     }
 }
 
@@ -105,13 +107,14 @@ impl NetworkBehaviour for Behaviour {
 
 pub(crate) struct Handler {
     protocol: StreamProtocol,
+    waiting_max: usize,
     wanted: usize,
     news: VecDeque<What>,
 }
 
 impl Handler {
     fn tell(&mut self, what: What) {
-        if self.news.len() < WAITING_MAX {
+        if self.news.len() < self.waiting_max {
             self.news.push_back(what);
         }
     }

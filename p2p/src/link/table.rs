@@ -84,6 +84,11 @@ impl<S> Table<S> {
         connections.iter().find(|c| c.id == connection).map(|c| &c.address)
     }
 
+    /// The connection that the running link is on.
+    pub(crate) fn connection(&self, peer: &PeerId) -> Option<ConnectionId> {
+        self.peers.get(peer)?.link.as_ref().map(|link| link.connection)
+    }
+
     /// The peers' ends of all connections.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
         self.peers.values().flat_map(|entry| entry.connections.iter().map(|c| &c.address))

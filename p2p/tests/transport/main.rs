@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod exchanges;
+#[cfg(test)]
 mod links;
 #[cfg(test)]
 mod loss;

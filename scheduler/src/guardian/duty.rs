@@ -85,11 +85,14 @@ impl Scheduler {
             .max_by_key(|device| rendezvous(*device, task))
     }
 
-    /// Nobody else is there to store anything.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.members
-            .present()
-            .all(|device| device == self.me || self.peers.get(&device).is_none_or(|peer| peer.is_confirmed_lost()))
+    /// Nobody else is there to store anything of a task: no keeper, and nobody else that it is pushed to.
+    fn is_alone(&self, task: TaskId, entry: &Entry) -> bool {
+        let gone = |device| {
+            device == self.me
+                || self.members.get(device).is_some_and(|member| member.retired || member.revoked)
+                || self.peers.get(&device).is_none_or(|peer| peer.is_confirmed_lost())
+        };
+        self.members.keepers().chain(self.push_targets(task, entry)).all(gone)
     }
 
     /// What this device should do about a task.
@@ -103,7 +106,7 @@ impl Scheduler {
             && settled.by_inc == self.inc
             && state.is_complete()
         {
-            return self.stability(entry, &state);
+            return self.stability(task, entry, &state);
         }
         if self.guardian_of(task, entry, &state) != Some(self.me) || !(self.sync.done || entry.accepted_here) {
             return Duty::Nothing;
@@ -147,14 +150,14 @@ impl Scheduler {
         if self.now.mono < due { Duty::Wait(due) } else { Duty::Lease }
     }
 
-    fn stability(&self, entry: &Entry, state: &State<'_>) -> Duty {
+    fn stability(&self, task: TaskId, entry: &Entry, state: &State<'_>) -> Duty {
         let Some(settled) = state.settled else { return Duty::Nothing };
         let needed = entry.settlement_slots(settled);
         if entry.durable & needed != needed {
             return Duty::Nothing;
         }
         let copies = entry.copies.iter().filter(|copy| copy.stored & needed == needed).count();
-        if copies == 0 && !self.is_alone() {
+        if copies == 0 && !self.is_alone(task, entry) {
             return Duty::Nothing;
         }
         Duty::MarkStable { round: settled.round, term: settled.term, disks: 1 + copies as u32 }
@@ -210,8 +213,9 @@ impl Scheduler {
                 None => overrun.min(seen + self.config.silent_holder_max),
                 Some(peer) if peer.is_up() && peer.synced && peer.inc > Some(lease.to_inc) => now,
                 Some(peer) => match peer.life {
-                    Life::Lost { confirmed: true, proven: true } => now,
-                    Life::Lost { confirmed: true, proven: false } => {
+                    // The proof is about the life that was known; a lease to a later one waits for silence.
+                    Life::Lost { confirmed: true, proven: true } if Some(lease.to_inc) <= peer.inc => now,
+                    Life::Lost { confirmed: true, .. } => {
                         let patience = Span(now.since(seen).0 / 4).min(self.config.silent_holder_max);
                         overrun.min(peer.heard + patience.max(self.config.dead))
                     }

@@ -23,7 +23,11 @@ impl Scheduler {
                 };
             }
             let failed = matches!(state.closed, Some(Closed { close: Close::Finished(_), .. }));
-            (attempt, losses) = if failed { (last.attempt + 1, last.losses) } else { (last.attempt, last.losses + 1) };
+            (attempt, losses) = if failed {
+                (last.attempt.saturating_add(1), last.losses)
+            } else {
+                (last.attempt, last.losses.saturating_add(1))
+            };
         }
         let (by, by_inc) = (self.me, self.inc);
         let epoch = Epoch::new(term, n, self.tag());

@@ -3,7 +3,7 @@
 use super::duty::Duty;
 use super::lease_hash;
 use crate::core::Scheduler;
-use crate::id::TaskId;
+use crate::id::{DeviceId, TaskId};
 use crate::record::{Fact, Settled, Stable, Verdict};
 use crate::timers::Timer;
 
@@ -52,6 +52,16 @@ impl Scheduler {
                 lease.to == self.me || self.peers.get(&lease.to).is_some_and(|peer| peer.inc == Some(lease.to_inc))
             })
             .map(|lease| (lease.to, lease_hash(task, lease.epoch)));
+        self.recount(task, now);
+    }
+
+    /// A record goes, and with it the lease that is counted.
+    pub(crate) fn uncount_lease(&mut self, task: TaskId) {
+        self.recount(task, None);
+    }
+
+    fn recount(&mut self, task: TaskId, now: Option<(DeviceId, u64)>) {
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
         let before = core::mem::replace(&mut entry.counted, now);
         if before == now {
             return;

@@ -4,16 +4,19 @@ use crate::core::Scheduler;
 use crate::effect::Reply;
 use crate::id::{DeviceId, TaskId};
 use crate::input::CommandId;
+use crate::keeper::Reader;
 use crate::message::{About, Message, Query, QueryReply};
 use crate::record::{Fact, Merged, Record};
 use crate::time::Mono;
 use crate::timers::Timer;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Most tasks in one answer.
 const TASKS_MAX: usize = 1_000;
+/// Most tasks that a prefix finds.
+const FOUND_MAX: usize = 16;
 /// Most questions under way at once; more are answered with what is known here.
 const QUERIES_MAX: usize = 1_024;
 
@@ -30,8 +33,23 @@ struct Pending {
     purpose: Purpose,
     waiting: BTreeSet<DeviceId>,
     found: BTreeMap<TaskId, Record>,
+    /// Records that are being read from this device's disk.
+    loading: BTreeSet<TaskId>,
+    /// This device's own disk did not answer in time.
+    late: bool,
     more: bool,
     answered: BTreeSet<DeviceId>,
+    until: Mono,
+}
+
+/// A question of another device, whose answer waits for this device's disk.
+#[derive(Clone, Debug)]
+struct Served {
+    found: BTreeMap<TaskId, Record>,
+    loading: BTreeSet<TaskId>,
+    /// With payloads.
+    whole: bool,
+    more: bool,
     until: Mono,
 }
 
@@ -40,6 +58,20 @@ struct Pending {
 pub(crate) struct Queries {
     next: u64,
     pending: BTreeMap<u64, Pending>,
+    served: BTreeMap<(DeviceId, u64), Served>,
+}
+
+/// What this device knows about a question.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    found: BTreeMap<TaskId, Record>,
+    /// These rest, and are to be read.
+    resting: BTreeSet<TaskId>,
+    more: bool,
+}
+
+fn short(record: &Record) -> Record {
+    Record::from_facts(record.facts().map(without_payload))
 }
 
 fn without_payload(fact: &Fact) -> Fact {
@@ -61,55 +93,77 @@ impl Scheduler {
             self.reply(command, Reply::Found { task, facts });
             return;
         }
-        self.ask_everybody(command, Purpose::Read(task), About::Task(task), BTreeMap::new());
+        let about = About::Task(task);
+        let known = self.matching(&about);
+        // What rests here is complete: nobody else need be asked.
+        let others = known.resting.is_empty();
+        self.ask_everybody(command, Purpose::Read(task), about, known, others);
     }
 
     /// Fetches a record in order to ask that its task not run.
     pub(crate) fn fetch_and_cancel(&mut self, command: CommandId, task: TaskId) {
-        self.ask_everybody(command, Purpose::Cancel(task), About::Task(task), BTreeMap::new());
+        let about = About::Task(task);
+        let known = self.matching(&about);
+        let others = known.resting.is_empty();
+        self.ask_everybody(command, Purpose::Cancel(task), about, known, others);
     }
 
     /// The tasks whose id is written with this prefix.
     pub(crate) fn find(&mut self, command: CommandId, prefix: &str) {
         let about = About::Prefix(prefix.to_ascii_lowercase());
-        let (found, _) = self.matching(&about);
-        self.ask_everybody(command, Purpose::Many(16), about, found);
+        let known = self.matching(&about);
+        self.ask_everybody(command, Purpose::Many(FOUND_MAX), about, known, true);
     }
 
     /// The newest tasks of the cluster.
     pub(crate) fn list(&mut self, command: CommandId, limit: u32) {
         let about = About::List(limit);
-        let (found, _) = self.matching(&about);
-        self.ask_everybody(command, Purpose::Many(limit as usize), about, found);
+        let known = self.matching(&about);
+        self.ask_everybody(command, Purpose::Many(limit as usize), about, known, true);
     }
 
-    fn matching(&self, about: &About) -> (BTreeMap<TaskId, Record>, bool) {
-        let mut found = BTreeMap::new();
-        let record = |task: &TaskId| Record::from_facts(self.tasks[task].record.facts().map(without_payload));
-        match about {
-            About::Task(task) => {
-                if let Some(entry) = self.tasks.get(task) {
-                    found.insert(*task, entry.record.clone());
-                }
-                (found, false)
-            }
+    fn matching(&self, about: &About) -> Known {
+        let mut known = Known::default();
+        let tasks: Vec<TaskId> = match about {
+            About::Task(task) => Vec::from([*task]),
             About::Prefix(prefix) => {
-                let matches = |task: &&TaskId| task.to_string().starts_with(prefix.as_str());
-                found.extend(self.tasks.keys().filter(matches).take(16).map(|task| (*task, record(task))));
-                (found, false)
+                let Some((first, last)) = TaskId::with_prefix(prefix) else { return known };
+                let resting = self.cold.range(first..=last).filter(|(_, cold)| !cold.buried).map(|(task, _)| task);
+                self.tasks
+                    .range(first..=last)
+                    .map(|(task, _)| *task)
+                    .take(FOUND_MAX)
+                    .chain(resting.take(FOUND_MAX))
+                    .collect()
             }
             About::List(limit) => {
                 let limit = (*limit as usize).min(TASKS_MAX);
-                found.extend(self.tasks.keys().rev().take(limit).map(|task| (*task, record(task))));
-                (found, self.tasks.len() > limit)
+                known.more = self.tasks.len() + self.cold.len() > limit;
+                let resting = self.cold.iter().rev().filter(|(_, cold)| !cold.buried).map(|(task, _)| task);
+                let mut newest: Vec<_> =
+                    self.tasks.keys().rev().copied().take(limit).chain(resting.take(limit)).collect();
+                newest.sort_unstable_by(|a, b| b.cmp(a));
+                newest.truncate(limit);
+                newest
+            }
+        };
+        let whole = matches!(about, About::Task(_));
+        for task in tasks {
+            if let Some(entry) = self.tasks.get(&task) {
+                known.found.insert(task, if whole { entry.record.clone() } else { short(&entry.record) });
+            } else if self.cold.has(task) {
+                known.resting.insert(task);
             }
         }
+        known
     }
 
-    fn ask_everybody(&mut self, command: CommandId, purpose: Purpose, about: About, found: BTreeMap<TaskId, Record>) {
-        let up: BTreeSet<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
+    fn ask_everybody(&mut self, command: CommandId, purpose: Purpose, about: About, known: Known, others: bool) {
+        let up: BTreeSet<_> = self.peers.iter().filter(|(_, peer)| others && peer.is_up()).map(|(id, _)| *id).collect();
         self.queries.next += 1;
         let id = self.queries.next;
+        let Known { found, resting, more } = known;
+        let loading: BTreeSet<_> = resting.into_iter().filter(|task| self.load(*task, Reader::Question(id))).collect();
         let until = self.now.mono + self.query_patience();
         let full = self.queries.pending.len() >= QUERIES_MAX;
         let waiting = if full { BTreeSet::new() } else { up };
@@ -117,7 +171,7 @@ impl Scheduler {
             self.send(*device, Message::Query(Query { id, about: about.clone() }));
         }
         let answered = BTreeSet::new();
-        let pending = Pending { command, purpose, waiting, found, more: false, answered, until };
+        let pending = Pending { command, purpose, waiting, found, loading, late: false, more, answered, until };
         self.queries.pending.insert(id, pending);
         self.timers.set_earlier(Timer::Query, until);
         self.finish_query(id);
@@ -125,9 +179,62 @@ impl Scheduler {
 
     /// A peer asks.
     pub(crate) fn handle_query(&mut self, from: DeviceId, query: Query) {
-        let (found, more) = self.matching(&query.about);
+        let Known { found, resting, more } = self.matching(&query.about);
+        let (asked, id) = (resting.len(), query.id);
+        if asked > 0 && self.queries.served.len() >= QUERIES_MAX {
+            // No answer is better than one that says that it is not here.
+            self.counters.dropped += 1;
+            return;
+        }
+        let loading: BTreeSet<_> =
+            resting.into_iter().filter(|task| self.load(*task, Reader::Served(from, id))).collect();
+        let whole = matches!(query.about, About::Task(_));
+        let cut = loading.len() < asked;
+        if cut && whole {
+            self.counters.dropped += 1;
+            return;
+        }
+        let until = self.now.mono + self.query_patience();
+        self.queries.served.insert((from, id), Served { found, loading, whole, more: more || cut, until });
+        self.timers.set_earlier(Timer::Query, until);
+        self.finish_served(from, id);
+    }
+
+    /// A record for a question of another device was read.
+    pub(crate) fn served_loaded(&mut self, device: DeviceId, id: u64, task: TaskId, record: Option<&Record>) {
+        let Some(served) = self.queries.served.get_mut(&(device, id)) else { return };
+        if served.loading.remove(&task)
+            && let Some(record) = record
+        {
+            served.found.insert(task, if served.whole { record.clone() } else { short(record) });
+        }
+        self.finish_served(device, id);
+    }
+
+    fn finish_served(&mut self, device: DeviceId, id: u64) {
+        if !self.queries.served.get(&(device, id)).is_some_and(|served| served.loading.is_empty()) {
+            return;
+        }
+        let Some(Served { found, more, .. }) = self.queries.served.remove(&(device, id)) else { return };
         let facts = found.iter().flat_map(|(task, record)| record.facts().map(|fact| (*task, fact.clone()))).collect();
-        self.send(from, Message::Reply(QueryReply { id: query.id, facts, more }));
+        self.send(device, Message::Reply(QueryReply { id, facts, more }));
+    }
+
+    /// A record for a question of this device's user was read.
+    pub(crate) fn question_loaded(&mut self, id: u64, task: TaskId, record: Option<&Record>) {
+        let Some(pending) = self.queries.pending.get_mut(&id) else { return };
+        if pending.loading.remove(&task)
+            && let Some(record) = record
+        {
+            let whole = !matches!(pending.purpose, Purpose::Many(_));
+            let record = if whole { record.clone() } else { short(record) };
+            let found = pending.found.entry(task).or_default();
+            for fact in record.facts() {
+                // What another device told of it meanwhile is the same.
+                let _: Merged = found.merge(fact.clone());
+            }
+        }
+        self.finish_query(id);
     }
 
     /// A peer answers.
@@ -172,24 +279,31 @@ impl Scheduler {
         for id in due {
             if let Some(pending) = self.queries.pending.get_mut(&id) {
                 pending.waiting.clear();
+                pending.late = !core::mem::take(&mut pending.loading).is_empty();
             }
             self.finish_query(id);
         }
-        if let Some(next) = self.queries.pending.values().map(|pending| pending.until).min() {
+        self.queries.served.retain(|_, served| now < served.until);
+        let pending = self.queries.pending.values().map(|pending| pending.until);
+        if let Some(next) = pending.chain(self.queries.served.values().map(|served| served.until)).min() {
             self.timers.set_earlier(Timer::Query, next);
         }
     }
 
     fn finish_query(&mut self, id: u64) {
-        if !self.queries.pending.get(&id).is_some_and(|pending| pending.waiting.is_empty()) {
+        let done = |pending: &Pending| pending.waiting.is_empty() && pending.loading.is_empty();
+        if !self.queries.pending.get(&id).is_some_and(done) {
             return;
         }
         let Some(pending) = self.queries.pending.remove(&id) else { return };
         let facts = |record: &Record| -> Vec<Fact> { record.facts().cloned().collect() };
         // Those that became known while the question was under way, or whose hello has yet to come, have not answered, either.
         let left = |id: &DeviceId| self.members.get(*id).is_some_and(|member| member.retired || member.revoked);
-        let silent: Vec<_> =
+        let mut silent: Vec<_> =
             self.peers.keys().copied().filter(|id| !left(id) && !pending.answered.contains(id)).collect();
+        if pending.late {
+            silent.push(self.me);
+        }
         let reply = match pending.purpose {
             Purpose::Cancel(task) if self.tasks.contains_key(&task) => {
                 self.ask_cancel(task);

@@ -1,6 +1,7 @@
 //! Accepting tasks, and cancelling them. `submit` answers when enough disks have the task, or after a while with the true number; once
 //! it is on disk here it never answers with an error (rule 16).
 
+use crate::blob::BLOBS_PER_TASK_MAX;
 use crate::core::Scheduler;
 use crate::effect::{Effect, Refusal, Reply};
 use crate::id::{DeviceId, TaskId};
@@ -35,6 +36,8 @@ fn check(task: &NewTask) -> Result<crate::bytes::Bytes, SpecError> {
         Err(SpecError::NoTaskType)
     } else if task.payload.len() > PAYLOAD_BYTES_MAX {
         Err(SpecError::PayloadTooLarge(task.payload.len()))
+    } else if task.spec.blobs.len() > BLOBS_PER_TASK_MAX {
+        Err(SpecError::TooManyBlobs(task.spec.blobs.len()))
     } else if spec.len() > SPEC_BYTES_MAX {
         Err(SpecError::SpecTooLarge(spec.len()))
     } else {
@@ -96,16 +99,18 @@ impl Scheduler {
     }
 
     fn accept(&mut self, id: TaskId, nonce: u64, spec: crate::bytes::Bytes, task: NewTask) {
-        if self.tasks.contains_key(&id) {
+        if self.tasks.contains_key(&id) || self.cold.has(id) {
             return;
         }
         // A keyed task may have been accepted, and may have ended, elsewhere.
         let accepted_here = task.spec.idempotency_key.is_none();
+        self.revive(id);
         self.ensure_entry(id, Arc::new(task.spec));
         if let Some(entry) = self.tasks.get_mut(&id) {
             entry.accepted_here = accepted_here;
         }
         self.accepted += 1;
+        self.newest_accepted = Some(id);
         let (by, by_inc, number, wall_ms) = (self.me, self.inc, self.accepted, self.now.wall_ms);
         self.open.insert(id);
         self.write(id, Fact::Submitted(Submitted { by, by_inc, number, nonce, wall_ms, spec, payload: task.payload }));
@@ -139,7 +144,11 @@ impl Scheduler {
 
     /// On how many disks a task is, as far as this device knows; none before it is on this one's.
     fn disks_of(&self, task: TaskId) -> usize {
-        let Some(entry) = self.tasks.get(&task) else { return 0 };
+        let Some(entry) = self.tasks.get(&task) else {
+            let cold = self.cold.get(task).filter(|cold| !cold.buried);
+            // What is buried meanwhile was stored, and nobody stores it any more.
+            return cold.map_or(1, |cold| 1 + self.cold.circle(cold).stored.len());
+        };
         let slots = entry.submitted_slots();
         if entry.durable & slots == 0 {
             return 0;
@@ -149,8 +158,9 @@ impl Scheduler {
 
     fn disks_of_all(&self, tasks: &[TaskId]) -> Vec<DeviceId> {
         let has = |device: DeviceId| {
-            tasks.iter().all(|task| {
-                self.tasks.get(task).is_some_and(|entry| entry.stored_by(device) & entry.submitted_slots() != 0)
+            tasks.iter().all(|task| match self.tasks.get(task) {
+                Some(entry) => entry.stored_by(device) & entry.submitted_slots() != 0,
+                None => self.cold.get(*task).is_some_and(|cold| self.cold.circle(cold).stored.contains(&device)),
             })
         };
         let mut disks = vec![self.me];
@@ -160,7 +170,7 @@ impl Scheduler {
 
     fn cancel(&mut self, id: CommandId, task: TaskId) {
         if !self.tasks.contains_key(&task) {
-            // The request travels as a fact, and a fact needs its record: fetch that first.
+            // The request travels as a fact, and a fact needs its record: fetch that first. One that rests has ended.
             self.fetch_and_cancel(id, task);
             return;
         }

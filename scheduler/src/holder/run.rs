@@ -127,7 +127,7 @@ impl Scheduler {
         }
     }
 
-    fn stop(&mut self, task: TaskId, why: StopReason) {
+    pub(crate) fn stop(&mut self, task: TaskId, why: StopReason) {
         if let Some(run) = self.holder.runs.get_mut(task) {
             run.phase = Phase::Stopping(why);
             self.effects.push_back(Effect::Stop { task, epoch: run.epoch, why });
@@ -209,7 +209,7 @@ impl Scheduler {
     /// Nobody hears this device: what others granted and must not run twice is stopped (rule 27).
     pub(crate) fn stop_isolated(&mut self) {
         self.stop_where(StopReason::Isolated, |this, task, run| {
-            run.by != this.me && this.tasks[&task].spec.side_effects
+            run.by != this.me && this.tasks.get(&task).is_some_and(|entry| entry.spec.side_effects)
         });
     }
 

@@ -20,6 +20,13 @@ impl Scheduler {
 
     /// Adds a fact of another device's: one that `from` has on disk, or, without `from`, one that is merely known somewhere.
     pub(crate) fn learn(&mut self, from: Option<DeviceId>, task: TaskId, fact: Fact) {
+        if self.cold.has(task) {
+            self.load_for_fact(task, from, fact);
+            return;
+        }
+        if self.is_over(from, task, &fact) {
+            return;
+        }
         let absurd = match &fact {
             Fact::Leased(lease) => lease.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
             Fact::Settled(settled) => settled.term > self.seen_term.0.saturating_add(TERM_LEAP_MAX),
@@ -63,7 +70,12 @@ impl Scheduler {
             Merged::New(slot) => {
                 entry.changed = now;
                 let key = fact.key().hash();
-                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, fact.clone()));
+                // With the mark that it may be told goes when that was: the retention counts from then.
+                let on_disk = match &fact {
+                    Fact::Stable(_) => DiskEntry::Ended(task, fact.clone(), self.ran_s),
+                    fact => DiskEntry::Fact(task, fact.clone()),
+                };
+                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, on_disk);
                 match &fact {
                     Fact::Leased(lease) if lease.epoch > entry.lease_seen.0 => entry.lease_seen = (lease.epoch, now),
                     Fact::Closed(closed) if closed.epoch > entry.closed_seen.0 => {
@@ -75,12 +87,8 @@ impl Scheduler {
             }
             Merged::Known(slot) => slot,
             Merged::Conflict(slot) => {
-                let kept = entry.record.get(slot).cloned().unwrap_or(fact.clone());
-                let key = kept.key().hash();
-                self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, kept));
-                self.counters.conflicts += 1;
-                self.effects.push_back(Effect::Notify(Event::Alarm { task, what: "two values for one key" }));
-                slot
+                self.settle_conflict(task, slot, &fact, from);
+                return;
             }
             Merged::Ignored => return,
         };
@@ -118,6 +126,27 @@ impl Scheduler {
             }
             _ => {}
         }
+    }
+
+    /// Two values met under one key. Whoever has the other one is sent the one that stays; and who sent it has forgotten what it once
+    /// stored, or it would not have written it: all of the record goes there again.
+    fn settle_conflict(&mut self, task: TaskId, slot: usize, fact: &Fact, from: Option<DeviceId>) {
+        let Some(entry) = self.tasks.get_mut(&task) else { return };
+        let Some(kept) = entry.record.get(slot).cloned() else { return };
+        let replaced = kept == *fact;
+        if replaced {
+            entry.changed = self.now.mono;
+            entry.unstore(slot);
+            let key = kept.key().hash();
+            self.disk.stage_fact(Placed { task, slot: slot as u8, key }, DiskEntry::Fact(task, kept));
+        }
+        if let Some(from) = from {
+            let copy = entry.copy_mut(from);
+            (copy.stored, copy.sent, copy.has) = (if replaced { 1 << slot } else { 0 }, 0, true);
+        }
+        self.counters.conflicts += 1;
+        self.effects.push_back(Effect::Notify(Event::Alarm { task, what: "two values for one key" }));
+        self.dirty.insert(task);
     }
 
     /// A write is safe: its facts may leave now.

@@ -6,7 +6,7 @@ use crate::disk::Placed;
 use crate::id::{DeviceId, TaskId};
 use crate::message::{Facts, Message, Resend, Stored};
 use crate::record::Fact;
-use crate::session::Frame;
+use crate::session::{Frame, ToAck};
 use alloc::vec::Vec;
 
 /// About how many bytes a fact takes beside its texts and payloads.
@@ -87,7 +87,7 @@ impl Scheduler {
         for (task, fact) in frame.facts {
             self.learn(Some(from), task, fact);
         }
-        let horizon = self.disk.horizon();
+        let (horizon, ticket) = (self.disk.horizon(), self.open_ticket());
         let peer = self.peer_mut(from);
         peer.expected = peer.expected.max(frame.first);
         if frame.frame > peer.expected {
@@ -98,7 +98,7 @@ impl Scheduler {
             return;
         }
         peer.expected = peer.expected.max(frame.frame.saturating_add(1));
-        peer.to_ack.push_back((horizon, frame.frame));
+        peer.to_ack.push_back(ToAck { horizon, ticket, number: frame.frame });
         self.unacked.insert(from);
     }
 
@@ -123,10 +123,16 @@ impl Scheduler {
         for device in core::mem::take(&mut self.unacked) {
             let Some(peer) = self.peers.get_mut(&device) else { continue };
             let mut last = None;
-            while let Some((horizon, frame)) = peer.to_ack.front().copied()
-                && self.disk.is_safe(horizon)
+            while let Some(ack) = peer.to_ack.front_mut()
+                && self.loads.is_done(ack.ticket)
             {
-                last = Some(frame);
+                if core::mem::take(&mut ack.ticket) != 0 {
+                    ack.horizon = self.disk.horizon();
+                }
+                if !self.disk.is_safe(ack.horizon) {
+                    break;
+                }
+                last = Some(ack.number);
                 peer.to_ack.pop_front();
             }
             if let Some(upto) = last
@@ -157,6 +163,23 @@ impl Scheduler {
                     copy.sent &= !(1 << placed.slot);
                     self.dirty.insert(placed.task);
                 }
+            }
+        }
+    }
+
+    /// A peer has started anew, and records that have ended rest there, without a word on who else has them: what this device is not
+    /// to keep, but has not seen the end of, is sent to it again, so that it answers with the end.
+    pub(crate) fn tell_again(&mut self, device: DeviceId) {
+        for task in self.open.clone() {
+            self.refresh_home(task);
+            let me = self.me;
+            let Some(entry) = self.tasks.get_mut(&task) else { continue };
+            let shares = |entry: &crate::entry::Entry, device: DeviceId| {
+                entry.home.1.contains(&device) || entry.acceptors().any(|by| by == device)
+            };
+            if shares(entry, device) && !shares(entry, me) {
+                entry.copy_mut(device).stored = 0;
+                self.dirty.insert(task);
             }
         }
     }

@@ -254,6 +254,16 @@ impl Fact {
     pub fn content_hash(&self) -> [u8; 32] {
         *blake3::hash(&crate::wire::encode_fact(self).1).as_bytes()
     }
+
+    /// Which of two values of one key stays: a good outcome, which a settlement may name, then an outcome, then the smaller hash.
+    #[must_use]
+    pub fn is_kept_before(&self, other: &Self) -> bool {
+        let rank = |fact: &Self| match fact {
+            Self::Closed(Closed { close: Close::Finished(outcome), .. }) => u8::from(!outcome.is_ok()),
+            _ => 2,
+        };
+        (rank(self), self.content_hash()) < (rank(other), other.content_hash())
+    }
 }
 
 impl FactKey {

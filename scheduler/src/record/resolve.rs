@@ -82,6 +82,11 @@ impl Record {
         state
     }
 
+    /// It was marked stable, and may have been told.
+    pub(super) fn is_marked(&self, settled: &Settled) -> bool {
+        self.stable(settled).is_some()
+    }
+
     fn stable(&self, settled: &Settled) -> Option<&Stable> {
         self.facts().find_map(|fact| match fact {
             Fact::Stable(f) if f.round == settled.round && f.term == settled.term && f.by == settled.by => Some(f),

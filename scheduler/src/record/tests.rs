@@ -184,3 +184,26 @@ fn a_new_round_sheds_the_decisions_of_the_one_before() {
     assert_eq!(record.resolve().status(), Status::Pending);
     assert_eq!(record.resolve().round, 1);
 }
+
+#[test]
+fn what_may_have_been_told_gives_way_to_nothing() {
+    let told = [submitted(1), leased(9), finished(9, None), settled(1, 1, Verdict::Result(epoch(9))), stable(1, 1)];
+    let later = (2..9).map(|term| settled(term, 2, Verdict::Cancelled));
+    let lower = (0..6).map(|n| finished(n, None));
+    let mut record = Record::from_facts(told.into_iter().chain(later).chain(lower));
+    assert!(!record.normalise().is_empty());
+    let state = record.resolve();
+    assert_eq!(state.settled.map(|end| end.term), Some(1));
+    assert!(state.is_reportable(), "the outcome that it names is kept, too");
+}
+
+#[test]
+fn of_two_ends_of_one_lease_the_good_one_stays() {
+    for (a, b) in [(None, Some(ErrorClass::Task)), (Some(ErrorClass::Task), None)] {
+        let record = Record::from_facts([submitted(1), leased(0), finished(0, a), finished(0, b)]);
+        assert!(record.resolve().good.is_some());
+    }
+    let gone = closed(0, Close::Released(Released::Stale));
+    let record = Record::from_facts([submitted(1), leased(0), gone, finished(0, Some(ErrorClass::Task))]);
+    assert!(record.outcome(epoch(0)).is_some());
+}

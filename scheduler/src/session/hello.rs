@@ -9,6 +9,9 @@ use crate::message::{Hello, Message, PROTOCOL_VERSION};
 use crate::session::peer::Credit;
 use crate::timers::Timer;
 
+/// A life so far ahead of one's own is absurd: who believed it would soon have no later ones left.
+const LEAP_MAX: u32 = 1 << 20;
+
 impl Scheduler {
     /// A link is up: say who I am.
     pub(crate) fn peer_up(&mut self, device: DeviceId) {
@@ -43,12 +46,13 @@ impl Scheduler {
     /// A peer says who it is.
     pub(crate) fn handle_hello(&mut self, from: DeviceId, hello: Hello) {
         if let Some(given_up) = hello.given_up.filter(|given_up| *given_up >= self.inc) {
-            if given_up.boots > self.inc.boots {
+            // Of a life that this device does not remember it knows that its disk has forgotten it.
+            if given_up.boots - self.inc.boots > LEAP_MAX || given_up.wakes > LEAP_MAX {
                 self.counters.dropped += 1;
-            } else {
-                self.inc = given_up;
-                self.wake();
+                return;
             }
+            self.inc = given_up;
+            self.wake();
         }
         self.learn_member(Member { device: from, version: 0, keeps: true, retired: false, revoked: false });
         if self.members.get(from).is_some_and(|member| member.revoked) {
@@ -93,9 +97,13 @@ impl Scheduler {
         self.unsend(from);
         self.view_changed();
         self.send(from, Message::Record(self.own.clone()));
+        self.tell_graves(from);
         self.beat(from, false);
         self.timers.set(Timer::Silence(from), now + self.config.isolated);
         self.timers.set(Timer::Digest(from), now + self.config.digest_period);
+        if reborn {
+            self.tell_again(from);
+        }
         self.begin_compare(from);
         if returns {
             // It may have acted while this device took it for dead, on what was accepted here, too.

@@ -50,6 +50,13 @@ impl Scheduler {
         }
     }
 
+    /// A member was thrown out: what it says from now on is not heard, and what it had to do falls to others as if it were lost.
+    pub(crate) fn throw_out(&mut self, device: DeviceId) {
+        if !matches!(self.peer_mut(device).life, Life::Lost { .. }) {
+            self.lose(device, false);
+        }
+    }
+
     fn lose(&mut self, device: DeviceId, proven: bool) {
         let peer = self.peer_mut(device);
         peer.life = Life::Lost { proven, confirmed: false };

@@ -24,6 +24,8 @@ pub(crate) enum Life {
     Vetoed {
         /// Who hears it.
         by: DeviceId,
+        /// The host of the incarnation that was known then has refused a connection: if nobody hears it in the end, that is proof.
+        proven: bool,
     },
 }
 
@@ -36,6 +38,17 @@ pub(crate) struct Frame {
     pub(crate) sent: Mono,
     /// The facts in it.
     pub(crate) facts: Vec<Placed>,
+}
+
+/// A frame to be acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ToAck {
+    /// When the write of this number is safe,
+    pub(crate) horizon: u64,
+    /// and, unless it is zero, what came up to this ticket has been merged into the records that it belongs to.
+    pub(crate) ticket: u64,
+    /// Its number.
+    pub(crate) number: u64,
 }
 
 /// How many beats' sending times are remembered.
@@ -82,12 +95,18 @@ pub(crate) struct Peer {
     pub(crate) expected: u64,
     /// The missing frame that it was last asked for.
     pub(crate) asked_for: u64,
-    /// Frames of it, to be acknowledged when the write of this number is safe.
-    pub(crate) to_ack: VecDeque<(u64, u64)>,
+    /// Frames of it, to be acknowledged.
+    pub(crate) to_ack: VecDeque<ToAck>,
     /// What it lets me lease to it.
     pub(crate) credit: Credit,
     /// Old records are being compared, until then at the latest; they are not sent meanwhile.
     pub(crate) comparing: Option<Mono>,
+    /// Lists sent to it that it has not looked at yet.
+    pub(crate) summaries: u32,
+    /// Where the next lists begin.
+    pub(crate) summary_from: TaskId,
+    /// It lacks more than was read for it so far.
+    pub(crate) lacks_more: bool,
 }
 
 /// A peer's permission to lease to it.
@@ -130,6 +149,9 @@ impl Peer {
             to_ack: VecDeque::new(),
             credit: Credit::default(),
             comparing: None,
+            summaries: 0,
+            summary_from: TaskId::default(),
+            lacks_more: false,
         }
     }
 

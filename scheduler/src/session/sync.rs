@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 
 /// How long after a veto the question is asked again.
 const VETO_AGAIN: Span = Span::from_secs(1);
+/// The same when there was proof: who vetoes that is most likely a moment behind. Doubles up to the other.
+const PROVEN_VETO_AGAIN: Span = Span::from_ms(100);
 
 /// One round of questions.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub(crate) struct Sync {
     vetoed: BTreeMap<DeviceId, DeviceId>,
     /// A round that only asks whether the vetoes still hold.
     recheck: bool,
+    /// How long after the next veto the question is asked again.
+    again: Span,
     until: Mono,
 }
 
@@ -40,8 +44,10 @@ pub(crate) struct PendingAnswer {
     ask: Ask,
     /// The highest term known before the question, and whose it is.
     term: (Term, DeviceId),
-    /// Everything learned before the question is safe with this write.
+    /// Everything learned before the question is safe with this write,
     horizon: u64,
+    /// and, unless it is zero, what came up to this ticket has been merged into the records that it belongs to.
+    ticket: u64,
 }
 
 impl Scheduler {
@@ -53,6 +59,10 @@ impl Scheduler {
 
     /// Starts a round of questions, in place of one that is under way.
     pub(crate) fn begin_sync(&mut self) {
+        let proven = |peer: &Peer| {
+            matches!(peer.life, Life::Lost { proven: true, confirmed: false } | Life::Vetoed { proven: true, .. })
+        };
+        self.sync.again = if self.peers.values().any(proven) { PROVEN_VETO_AGAIN } else { VETO_AGAIN };
         self.sync.until = self.now.mono + self.config.patience;
         self.restart_sync();
     }
@@ -109,11 +119,17 @@ impl Scheduler {
         let Some(from) = from.filter(|from| *from != device && device != self.me) else { return };
         let now = self.now.mono;
         let peer = self.peer_mut(device);
+        if let Life::Vetoed { proven, .. } = &mut peer.life
+            && Some(inc) > peer.inc
+        {
+            // The proof was about an earlier life.
+            *proven = false;
+        }
         if matches!(peer.life, Life::Lost { .. }) && Some(inc) > peer.inc.max(peer.given_up) {
             peer.inc = Some(inc);
             peer.synced = false;
             peer.heard = now;
-            peer.life = Life::Vetoed { by: from };
+            peer.life = Life::Vetoed { by: from, proven: false };
             if self.sync.done {
                 self.timers.set_earlier(Timer::Sync, now + VETO_AGAIN);
             } else {
@@ -126,15 +142,15 @@ impl Scheduler {
     pub(crate) fn handle_ask(&mut self, from: DeviceId, ask: Ask) {
         let term = self.seen_term;
         self.see_term(ask.term, from);
-        let horizon = self.disk.horizon();
+        let (horizon, ticket) = (self.disk.horizon(), self.open_ticket());
         self.answers.retain(|pending| pending.to != from);
-        self.answers.push(PendingAnswer { to: from, ask, term, horizon });
+        self.answers.push(PendingAnswer { to: from, ask, term, horizon, ticket });
     }
 
     /// Sends the answers that need not wait any longer.
     pub(crate) fn flush_answers(&mut self) {
         let mut kept = Vec::new();
-        for pending in core::mem::take(&mut self.answers) {
+        for mut pending in core::mem::take(&mut self.answers) {
             let Some(asker) = self.peers.get(&pending.to) else { continue };
             if !asker.session {
                 continue;
@@ -145,7 +161,11 @@ impl Scheduler {
                 *device != self.me && self.peers.get(device).is_some_and(|peer| peer.life == Life::Up && late(peer))
             });
             let behind = !asker.outbox.is_empty() || asker.comparing.is_some();
-            if undecided || behind || !self.disk.is_safe(pending.horizon) {
+            let merged = self.loads.is_done(pending.ticket);
+            if merged && core::mem::take(&mut pending.ticket) != 0 {
+                pending.horizon = self.disk.horizon();
+            }
+            if undecided || behind || !merged || !self.disk.is_safe(pending.horizon) {
                 kept.push(pending);
                 continue;
             }
@@ -227,8 +247,11 @@ impl Scheduler {
         for device in self.lost().map(|(device, _)| device).collect::<Vec<_>>() {
             let peer = self.peer_mut(device);
             peer.life = match (vetoed.get(&device), peer.life) {
-                (Some(by), _) => Life::Vetoed { by: *by },
-                (None, Life::Lost { proven, .. }) => Life::Lost { proven, confirmed: true },
+                (Some(by), Life::Lost { proven, .. } | Life::Vetoed { proven, .. }) => Life::Vetoed { by: *by, proven },
+                (Some(by), _) => Life::Vetoed { by: *by, proven: false },
+                (None, Life::Lost { proven, .. } | Life::Vetoed { proven, .. }) => {
+                    Life::Lost { proven, confirmed: true }
+                }
                 (None, _) => Life::Lost { proven: false, confirmed: true },
             };
             if !peer.is_confirmed_lost() {
@@ -243,7 +266,7 @@ impl Scheduler {
             self.timers.set(Timer::Reserve(device), gone.max(now));
         }
         if !vetoed.is_empty() {
-            self.timers.set(Timer::Sync, now + VETO_AGAIN);
+            self.ask_again_later();
         }
         self.view_changed();
         self.dirty_open();
@@ -273,19 +296,26 @@ impl Scheduler {
         let (now, vetoed) = (self.now.mono, core::mem::take(&mut self.sync.vetoed));
         let mut silent = false;
         for (device, peer) in &mut self.peers {
-            let Life::Vetoed { by } = &mut peer.life else { continue };
+            let Life::Vetoed { by, proven } = &mut peer.life else { continue };
             if let Some(hears) = vetoed.get(device) {
                 *by = *hears;
                 peer.heard = now;
             } else {
-                peer.life = Life::Lost { proven: false, confirmed: false };
+                peer.life = Life::Lost { proven: *proven, confirmed: false };
                 silent = true;
             }
         }
         if silent {
             self.begin_sync();
         } else if !vetoed.is_empty() {
-            self.timers.set(Timer::Sync, now + VETO_AGAIN);
+            self.ask_again_later();
         }
+    }
+
+    /// Sets the time of the next recheck.
+    fn ask_again_later(&mut self) {
+        let again = self.sync.again;
+        self.timers.set(Timer::Sync, self.now.mono + again);
+        self.sync.again = Span(again.0 * 2).min(VETO_AGAIN);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::retry::RetryPolicy;
 use super::status::words;
+use crate::blob::{BLOBS_PER_TASK_MAX, BlobRef};
 use crate::bytes::Bytes;
 use crate::id::{DeviceId, TaskId};
 use crate::time::Span;
@@ -11,8 +12,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
-/// The longest payload that travels inside a task, bytes.
-pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// The longest payload or outcome that travels inside a fact, bytes; a longer one is a blob. Older records with longer ones are read.
+pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// The longest encoded specification without its payload, bytes.
 pub const SPEC_BYTES_MAX: usize = 64 * 1024;
 
@@ -93,6 +94,19 @@ pub struct TaskSpec {
     /// What people and handlers want to know and the core does not: name, labels, metadata, sandbox. JSON text.
     #[serde(rename = "x", default)]
     pub extra: Bytes,
+    /// The payload, if it is too long to travel inside; then the one in the task is empty.
+    #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
+    pub payload_blob: Option<BlobRef>,
+    /// Other blobs that the task works with; kept as long as the task is.
+    #[serde(rename = "b", default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<BlobRef>,
+}
+
+impl TaskSpec {
+    /// All blobs that it names.
+    pub fn all_blobs(&self) -> impl Iterator<Item = BlobRef> + '_ {
+        self.payload_blob.iter().chain(&self.blobs).copied()
+    }
 }
 
 impl Default for TaskSpec {
@@ -108,6 +122,8 @@ impl Default for TaskSpec {
             side_effects: false,
             idempotency_key: None,
             extra: Bytes::default(),
+            payload_blob: None,
+            blobs: Vec::new(),
         }
     }
 }
@@ -178,6 +194,8 @@ pub enum SpecError {
     SpecTooLarge(usize),
     /// No task type.
     NoTaskType,
+    /// More blobs than [`BLOBS_PER_TASK_MAX`].
+    TooManyBlobs(usize),
 }
 
 impl fmt::Display for SpecError {
@@ -191,6 +209,9 @@ impl fmt::Display for SpecError {
                 "the specification has {bytes} bytes beside its payload; at most {SPEC_BYTES_MAX} are accepted"
             ),
             Self::NoTaskType => f.write_str("the task has no type"),
+            Self::TooManyBlobs(blobs) => {
+                write!(f, "the task names {blobs} blobs; at most {BLOBS_PER_TASK_MAX} are accepted")
+            }
         }
     }
 }

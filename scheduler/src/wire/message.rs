@@ -3,12 +3,15 @@
 use super::{WireError, decode_fact, encode_fact, from_cbor, to_cbor};
 use crate::bytes::Bytes;
 use crate::device::DeviceRecord;
-use crate::id::TaskId;
+use crate::effect::Tomb;
+use crate::id::{DeviceId, TaskId};
+use crate::keeper::{BURIED_MAX, INTERVALS_MAX};
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
-    About, Answer, Ask, Beat, Digest, Facts, Grant, Hello, Live, Message, Query, QueryReply, Resend, Stored, Want,
+    About, Answer, Ask, Beat, Buried, Digest, Facts, Grant, Hello, Lack, Live, Message, Query, QueryReply, Resend,
+    SUMMARY_MAX, Stored, Summary, Want,
 };
-use crate::record::Fact;
+use crate::record::{Fact, SLOTS_MAX};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,6 +30,10 @@ const QUERY: u8 = 12;
 const REPLY: u8 = 13;
 const LIVE: u8 = 14;
 const RECORD: u8 = 15;
+const SUMMARY: u8 = 16;
+const LACK: u8 = 17;
+const GRAVES: u8 = 18;
+const BURIED: u8 = 19;
 
 /// Most devices named in a question about lost ones, most buckets of a digest.
 const LIST_MAX: usize = 4_096;
@@ -34,6 +41,8 @@ const LIST_MAX: usize = 4_096;
 const TEXT_MAX: usize = 4_096;
 
 type WireFacts = Vec<(TaskId, u8, Bytes)>;
+/// Task, hash of its record, and under which numbers it was accepted by whom.
+type WireTombs = Vec<(TaskId, u64, Vec<(DeviceId, u64)>)>;
 
 fn pack(facts: &[(TaskId, Fact)]) -> WireFacts {
     facts
@@ -73,6 +82,13 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Want(m) => framed(WANT, &(m.count, m.priority)),
         Message::Grant(m) => framed(GRANT, &(m.limit,)),
         Message::Digest(m) => framed(DIGEST, &(m.members_hash, &m.buckets, m.reply)),
+        Message::Summary(m) => framed(SUMMARY, &(Bytes::from(m.buckets.clone()), m.from, m.upto, &m.entries)),
+        Message::Lack(m) => framed(LACK, &(&m.tasks,)),
+        Message::Graves(rows) => framed(GRAVES, rows),
+        Message::Buried(m) => {
+            let tasks: Vec<_> = m.tasks.iter().map(|(task, tomb)| (*task, tomb.hash, &tomb.numbers)).collect();
+            framed(BURIED, &tasks)
+        }
         Message::Resend(Resend) => Vec::from([RESEND]),
         Message::Query(m) => {
             let (kind, task, prefix, limit) = match &m.about {
@@ -139,6 +155,34 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             let (members_hash, buckets, reply): (_, Vec<_>, _) = from_cbor(body)?;
             bounded(buckets.len(), LIST_MAX)?;
             Message::Digest(Digest { members_hash, buckets, reply })
+        }
+        SUMMARY => {
+            let (buckets, from, upto, entries): (Bytes, _, _, Vec<_>) = from_cbor(body)?;
+            bounded(buckets.len(), 256)?;
+            bounded(entries.len(), SUMMARY_MAX)?;
+            Message::Summary(Summary { buckets: buckets.to_vec(), from, upto, entries })
+        }
+        LACK => {
+            let (tasks,): (Vec<_>,) = from_cbor(body)?;
+            bounded(tasks.len(), SUMMARY_MAX)?;
+            Message::Lack(Lack { tasks })
+        }
+        GRAVES => {
+            let rows: Vec<(_, Vec<_>)> = from_cbor(body)?;
+            bounded(rows.len(), MEMBERS_MAX)?;
+            for (_, row) in &rows {
+                bounded(row.len(), INTERVALS_MAX)?;
+            }
+            Message::Graves(rows)
+        }
+        BURIED => {
+            let tasks: WireTombs = from_cbor(body)?;
+            bounded(tasks.len(), BURIED_MAX)?;
+            for (.., numbers) in &tasks {
+                bounded(numbers.len(), SLOTS_MAX)?;
+            }
+            let tasks = tasks.into_iter().map(|(task, hash, numbers)| (task, Tomb { hash, ended_s: 0, numbers }));
+            Message::Buried(Buried { tasks: tasks.collect() })
         }
         RESEND => Message::Resend(Resend),
         QUERY => {

@@ -1,11 +1,12 @@
 //! Classes of faults. A run has one, so that each can be judged by the strictest invariants it allows; only `mixed` has all.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! classes {
     ($($(#[$meta:meta])* $variant:ident = $word:literal,)+) => {
         /// What goes wrong in a run.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
         pub enum Class { $($(#[$meta])* $variant,)+ }
 
         impl Class {
@@ -26,7 +27,7 @@ classes! {
     None = "none",
     /// Some links are slow at times, up to seconds.
     Latency = "latency",
-    /// Frames vanish on links that stay up.
+    /// Frames vanish on links that stay up, or come twice.
     FrameLoss = "frame-loss",
     /// Links close for no reason, and can be opened again at once.
     Spurious = "spurious",
@@ -68,6 +69,32 @@ classes! {
     Hang = "hang",
     /// Devices join while work goes on.
     Join = "join",
+    /// Some pairs do not reach each other, and one device reaches all.
+    Bridge = "bridge",
+    /// Each device reaches its two neighbours.
+    Ring = "ring",
+    /// A device dies, and while the others take over and ask, a cut divides them.
+    TakeoverCut = "takeover-cut",
+    /// One device at a time loses power or its link, and nobody is ever told that a link is down.
+    NoDown = "no-down",
+    /// Devices join in the moment in which others die.
+    JoinDeath = "join-death",
+    /// Devices leave for good, are thrown out, or keep nothing for others, and not everybody knows.
+    Leave = "leave",
+    /// A disk is put back to what it was some time ago, its boot counter with it or not.
+    Rollback = "rollback",
+    /// The daemon is killed, and its attempts live on.
+    Orphans = "orphans",
+    /// Devices are suspended, and their monotonic clocks stop meanwhile.
+    StoppedClock = "stopped-clock",
+    /// Devices accept few open tasks.
+    QueueFull = "queue-full",
+    /// Members say things that are out of all proportion.
+    Absurd = "absurd",
+    /// Clients that use one key for different things, and read everywhere at once.
+    Clients = "clients",
+    /// Ended tasks are kept for seconds, on each device for another time or number, while devices are away for long, one at a time.
+    Retention = "retention",
     /// Everything.
     Mixed = "mixed",
 }
@@ -82,7 +109,10 @@ impl Class {
     /// Nothing is lost, late beyond the protocol's patience, or dead: no device may be given up at all.
     #[must_use]
     pub const fn is_calm(self) -> bool {
-        matches!(self, Self::None | Self::WallClock | Self::Drift | Self::Gossip | Self::Join)
+        matches!(
+            self,
+            Self::None | Self::WallClock | Self::Drift | Self::Gossip | Self::Join | Self::QueueFull | Self::Clients
+        )
     }
 
     /// No network split and no double failure can excuse a broken promise.
@@ -98,13 +128,34 @@ impl Class {
                 | Self::DiskDeath
                 | Self::Freeze
                 | Self::Latency
+                | Self::Ring
+                | Self::TakeoverCut
+                | Self::JoinDeath
+                | Self::Leave
+                | Self::Rollback
+                | Self::StoppedClock
         )
+    }
+
+    /// Whether a promise is made at all in runs of this class. Disks that forget what they had acknowledged leave only the weakest:
+    /// no core breaks, nothing that another disk has is lost, and in the end all agree.
+    #[must_use]
+    pub fn promises(self, invariant: &str) -> bool {
+        let void = [
+            "a_key_has_one_value",
+            "a_lease_is_started_once",
+            "a_reported_end_never_changes_without_a_split",
+            "a_task_reported_cancelled_never_starts",
+            "what_is_reported_is_on_the_disks_it_names",
+            "one_fault_at_a_time_never_two_holders_at_once",
+        ];
+        self != Self::Rollback || !void.contains(&invariant)
     }
 
     /// Whether two attempts of one task with side effects at once can be nobody's fault.
     #[must_use]
     pub const fn may_overlap(self) -> bool {
-        !self.is_strict() || matches!(self, Self::Hang)
+        !self.is_strict() || matches!(self, Self::Hang | Self::Orphans)
     }
 }
 

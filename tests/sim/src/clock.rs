@@ -1,6 +1,7 @@
 //! A device's clocks: how it sees the one true time of the simulation.
 
 use rc_scheduler::{Mono, Now};
+use serde::{Deserialize, Serialize};
 
 /// True time, microseconds since the run began.
 pub type Micros = u64;
@@ -11,7 +12,7 @@ pub const SECOND: Micros = 1_000_000;
 pub const MS: Micros = 1_000;
 
 /// What a device's clocks say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Clock {
     /// The monotonic clock at true time zero.
     pub base: u64,

@@ -127,6 +127,28 @@ pub(crate) fn message(message: &Message) -> u64 {
             mix.word(m.epoch.0);
         }
         Message::Resend(_) => mix.word(14),
+        Message::Summary(m) => {
+            mix.word(16);
+            for (task, hash) in &m.entries {
+                mix.id(&task.0);
+                mix.word(*hash);
+            }
+        }
+        Message::Graves(rows) => {
+            mix.word(18);
+            rows.iter().for_each(|(by, row)| {
+                mix.device(*by);
+                mix.word(row.len() as u64);
+            });
+        }
+        Message::Buried(m) => {
+            mix.word(19);
+            m.tasks.iter().for_each(|(task, _)| mix.id(&task.0));
+        }
+        Message::Lack(m) => {
+            mix.word(17);
+            m.tasks.iter().for_each(|task| mix.id(&task.0));
+        }
     }
     mix.0
 }
@@ -140,13 +162,19 @@ pub(crate) fn effect(effect: &Effect) -> u64 {
             mix.word(*upto);
             for entry in entries {
                 match entry {
-                    Entry::Fact(task, fact) => mix.key(*task, &fact.key()),
+                    Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => mix.key(*task, &fact.key()),
                     Entry::Forget(task, key) => mix.key(*task, key),
-                    Entry::Drop(task) => mix.id(&task.0),
+                    Entry::Drop(task) | Entry::Bury(task, _) => mix.id(&task.0),
+                    Entry::Graves(by, row) => {
+                        mix.device(*by);
+                        mix.word(row.len() as u64);
+                    }
+                    Entry::Clock { ran_s, .. } => mix.word(*ran_s),
                     Entry::Member(m) => mix.device(m.device),
                 }
             }
         }
+        Effect::Load { task } => mix.id(&task.0),
         Effect::Send { to, message: m } => {
             mix.device(*to);
             mix.word(message(m));
@@ -190,6 +218,10 @@ pub(crate) fn message_bytes(message: &Message) -> usize {
         Message::Reply(m) => 12 + facts(&m.facts),
         Message::Members(m) => 8 + 24 * m.len(),
         Message::Digest(m) => 16 + 9 * m.buckets.len(),
+        Message::Summary(m) => 40 + m.buckets.len() + 28 * m.entries.len(),
+        Message::Lack(m) => 8 + 17 * m.tasks.len(),
+        Message::Graves(rows) => 8 + rows.iter().map(|(_, row)| 20 + 12 * row.len()).sum::<usize>(),
+        Message::Buried(m) => 8 + 55 * m.tasks.len(),
         _ => 40,
     }
 }

@@ -1,11 +1,16 @@
 //! Faults and when they happen: for each class a schedule drawn from the seed.
 
+pub mod absurd;
+mod cuts;
+mod members;
+
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::rng::Rng;
+use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong, or comes right again.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Fault {
     /// Nothing gets from one device to another any more. Counted: as many `Mend` end it.
     Cut(usize, usize),
@@ -17,6 +22,8 @@ pub enum Fault {
     Kill(usize, u32),
     /// The power goes after so many more effects: silence.
     PowerOff(usize, u32),
+    /// This device meets this fate after so many more effects, and is back so long after that.
+    Meet(usize, u32, Fate, Micros),
     /// The device starts (again).
     Boot(usize),
     /// The device is gone, with its disk.
@@ -25,6 +32,8 @@ pub enum Fault {
     Suspend(usize),
     /// The core stops.
     Freeze(usize),
+    /// The attempts stop.
+    Stall(usize),
     /// What was stopped goes on.
     Wake(usize),
     /// From now on a flush takes up to this long.
@@ -35,7 +44,7 @@ pub enum Fault {
     Wall(usize, u64),
     /// From now on one way takes up to this long on this direction.
     Latency(usize, usize, Micros),
-    /// This many of a million frames vanish.
+    /// This many of a million frames vanish, and a quarter as many come twice.
     FrameLoss(u32),
     /// This many of a million gossiped records vanish.
     GossipLoss(u32),
@@ -43,6 +52,47 @@ pub enum Fault {
     GossipReplay(usize),
     /// Attempts hang.
     Hang(bool),
+    /// The process is killed, and its attempts live on.
+    Orphan(usize),
+    /// The disk is remembered as it is now.
+    Snapshot(usize),
+    /// The device dies, and its disk is what was remembered; the flag: its boot counter, too.
+    Rollback(usize, bool),
+    /// The first device hears something absurd from the second; the number says what.
+    Absurd(usize, usize, u8),
+    /// One device learns that another one is a member of this kind.
+    Member {
+        /// Who learns it.
+        at: usize,
+        /// Of whom.
+        of: usize,
+        /// It keeps tasks of others.
+        keeps: bool,
+        /// It has left.
+        retired: bool,
+        /// It was thrown out.
+        revoked: bool,
+    },
+}
+
+/// What can become of a device between two of its effects.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Fate {
+    /// `SIGKILL`: the kernel closes the links.
+    Kill,
+    /// No power: silence.
+    PowerOff,
+    /// Core and attempts stop.
+    Suspend,
+    /// The core stops.
+    Freeze,
+    /// The attempts stop.
+    Stall,
+}
+
+impl Fate {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Kill, Self::PowerOff, Self::Suspend, Self::Freeze, Self::Stall];
 }
 
 /// A fault and its time.
@@ -58,7 +108,7 @@ pub fn schedule(class: Class, n: usize, end: Micros, rng: &mut Rng) -> Vec<Timed
     if class == Class::Mixed {
         for _ in 0..rng.between(2, 6) {
             let class = rng.pick(Class::ALL);
-            if class != Class::Mixed && class != Class::DiskDeath {
+            if !matches!(class, Class::Mixed | Class::DiskDeath | Class::Rollback | Class::Leave) {
                 draw(class, n, end, rng, &mut out);
             }
         }
@@ -78,7 +128,17 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
         | Class::Join
         | Class::Mixed
         | Class::StaleFrames
+        | Class::QueueFull
+        | Class::Clients
         | Class::Spurious => {}
+        Class::Absurd => {
+            for _ in 0..rng.between(1, 12) {
+                let (a, b) = two(n, rng);
+                out.push((moment(rng), Fault::Absurd(a, b, rng.index(absurd::KINDS) as u8)));
+            }
+        }
+        Class::Bridge | Class::Ring | Class::TakeoverCut => cuts::draw(class, n, end, rng, out),
+        Class::JoinDeath | Class::Leave | Class::Rollback => members::draw(class, n, end, rng, out),
         Class::Latency => {
             for _ in 0..rng.between(1, 6) {
                 let (a, b) = two(n, rng);
@@ -120,8 +180,23 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
                 at = mend + rng.between(SECOND / 5, 7 * SECOND);
             }
         }
-        Class::CrashOne | Class::PowerOne | Class::Suspend | Class::Freeze => {
+        Class::CrashOne
+        | Class::PowerOne
+        | Class::Suspend
+        | Class::Freeze
+        | Class::NoDown
+        | Class::Orphans
+        | Class::StoppedClock => {
             one_at_a_time(class, n, end, rng, out);
+        }
+        Class::Retention => {
+            one_at_a_time(Class::PowerOne, n, end, rng, out);
+            for _ in 0..rng.between(0, 2) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                out.push((at, Fault::Disk(device, rng.skewed(50 * MS, 2 * SECOND))));
+                out.push((at + rng.skewed(SECOND, 20 * SECOND), Fault::Disk(device, 0)));
+            }
         }
         Class::Crash => {
             for _ in 0..rng.between(2, 8) {
@@ -213,14 +288,20 @@ fn one_at_a_time(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut V
                 out.push((back, Fault::Boot(device)));
                 back
             }
-            Class::PowerOne => {
+            Class::PowerOne | Class::NoDown => {
                 out.push((at, Fault::PowerOff(device, rng.skewed(0, 60) as u32)));
                 let back = at + SECOND + down_for(rng);
                 out.push((back, Fault::Boot(device)));
                 back
             }
+            Class::Orphans => {
+                out.push((at, Fault::Orphan(device)));
+                let back = at + down_for(rng);
+                out.push((back, Fault::Boot(device)));
+                back
+            }
             _ => {
-                let fault = if class == Class::Suspend { Fault::Suspend(device) } else { Fault::Freeze(device) };
+                let fault = if class != Class::Freeze { Fault::Suspend(device) } else { Fault::Freeze(device) };
                 out.push((at, fault));
                 let back = at + rng.skewed(SECOND / 2, 60 * SECOND);
                 out.push((back, Fault::Wake(device)));

@@ -1,22 +1,32 @@
 //! What must hold, one file each, named as a sentence. Each takes the world and returns what is wrong. This file says when each is
 //! looked at.
 
+pub mod a_device_is_not_leased_more_than_it_takes;
 pub mod a_device_never_exceeds_its_slots;
 pub mod a_lease_is_started_once;
 pub mod a_reported_end_never_changes_without_a_split;
+pub mod a_retry_waits_as_long_as_was_asked;
+pub mod a_task_reported_cancelled_does_not_run;
 pub mod a_task_reported_cancelled_never_starts;
 pub mod after_healing_everything_settles;
 pub mod budgets_facts_and_bytes_per_task;
 pub mod equal_facts_give_equal_bytes_and_answers;
+pub mod every_task_has_ended_when_the_scene_says;
 pub mod idle_traffic_is_constant;
 pub mod no_acked_task_is_lost_while_a_disk_that_stored_it_lives;
+pub mod nobody_talks_in_circles;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
+pub mod only_what_was_told_is_buried;
+pub mod same_seed_same_trace;
+pub mod what_has_ended_is_forgotten_by_all;
 pub mod what_is_reported_is_on_the_disks_it_names;
+pub mod what_was_done_is_not_done_again;
+pub mod who_is_cut_off_stops_before_others_begin;
 pub mod without_faults_every_task_starts_once;
 
 use crate::oracle::{Set, Started};
 use crate::world::World;
-use rc_scheduler::{Record, Start, Status, TaskId};
+use rc_scheduler::{Epoch, Record, Start, Status, TaskId};
 
 /// A broken promise in words.
 pub type Broken = Result<(), String>;
@@ -34,11 +44,20 @@ pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     require!(world, a_lease_is_started_once, start, started);
     require!(world, a_task_reported_cancelled_never_starts, start, started);
     require!(world, one_fault_at_a_time_never_two_holders_at_once, start, started);
+    require!(world, only_what_was_told_is_buried, start, started);
+    require!(world, a_retry_waits_as_long_as_was_asked, start, started);
+    require!(world, who_is_cut_off_stops_before_others_begin, start, started);
 }
 
 /// Attempts of a device changed.
 pub(crate) fn after_attempt(world: &mut World, device: usize) {
     require!(world, a_device_never_exceeds_its_slots, device);
+}
+
+/// A lease to a device was written.
+pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId, epoch: Epoch) {
+    require!(world, what_was_done_is_not_done_again, granter, task, epoch);
+    require!(world, a_device_is_not_leased_more_than_it_takes, to);
 }
 
 /// A submit is answered.
@@ -72,6 +91,7 @@ pub(crate) fn told(world: &mut World, device: usize, task: TaskId) {
 pub(crate) fn told_record(world: &mut World, device: usize, task: TaskId, record: &Record) {
     let told = a_reported_end_never_changes_without_a_split::read(world, device, task, record);
     let Some(told) = told else { return };
+    require!(world, a_task_reported_cancelled_does_not_run, task, &told);
     if let Err(text) = what_is_reported_is_on_the_disks_it_names::told(world, task, &told) {
         world.fail("what_is_reported_is_on_the_disks_it_names", text);
     }
@@ -91,11 +111,33 @@ pub(crate) fn told_status(world: &mut World, device: usize, task: TaskId, status
 }
 
 /// A client is told that no member has a task.
-pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64) {
+pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64, task: TaskId) {
+    if world.oracle.buried.contains_key(&task) {
+        return;
+    }
     let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
-    // A device that has met nobody yet is the whole cluster as far as it can know.
-    let alone = world.devices[device].core.as_ref().is_none_or(|core| core.view().peers().next().is_none());
-    if !alone && !world.devices.iter().any(|d| d.disk.destroyed) {
+    // Devices that have met nobody who knows of the others are the whole cluster as far as they can know.
+    let known = known_from(world, device);
+    let had = |i: usize| known.0 & (1 << i) != 0 && world.devices[i].disk.facts(task).next().is_some();
+    if (0..world.n()).any(had) && !(0..world.n()).any(|i| world.is_gone(i)) {
         world.fail("no_acked_task_is_lost_while_a_disk_that_stored_it_lives", text);
+    }
+}
+
+/// The device, the members that it knows, those that they know, and so on.
+fn known_from(world: &World, device: usize) -> Set {
+    let mut known = Set(1 << device);
+    loop {
+        let next = Set::of(world.n(), |i| {
+            known.0 & (1 << i) != 0
+                || (0..world.n()).any(|j| {
+                    let core = world.devices[j].core.as_ref().filter(|_| known.0 & (1 << j) != 0);
+                    core.is_some_and(|core| core.view().members().get(world.devices[i].id).is_some())
+                })
+        });
+        if next == known {
+            return known;
+        }
+        known = next;
     }
 }

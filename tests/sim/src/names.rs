@@ -152,6 +152,23 @@ impl Names {
                 m.buckets.len(),
                 if m.reply { " reply!" } else { "" }
             ),
+            Message::Summary(m) => {
+                let all: Vec<_> =
+                    m.entries.iter().map(|(t, hash)| format!("{}:{:04x}", self.t(*t), hash & 0xffff)).collect();
+                format!("Summary of {} buckets [{}]", m.buckets.len(), all.join(" "))
+            }
+            Message::Graves(rows) => {
+                let all: Vec<_> = rows.iter().map(|(by, row)| format!("{} {row:?}", self.d(*by))).collect();
+                format!("Graves [{}]", all.join(" "))
+            }
+            Message::Buried(m) => {
+                let all: Vec<_> = m.tasks.iter().map(|(t, _)| self.t(*t)).collect();
+                format!("Buried [{}]", all.join(" "))
+            }
+            Message::Lack(m) => {
+                let all: Vec<_> = m.tasks.iter().map(|t| self.t(*t)).collect();
+                format!("Lack [{}]", all.join(" "))
+            }
             Message::Reply(m) => {
                 format!("QueryReply {} [{}]{}", m.id, self.facts(&m.facts), if m.more { " more" } else { "" })
             }
@@ -202,6 +219,13 @@ impl Names {
                 format!("attempt {} {epoch} {event}", self.t(*task))
             }
             Input::Capacity(c) => format!("Capacity slots {} cpu {:?}", c.max_concurrent_tasks, c.cpu_usage_ppm),
+            Input::Loaded { task, facts } => {
+                format!(
+                    "Loaded {} [{}]",
+                    self.t(*task),
+                    facts.iter().map(|f| self.fact(*task, f)).collect::<Vec<_>>().join(" ")
+                )
+            }
             Input::Persisted { upto } => format!("Persisted≤{upto}"),
             Input::Storage { healthy } => format!("Storage healthy {healthy}"),
         }
@@ -215,7 +239,10 @@ impl Names {
                 let all: Vec<_> = entries
                     .iter()
                     .map(|entry| match entry {
-                        Entry::Fact(task, fact) => self.fact(*task, fact),
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.fact(*task, fact),
+                        Entry::Bury(task, _) => format!("bury {}", self.t(*task)),
+                        Entry::Graves(by, row) => format!("graves of {} {row:?}", self.d(*by)),
+                        Entry::Clock { ran_s, series } => format!("clock {ran_s} series {series:x}"),
                         Entry::Forget(task, key) => {
                             format!("forget {} {}", self.t(*task), self.key(key))
                         }
@@ -225,6 +252,7 @@ impl Names {
                     .collect();
                 format!("Persist#{upto} [{}]", all.join(" "))
             }
+            Effect::Load { task } => format!("Load {}", self.t(*task)),
             Effect::Send { to, message } => format!("→{} {}", self.d(*to), self.message(message)),
             Effect::Gossip(r) => {
                 format!("Gossip seq {} active {} queued {}", r.sequence, r.active_tasks, r.queued_tasks)

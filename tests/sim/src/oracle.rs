@@ -3,7 +3,7 @@
 
 use crate::clock::Micros;
 use rc_scheduler::{Epoch, Settled, Status, TaskId, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A set of devices, by index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -32,6 +32,31 @@ impl Set {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+}
+
+/// What a client may rely on for a task it has submitted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Known {
+    /// Its request was not answered: the task may be there or not. If it is, it must end like any other.
+    Unknown,
+    /// It was told that the task is accepted: the task must not get lost.
+    Acked,
+    /// It was told how the task ended: that must not change.
+    Reported,
+}
+
+impl Oracle {
+    /// What the clients of a task may rely on.
+    #[must_use]
+    pub fn known(&self, task: TaskId) -> Known {
+        if self.told.range((task, 0)..=(task, u32::MAX)).next().is_some() {
+            Known::Reported
+        } else if self.accepted.contains_key(&task) {
+            Known::Acked
+        } else {
+            Known::Unknown
+        }
     }
 }
 
@@ -102,6 +127,14 @@ pub struct Oracle {
     pub settlements: BTreeMap<TaskId, Vec<(Settled, Written)>>,
     /// Attempts, by task.
     pub starts: BTreeMap<TaskId, Vec<Started>>,
+    /// Which devices dropped a task's record, or keep only its name.
+    pub buried: BTreeMap<TaskId, Set>,
+    /// Attempts that came to a bad end, by task, in the order of the ends.
+    pub failures: BTreeMap<TaskId, Vec<Micros>>,
+    /// Leases that were written and that the holder has not ended, by the index of the holder.
+    pub open: BTreeMap<usize, BTreeSet<(TaskId, Epoch)>>,
+    /// When attempts came to an end, by the index of the holder.
+    pub ends: BTreeMap<usize, Vec<Micros>>,
     /// Two sides decided differently, out of contact: the times at which a promise was excused, for the statistics.
     pub excused: u64,
 }

@@ -1,8 +1,10 @@
 //! All the randomness of a run, from one number: xoshiro256**, seeded by splitmix64. Written out here so that no release of a
 //! library changes what a seed means.
 
+use serde::{Deserialize, Serialize};
+
 /// A stream of random numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Rng([u64; 4]);
 
 impl Rng {

@@ -1,10 +1,12 @@
 //! One run: work and faults, then healing, then the proof that everything came right.
 
 use crate::class::Class;
-use crate::clock::SECOND;
+use crate::clock::{Micros, SECOND};
 use crate::fault::{CALM_BEFORE, Timed};
+use crate::invariants::one_fault_at_a_time_never_two_holders_at_once::{STOPS_WITHIN, overlaps};
 use crate::invariants::{self, Broken};
 use crate::plan::Plan;
+use crate::scenario::Scenario;
 use crate::trace::Detail;
 use crate::world::{Failure, Stats, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +34,16 @@ pub struct Report {
 /// Runs a plan.
 #[must_use]
 pub fn run(plan: &Plan, detail: Detail, filter: Option<String>) -> Report {
-    let mut world = World::new(plan.clone(), detail, filter);
+    live_and_report(World::new(plan.clone(), detail, filter))
+}
+
+/// Runs a scenario.
+#[must_use]
+pub fn play(scenario: &Scenario, detail: Detail, filter: Option<String>) -> Report {
+    live_and_report(World::of(scenario, detail, filter))
+}
+
+fn live_and_report(mut world: World) -> Report {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| live(&mut world))) {
         let text = panic
             .downcast_ref::<String>()
@@ -59,8 +70,9 @@ pub fn run(plan: &Plan, detail: Detail, filter: Option<String>) -> Report {
 /// The promise that was broken.
 pub fn stage(plan: &Plan, faults: Vec<Timed>, prepare: impl FnOnce(&mut World)) -> Result<World, Failure> {
     let mut world = World::new(plan.clone(), Detail::Hash, None);
-    world.replace_faults(faults);
+    world.restage(faults);
     prepare(&mut world);
+    world.enlist();
     live(&mut world);
     world.failure.take().map_or(Ok(world), Err)
 }
@@ -68,9 +80,15 @@ pub fn stage(plan: &Plan, faults: Vec<Timed>, prepare: impl FnOnce(&mut World)) 
 fn live(world: &mut World) {
     let end = CALM_BEFORE + world.plan.seconds * SECOND;
     let mut at = 0;
+    if let Some(told_by) = world.told_by {
+        world.run_until(told_by.min(end));
+        require(world, "every_task_has_ended_when_the_scene_says", |world| {
+            invariants::every_task_has_ended_when_the_scene_says::check(world)
+        });
+    }
     while at < end && world.failure.is_none() {
         at = (at + 10 * SECOND).min(end);
-        world.run_until(at);
+        advance(world, at);
         require(
             world,
             "equal_facts_give_equal_bytes_and_answers",
@@ -82,7 +100,7 @@ fn live(world: &mut World) {
     let mut calm = 0;
     while at < limit && world.failure.is_none() && calm < 2 {
         at += 2 * SECOND;
-        world.run_until(at);
+        advance(world, at);
         calm = if invariants::after_healing_everything_settles::open(world).is_empty() { calm + 1 } else { 0 };
     }
     require(
@@ -105,9 +123,33 @@ fn live(world: &mut World) {
         invariants::equal_facts_give_equal_bytes_and_answers::check,
     );
     require(world, "budgets_facts_and_bytes_per_task", invariants::budgets_facts_and_bytes_per_task::check);
+    if world.plan.class == Class::Retention && world.failure.is_none() {
+        // The longest retention, a while more for who did not accept it, and for what was not written down of the running time.
+        world.run_until(at + 240 * SECOND);
+        require(world, "what_has_ended_is_forgotten_by_all", invariants::what_has_ended_is_forgotten_by_all::check);
+    }
     if world.plan.class == Class::None && world.failure.is_none() {
         idle(world, at);
     }
+}
+
+/// Lets time pass, at most ten seconds of it, and looks now and then at what runs.
+fn advance(world: &mut World, until: Micros) {
+    let before = world.stats.steps;
+    while world.now < until && world.failure.is_none() {
+        world.run_until((world.now + 2 * SECOND).min(until));
+        let twice = overlaps(world);
+        if !twice.is_empty() {
+            world.run_until((world.now + STOPS_WITHIN).min(until));
+            let still = overlaps(world).intersection(&twice).next().copied().filter(|_| world.now < until);
+            require(world, "one_fault_at_a_time_never_two_holders_at_once", |world| match still {
+                Some((task, a, b)) => Err(format!("{} runs on under leases {a} and {b}", world.names.t(task))),
+                None => Ok(()),
+            });
+        }
+    }
+    let events = world.stats.steps - before;
+    require(world, "nobody_talks_in_circles", |world| invariants::nobody_talks_in_circles::check(world, events));
 }
 
 /// Watches a cluster that has nothing to do.

@@ -7,11 +7,13 @@ use crate::rng::Rng;
 use rc_scheduler::{
     Backoff, DeviceId, ErrorClass, NewTask, Priority, Requirements, RetryPolicy, Span, Status, TaskId, TaskSpec,
 };
+use serde::{Deserialize, Serialize};
 
 /// How the attempts of a task end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Plot {
     /// All well.
+    #[default]
     Ok,
     /// Fails for good.
     Final,
@@ -22,13 +24,15 @@ pub enum Plot {
 }
 
 /// One task as its client thinks of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Script {
     /// When it is submitted.
     pub at: Micros,
     /// Where.
     pub device: usize,
     /// What is asked; dependencies are filled in at the time.
+    #[serde(with = "crate::scenario::wish")]
     pub spec: TaskSpec,
     /// How long an attempt takes.
     pub length: Micros,
@@ -42,6 +46,8 @@ pub struct Script {
     pub twice: Option<(usize, Micros)>,
     /// Waits for the task of this script.
     pub after: Option<usize>,
+    /// Its attempts say how far they are, so often.
+    pub progress_every: Option<Micros>,
     /// How many more of the following scripts go with it in one command.
     pub batch: usize,
 }
@@ -159,13 +165,28 @@ pub fn scripts(class: Class, devices: &[DeviceId], count: usize, end: Micros, rn
             cancel_at_end: (cancels && rng.chance(150_000)).then(|| rng.between(0, 40 * MS)),
             twice: (keyed && rng.chance(400_000)).then(|| (rng.index(n), rng.skewed(0, SECOND))),
             after: (index > 0 && rng.chance(60_000)).then(|| rng.index(index)),
+            progress_every: index.is_multiple_of(7).then_some(300 * MS),
             batch: 0,
         });
+    }
+    if class == Class::Clients {
+        share_keys(&mut out, rng);
     }
     if class != Class::None || rng.chance(500_000) {
         batch(&mut out, rng);
     }
     out
+}
+
+/// Lets some tasks have the key of another one, and ask for something else.
+fn share_keys(scripts: &mut [Script], rng: &mut Rng) {
+    for index in 1..scripts.len() {
+        let other = rng.index(index);
+        if rng.chance(300_000) && scripts[other].spec.idempotency_key.is_some() {
+            scripts[index].spec.idempotency_key = scripts[other].spec.idempotency_key.clone();
+            scripts[index].at = scripts[other].at + rng.skewed(0, SECOND);
+        }
+    }
 }
 
 /// Lets some unkeyed tasks travel together.

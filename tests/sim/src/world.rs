@@ -9,11 +9,12 @@ mod effects;
 mod event;
 mod executor;
 mod faults;
+mod laid_open;
 mod life;
 mod network;
 mod transport;
 
-pub use device::Device;
+pub use device::{Device, Doom};
 pub use disk::Disk;
 pub use event::{Event, Queue};
 pub use executor::{Executor, Run, Stage};
@@ -29,7 +30,7 @@ use crate::rng::Rng;
 use crate::trace::{Detail, Trace};
 use crate::workload::{self, Op, Script};
 use clients::Pending;
-use rc_scheduler::{Capacity, DeviceId, Member};
+use rc_scheduler::{Capacity, Config, DeviceId, Member, Span};
 use std::collections::BTreeMap;
 
 /// A promise that was broken.
@@ -62,6 +63,8 @@ pub struct Stats {
     pub entries: u64,
     /// Persist effects.
     pub persists: u64,
+    /// Attempts started while another of the same task, whose daemon was killed, lived on.
+    pub beside_orphans: u64,
 }
 
 /// Randomness, apart for each part of the world.
@@ -81,6 +84,8 @@ pub(crate) struct Weather {
     pub(crate) gossip_late: bool,
     pub(crate) hang: bool,
     pub(crate) stale_frames: bool,
+    /// Nobody tells a core that a link is down.
+    pub(crate) no_down: bool,
 }
 
 /// The world.
@@ -107,17 +112,32 @@ pub struct World {
     pub stats: Stats,
     /// The first promise broken.
     pub failure: Option<Failure>,
+    /// Who has left the cluster for good.
+    pub left: Vec<bool>,
+    /// Whose disk has forgotten what it had acknowledged: what it says itself may be old news for ever.
+    pub forgetful: Vec<bool>,
+    /// Who runs a later version of the protocol than the others.
+    pub newer: Vec<bool>,
+    /// Messages go through their form on the wire.
+    pub wire: bool,
     /// Everything is well now, and nothing more breaks.
     pub healed: bool,
     /// Faults that began.
     pub faults: u64,
+    /// Every accepted task must have been told as ended by then.
+    pub told_by: Option<Micros>,
+    /// The order in which a device that wakes hears its sources (see [`Event::meant_for`]); `None`: any, mixed.
+    pub wake_order: Option<Vec<usize>>,
     pub(crate) queue: Queue,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
+    /// Hellos on each way in the second that is named.
+    pub(crate) hellos: BTreeMap<(usize, usize), (Micros, u32)>,
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) next_command: u64,
     pub(crate) next_stamp: u64,
-    pub(crate) reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
+    /// What clients last read of each task at each device.
+    pub reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
 }
 
 impl World {
@@ -127,7 +147,8 @@ impl World {
         let mut rng = Rng::new(plan.seed);
         let n = plan.devices.unwrap_or_else(|| match plan.class {
             Class::None => rng.between(1, 6) as usize,
-            Class::DiskDeath => rng.between(3, 6) as usize,
+            Class::DiskDeath | Class::Bridge | Class::Leave | Class::Rollback => rng.between(3, 6) as usize,
+            Class::JoinDeath | Class::Ring => rng.between(4, 8) as usize,
             _ => rng.between(2, 6) as usize,
         });
         let end = CALM_BEFORE + plan.seconds * SECOND;
@@ -135,10 +156,11 @@ impl World {
         let ids: Vec<DeviceId> = (0..n).map(|_| DeviceId(rng.bytes())).collect();
         let mut names = Names::default();
         ids.iter().enumerate().for_each(|(index, id)| names.device(*id, index));
-        let late = if plan.class == Class::Join && n > 1 { rng.between(1, n as u64 - 1) as usize } else { 0 };
+        let joins = matches!(plan.class, Class::Join | Class::JoinDeath);
+        let late = if joins && n > 1 { rng.between(1, n as u64 - 1) as usize } else { 0 };
         let scripts =
             workload::scripts(plan.class, &ids[..n - late], tasks, end - 5 * SECOND.min(end / 4), &mut rng.fork());
-        let all_known = plan.class != Class::Join && rng.chance(500_000);
+        let all_known = !joins && rng.chance(500_000);
         let drift = matches!(plan.class, Class::Drift | Class::Mixed);
         let devices: Vec<Device> = (0..n)
             .map(|index| {
@@ -151,6 +173,13 @@ impl World {
                 new_device(ids[index], &known, clock, &mut rng)
             })
             .collect();
+        let mut devices = devices;
+        if plan.class == Class::Retention {
+            set_retention(&mut devices, plan.seed);
+        }
+        if plan.class == Class::QueueFull {
+            devices.iter_mut().for_each(|device| device.config.queue_max = 6);
+        }
         let dice = Dice { net: rng.fork(), disk: rng.fork(), exec: rng.fork(), order: rng.fork(), clients: rng.fork() };
         let mut world = Self {
             now: 0,
@@ -163,15 +192,23 @@ impl World {
             trace: Trace::new(detail, filter),
             stats: Stats::default(),
             failure: None,
+            left: vec![false; n],
+            forgetful: vec![false; n],
+            newer: vec![false; n],
+            wire: plan.seed.is_multiple_of(3),
             healed: false,
             faults: 0,
+            told_by: None,
+            wake_order: None,
             queue: Queue::default(),
             dice,
             weather: Weather {
                 gossip_late: matches!(plan.class, Class::Gossip | Class::Mixed),
                 stale_frames: matches!(plan.class, Class::StaleFrames | Class::Mixed),
+                no_down: plan.class == Class::NoDown,
                 ..Weather::default()
             },
+            hellos: BTreeMap::new(),
             pending: BTreeMap::new(),
             next_command: 0,
             next_stamp: 0,
@@ -189,8 +226,9 @@ impl World {
         world
     }
 
-    /// Puts the scripts' submits into the queue.
-    fn enlist(&mut self) {
+    /// Puts the scripts' submits into the queue, in place of those that are there.
+    pub fn enlist(&mut self) {
+        self.queue.retain(|event| !matches!(event, Event::Client(_)));
         let mut index = 0;
         while index < self.scripts.len() {
             let script = &self.scripts[index];
@@ -223,8 +261,17 @@ impl World {
 
     /// Notes a broken promise.
     pub fn fail(&mut self, invariant: &'static str, text: String) {
+        if !self.plan.class.promises(invariant) {
+            return;
+        }
         self.trace.line(self.now, || format!("FAILED {invariant}: {text}"));
         self.failure.get_or_insert(Failure { invariant, text });
+    }
+
+    /// The device will never be back, nor will its disk.
+    #[must_use]
+    pub fn is_gone(&self, device: usize) -> bool {
+        self.devices[device].disk.destroyed || self.left[device]
     }
 
     /// How many devices there are.
@@ -242,6 +289,20 @@ impl World {
     pub(crate) fn stamp(&mut self) -> u64 {
         self.next_stamp += 1;
         self.next_stamp
+    }
+}
+
+/// Each device forgets after a time of its own, and some keep only a few.
+fn set_retention(devices: &mut [Device], seed: u64) {
+    let mut rng = Rng::new(seed ^ 0x7265_7465_6e74_696f);
+    let crowded = rng.chance(400_000);
+    for device in devices {
+        device.config = Config {
+            retention: Span(rng.skewed(8 * SECOND, 90 * SECOND)),
+            keep_max: if crowded { rng.between(1, 8) as usize } else { 100_000 },
+            clock_save: Span(rng.skewed(SECOND, 20 * SECOND)),
+            ..Config::default()
+        };
     }
 }
 
@@ -280,6 +341,10 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         tick_at: None,
         tick_stamp: 0,
         doom: None,
+        unfinished: Vec::new(),
+        waking: false,
+        effects: 0,
+        config: Config::default(),
         capacity,
         gossiped: Vec::new(),
     }

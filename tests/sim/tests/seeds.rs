@@ -1,5 +1,6 @@
 //! The default seeds: each is run twice, must keep every promise, and must happen in exactly the same way both times.
 
+use rc_sim::invariants::same_seed_same_trace;
 use rc_sim::{Detail, Plan, run};
 
 /// Seeds of the default run, dealt to the tests below so that they run side by side.
@@ -16,11 +17,8 @@ fn share(share: u64) {
             continue;
         }
         let second = run(&plan, Detail::Hash, None);
-        if first.hash != second.hash {
-            broken.push(format!(
-                "cargo sim {plan} --twice\n    same_seed_same_trace: {:016x} and {:016x}",
-                first.hash, second.hash
-            ));
+        if let Err(text) = same_seed_same_trace::check(&first, &second) {
+            broken.push(format!("cargo sim {plan} --twice\n    same_seed_same_trace: {text}"));
         }
     }
     assert!(broken.is_empty(), "{} of {} seeds failed:\n{}", broken.len(), SEEDS / SHARES, broken.join("\n"));

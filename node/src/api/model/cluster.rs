@@ -69,6 +69,8 @@ pub struct ClusterView {
     pub tasks_kept: usize,
     pub running: usize,
     pub storage_healthy: bool,
+    /// What the last start found cut or damaged on the disk.
+    pub storage_found: Vec<String>,
     pub uptime_s: u64,
     pub disk_syncs: u64,
     pub frames_out: u64,
@@ -184,6 +186,7 @@ impl From<NodeStatus> for ClusterView {
             tasks_kept: status.tasks_kept,
             running: status.running,
             storage_healthy: status.storage_healthy,
+            storage_found: status.storage_found,
             uptime_s: status.uptime_s,
             disk_syncs: status.disk_syncs,
             frames_out: status.frames_out,

@@ -2,8 +2,9 @@
 //! read leniently, because a newer or older version may have written it.
 
 use super::{DeviceNames, rfc3339};
+use crate::blobs::BodyBlobs;
 use crate::driver::TaskReport;
-use rc_scheduler::Outcome;
+use rc_scheduler::{BlobRef, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -46,6 +47,9 @@ pub struct ResultView {
     pub stderr: Option<String>,
     #[serde(default)]
     pub truncated: bool,
+    /// What the attempt left behind beside its result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<BlobRef>,
     /// Why it does not run, while it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -92,6 +96,7 @@ impl ResultView {
         let counts = report.attempt();
         let outcome = report.outcome.as_ref();
         let body = outcome.map(body).unwrap_or_default();
+        let refs = outcome.map(|outcome| BodyBlobs::of(&outcome.body)).unwrap_or_default();
         let started = outcome.map_or_else(|| counts.and_then(|a| a.started_wall_ms), |o| Some(o.started_wall_ms));
         let finished = outcome.map_or_else(|| counts.and_then(|a| a.finished_wall_ms), |o| Some(o.finished_wall_ms));
         let error = report.error.as_ref().or_else(|| outcome.and_then(|outcome| outcome.error.as_ref()));
@@ -99,7 +104,7 @@ impl ResultView {
             task_id: report.id.to_string(),
             task_type: report.spec.as_ref().map(|spec| spec.task_type.clone()),
             status: report.status.word().to_owned(),
-            disks: report.disks,
+            disks: refs.disks.map_or(report.disks, |disks| disks.min(report.disks)),
             result: body.result,
             error: error.map(|(class, message)| ErrorView { class: class.word().to_owned(), message: message.clone() }),
             device: report.device.map(|device| names.name(device)),
@@ -114,6 +119,7 @@ impl ResultView {
             stdout: body.stdout,
             stderr: body.stderr,
             truncated: body.truncated,
+            blobs: refs.made,
             reason: report.reason.map(|reason| reason.word().to_owned()),
             detail: report.detail.clone(),
         }

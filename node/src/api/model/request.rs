@@ -1,10 +1,11 @@
 //! A task as it is asked for in JSON, and what it means to the scheduler. An unknown field is an error: a typo must not silently
 //! change a task. Does not know whether any device can run it.
 
+use super::blob::BlobRequest;
 use super::number::{Invalid, count, seconds, text, texts, word};
 use super::requirements::RequirementsRequest;
 use super::sandbox::SandboxRequest;
-use rc_scheduler::{Backoff, DeviceId, ErrorClass, NewTask, PAYLOAD_BYTES_MAX, Priority, RetryPolicy, TaskSpec};
+use rc_scheduler::{BLOBS_PER_TASK_MAX, Backoff, DeviceId, ErrorClass, NewTask, Priority, RetryPolicy, TaskSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,8 @@ pub struct TaskRequest {
     pub(super) required_permissions: Vec<String>,
     #[serde(default)]
     pub(super) after: Vec<String>,
+    #[serde(default)]
+    pub(super) blobs: Vec<BlobRequest>,
     #[serde(default)]
     pub(super) batch_id: Option<String>,
     #[serde(default)]
@@ -108,12 +111,7 @@ impl TaskRequest {
     /// # Errors
     /// Names the field, and says what is accepted there.
     pub fn into_task(self, device: &dyn Fn(&str) -> Result<DeviceId, String>) -> Result<NewTask, Invalid> {
-        if self.payload.get().len() > PAYLOAD_BYTES_MAX {
-            return Err(Invalid::too_large(
-                "payload",
-                format!("has {} bytes; at most {PAYLOAD_BYTES_MAX} travel in a task", self.payload.get().len()),
-            ));
-        }
+        count("blobs", self.blobs.len(), BLOBS_PER_TASK_MAX)?;
         if !self.after.is_empty() {
             return Err(Invalid::new("after", "dependencies between tasks are not supported by this version"));
         }
@@ -142,6 +140,8 @@ impl TaskRequest {
             after: Vec::new(),
             idempotency_key: key,
             extra: encode(&extra)?,
+            payload_blob: None,
+            blobs: self.blobs.iter().map(BlobRequest::reference).collect(),
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
         Ok(NewTask { spec, payload: payload.into() })

@@ -2,11 +2,11 @@
 
 use super::submit::{accept, convert};
 use super::tasks::whole_id;
-use crate::api::body;
 use crate::api::model::{Invalid, ResultView, TaskRequests, parse_tasks};
 use crate::api::node::NodeApi;
 use crate::api::problem::Problem;
 use crate::api::state::App;
+use crate::api::{body, large};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -40,7 +40,7 @@ pub(super) async fn submit<N: NodeApi>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Submitted>, Problem> {
-    let TaskRequests::One(request) = parse_tasks(&body::read(&headers, body).await?)? else {
+    let TaskRequests::One(request) = parse_tasks(&body::read(&headers, body, app.payload_bytes_max()).await?)? else {
         return Err(Invalid::new("body", "one task is one JSON object; lists go to /v1/tasks").into());
     };
     let tasks = convert(&app, vec![*request], false).await?;
@@ -52,7 +52,7 @@ pub(super) async fn show<N: NodeApi>(
     State(app): State<App<N>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown>, Problem> {
-    let report = app.node().task(whole_id(&id)?).await?;
+    let report = large::whole(app.node(), app.node().task(whole_id(&id)?).await?).await?;
     let view = ResultView::new(&report, &app.names().await);
     Ok(Json(Shown { task_id: view.task_id, status: view.status, result: view.result }))
 }

@@ -36,7 +36,7 @@ pub(super) async fn tasks<N: NodeApi>(
         return Err(Invalid::new("disks", format!("allowed is 1 to {DISKS_MAX}")).into());
     }
     let key = key(&headers)?;
-    let (mut requests, many) = match parse_tasks(&body::read(&headers, body).await?)? {
+    let (mut requests, many) = match parse_tasks(&body::read(&headers, body, app.payload_bytes_max()).await?)? {
         TaskRequests::One(task) => (vec![*task], false),
         TaskRequests::Many(tasks) => (tasks, true),
     };

@@ -1,5 +1,6 @@
 //! `/v1/tasks`: the list, one task, its result, its history, and why it is where it is.
 
+use crate::api::large;
 use crate::api::model::{
     CancelledView, DeviceNames, ExplainView, HistoryView, Invalid, ResultView, SECONDS_MAX, TaskDetail, TaskView,
     status_filter,
@@ -10,6 +11,7 @@ use crate::api::state::App;
 use axum::Json;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -78,7 +80,7 @@ pub(super) async fn result<N: NodeApi>(
     State(app): State<App<N>>,
     Path(id): Path<String>,
     query: Result<Query<ResultQuery>, QueryRejection>,
-) -> Result<Json<ResultView>, Problem> {
+) -> Result<Response, Problem> {
     let Query(query) = query?;
     let wait = query.wait.unwrap_or(0.0);
     if !(0.0..=SECONDS_MAX).contains(&wait) {
@@ -95,7 +97,8 @@ pub(super) async fn result<N: NodeApi>(
         Some(report) => report?,
         None => app.node().task(id).await?,
     };
-    Ok(Json(ResultView::new(&report, &app.names().await)))
+    let view = ResultView::new(&report, &app.names().await);
+    large::result(app.node(), &report, view).await
 }
 
 pub(super) async fn cancel<N: NodeApi>(

@@ -1,10 +1,10 @@
 //! `POST /v1/wait`: the results of many tasks, one JSON line each, as they settle.
 
-use crate::api::body;
 use crate::api::model::{Invalid, ResultView};
 use crate::api::node::NodeApi;
 use crate::api::problem::Problem;
 use crate::api::state::App;
+use crate::api::{body, large};
 use crate::driver::DriverError;
 use axum::body::Body;
 use axum::extract::State;
@@ -39,7 +39,7 @@ pub(super) async fn wait<N: NodeApi>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let bytes = body::read(&headers, body).await?;
+    let bytes = body::read(&headers, body, app.payload_bytes_max()).await?;
     let request: WaitRequest =
         serde_json::from_slice(&bytes).map_err(|error| Invalid::new("body", error.to_string()))?;
     if request.ids.len() > IDS_MAX {
@@ -58,7 +58,14 @@ pub(super) async fn wait<N: NodeApi>(
         loop {
             let (id, ended) = next;
             match ended {
-                Ok(report) => line(&mut chunk, &ResultView::new(&report, &names)),
+                Ok(report) => match large::whole(app.node(), report.clone()).await {
+                    Ok(report) => line(&mut chunk, &ResultView::new(&report, &names)),
+                    Err(problem) => {
+                        // How it ended is known, and only what it left is not.
+                        let detail = Some(problem.detail.to_string());
+                        line(&mut chunk, &ResultView { detail, ..ResultView::new(&report, &names) });
+                    }
+                },
                 Err(error) => line(&mut chunk, &Untold::new(id, error)),
             }
             if chunk.len() >= CHUNK_BYTES {

@@ -114,6 +114,9 @@ pub(in crate::cli) struct SubmitArgs {
     /// A field of the payload; the value is JSON if it reads as such, else text
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     pub(in crate::cli) param: Vec<String>,
+    /// A blob that the task works with, by its hash (see `rc-node blob put`); may be repeated
+    #[arg(long = "blob", value_name = "HASH")]
+    pub(in crate::cli) blobs: Vec<String>,
     /// A task, or a list of tasks, in JSON; flags go over it
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) file: Option<PathBuf>,
@@ -139,7 +142,7 @@ pub(in crate::cli) struct ExecArgs {
     /// A variable for the command
     #[arg(long, value_name = "KEY=VALUE")]
     pub(in crate::cli) env: Vec<String>,
-    /// Send this program's standard input to the command (text, up to about 1 MB)
+    /// Send this program's standard input to the command (text)
     #[arg(short = 'i', long)]
     pub(in crate::cli) stdin: bool,
     /// The command and its arguments

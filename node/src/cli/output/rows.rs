@@ -219,7 +219,7 @@ impl Card for ClusterView {
     fn lines(&self, _: bool, _: &Style) -> Vec<(&'static str, Cell)> {
         let disk = if self.storage_healthy { "takes new facts" } else { "REFUSES new facts" };
         let synced = if self.synced { "yes" } else { "not yet: asking the others what was missed" };
-        vec![
+        let mut lines = vec![
             ("name", Cell::new(&self.name)),
             ("id", Cell::new(&self.id)),
             ("version", Cell::new(&self.version)),
@@ -233,7 +233,9 @@ impl Card for ClusterView {
             ),
             ("synced", Cell::new(synced)),
             ("disk", Cell::new(disk)),
-        ]
+        ];
+        lines.extend(self.storage_found.iter().map(|found| ("at the start", Cell::new(found))));
+        lines
     }
 }
 

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 #[derive(Default)]
 struct Fake {
     got: RefCell<Vec<(u64, Batch)>>,
+    loads: RefCell<Vec<TaskKey>>,
     busy: Cell<bool>,
 }
 
@@ -15,6 +16,14 @@ impl Submit for Fake {
             return Err(SubmitError::Busy(batch));
         }
         self.got.borrow_mut().push((number, batch));
+        Ok(())
+    }
+
+    fn load(&self, task: TaskKey) -> Result<(), SubmitError<TaskKey>> {
+        if self.busy.get() {
+            return Err(SubmitError::Busy(task));
+        }
+        self.loads.borrow_mut().push(task);
         Ok(())
     }
 }
@@ -75,4 +84,18 @@ fn a_busy_writer_gets_the_rest_after_its_next_event() {
     assert_eq!(disk.handle(Mono(0), Event::Durable { upto: 1 }).persisted, Some(1));
     assert_eq!(disk.handle(Mono(0), Event::Durable { upto: 2 }).persisted, Some(2));
     assert!(disk.is_idle());
+}
+
+#[test]
+fn a_read_waits_for_room_and_goes_on_while_the_disk_is_full() {
+    let mut disk = Disk::new(Fake::default());
+    disk.writer.busy.set(true);
+    disk.load(TaskId([1; 16]));
+    assert!(disk.writer.loads.borrow().is_empty());
+    disk.writer.busy.set(false);
+    disk.persist(1, member(1));
+    assert_eq!(*disk.writer.loads.borrow(), [[1; 16]]);
+    refuse(&mut disk, Mono(0));
+    disk.load(TaskId([2; 16]));
+    assert_eq!(*disk.writer.loads.borrow(), [[1; 16], [2; 16]]);
 }

@@ -1,6 +1,7 @@
 use super::*;
 use rc_scheduler::{
-    CancelAsked, Close, Closed, DeviceId, Epoch, Incarnation, Leased, Outcome, Settled, Span, Stable, Status, Submitted,
+    CancelAsked, Close, Closed, DeviceId, Epoch, Fact, Incarnation, Leased, Outcome, Settled, Span, Stable, Status,
+    Submitted,
 };
 
 const A: DeviceId = DeviceId([1; 16]);

@@ -76,6 +76,57 @@ fn a_tail_torn_at_any_byte_leaves_whole_commits_and_is_reported() {
     }
 }
 
+/// What a file system may leave behind the place where a write was torn: bytes that were there before, of this log or of anything, or
+/// a hole where the rest of a block should be and later blocks that did arrive.
+#[test]
+fn a_tail_torn_at_any_byte_with_anything_behind_it_leaves_whole_commits_and_is_reported() {
+    let dir = ram_dir();
+    let ends = build(dir.path());
+    let mut bytes = fs::read(log(dir.path())).expect("read");
+    let end = *ends.last().expect("nine") as usize;
+    bytes.truncate(end);
+    let states = states(&ends, &bytes);
+    let first = ends[6] as usize;
+    for torn_at in first..end {
+        let mut random = torn_at as u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 56) as u8
+        })
+        .take(700)
+        .collect();
+        let older = &bytes[64..64 + first / 2];
+        // A block of 64 bytes is lost; what was written behind it is there.
+        let hole = (torn_at + 64).min(end);
+        let holed = [&vec![0; hole - torn_at], &bytes[hole..]].concat();
+        for tail in [&noise, &vec![0xff; 700], older, &holed] {
+            let torn = [&bytes[..torn_at], tail].concat();
+            // What is behind may by chance begin as what should be there.
+            let right = torn.iter().zip(&bytes).take_while(|(a, b)| a == b).count();
+            let whole = ends.iter().rposition(|end| *end as usize <= right).expect("at least seven");
+            fs::write(log(dir.path()), &torn).expect("write");
+            let (mut storage, report) = open(dir.path());
+            let found = (all(&mut storage), count(&storage));
+            // Bytes behind a hole may be a whole later commit: then what is missing before it is damage, and named so.
+            if report.damage_count == 0 {
+                assert_eq!(found, states[whole], "torn at {torn_at}");
+                assert!(report.cut.is_some(), "torn at {torn_at}: {report:?}");
+            } else {
+                assert!(std::ptr::eq(tail.as_ptr(), holed.as_ptr()), "torn at {torn_at}: {report:?}");
+                let of = |task| states.iter().filter_map(move |(state, _)| state.get(task)).flatten();
+                let known =
+                    |(task, entries): (_, &Entries)| entries.iter().all(|entry| of(task).any(|old| old == entry));
+                assert!(found.0.iter().all(known), "torn at {torn_at} made something up: {report:?}");
+            }
+            put(&mut storage, 77, "after", b"wards");
+            drop(storage);
+            let (mut storage, report) = open(dir.path());
+            assert!(report.cut.is_none(), "torn at {torn_at}: cut again: {report:?}");
+            assert_eq!(get(&mut storage, 77), Some(vec![entry("after", b"wards")]), "torn at {torn_at}");
+        }
+    }
+}
+
 #[test]
 fn each_flipped_bit_is_harmless_or_reported() {
     let dir = ram_dir();

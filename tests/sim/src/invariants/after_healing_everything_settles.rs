@@ -1,7 +1,8 @@
-//! When everything is up and mended, every accepted task ends, every device that has it says the same, and a client hears it anywhere.
+//! When everything is up and mended, every accepted task ends, and so does one whose client never got an answer, if it is there:
+//! every device that has it says the same, and a client hears it anywhere.
 
 use super::Broken;
-use crate::oracle::Set;
+use crate::oracle::{Known, Set};
 use crate::world::World;
 use rc_scheduler::{DeviceId, Status, TaskId};
 use std::collections::BTreeSet;
@@ -15,23 +16,22 @@ pub fn open(world: &World) -> Vec<String> {
         .iter()
         .map(|(id, pending)| format!("command {id} at d{} has no answer", pending.device))
         .collect();
-    for (task, accepted) in &world.oracle.accepted {
-        if !can_end(world, *task, accepted.disks) {
+    for task in submitted(world) {
+        let acked = world.oracle.known(task) != Known::Unknown;
+        let disks = world.oracle.accepted.get(&task).map_or_else(|| holders(world, task), |accepted| accepted.disks);
+        if !can_end(world, task, disks) {
             continue;
         }
-        let name = world.names.t(*task);
+        let name = world.names.t(task);
         let mut ends: BTreeSet<Status> = BTreeSet::new();
         let mut keepers = 0;
         for (index, device) in world.devices.iter().enumerate() {
-            let Some(core) = &device.core else { continue };
+            let Some(core) = device.core.as_ref().filter(|_| !world.forgetful[index]) else { continue };
             let view = core.view();
-            let Some(record) = view.record(*task) else {
-                continue;
-            };
+            let Some(status) = view.status(task) else { continue };
             keepers += 1;
-            let state = record.resolve();
-            let status = state.status();
-            if !status.is_terminal() {
+            if let Some(record) = view.record(task).filter(|_| !status.is_terminal()) {
+                let state = record.resolve();
                 let lease =
                     state.lease.map(|l| format!("{} to {} by {}", l.epoch, world.names.d(l.to), world.names.d(l.by)));
                 open.push(format!(
@@ -47,11 +47,26 @@ pub fn open(world: &World) -> Vec<String> {
         if ends.len() > 1 {
             open.push(format!("{name} is {ends:?}"));
         }
-        if keepers == 0 {
+        if keepers == 0 && acked && !world.oracle.buried.contains_key(&task) {
             open.push(format!("{name} is nowhere"));
         }
     }
     open
+}
+
+/// What clients submitted: what they know to be accepted, and what is there without their knowing.
+fn submitted(world: &World) -> BTreeSet<TaskId> {
+    let there = world
+        .devices
+        .iter()
+        .filter_map(|device| device.core.as_ref())
+        .flat_map(|core| core.view().tasks().collect::<Vec<_>>());
+    world.oracle.accepted.keys().copied().chain(there).collect()
+}
+
+/// The devices that know a task.
+fn holders(world: &World, task: TaskId) -> Set {
+    Set::of(world.n(), |i| world.devices[i].core.as_ref().is_some_and(|core| core.view().status(task).is_some()))
 }
 
 /// Some device that is left meets its needs, some disk that stored it is left, and what it waits for can end too.
@@ -59,14 +74,14 @@ fn can_end(world: &World, task: TaskId, disks: Set) -> bool {
     let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
         return true;
     };
-    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.devices[i].disk.destroyed);
+    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.is_gone(i));
     let needs = &script.spec.requirements;
     let fits = world.devices.iter().any(|d| {
         left(d.id)
             && !needs.exclude_devices.contains(&d.id)
             && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
     });
-    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
+    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.is_gone(i));
     let after = script
         .spec
         .after
@@ -91,8 +106,11 @@ pub fn answers(world: &World) -> Broken {
         if !can_end(world, *task, accepted.disks) {
             continue;
         }
+        if world.oracle.buried.contains_key(task) {
+            continue;
+        }
         let mut answers: BTreeSet<Status> = BTreeSet::new();
-        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some()) {
+        for device in (0..world.n()).filter(|i| world.devices[*i].core.is_some() && !world.forgetful[*i]) {
             match world.reads.get(&(*task, device)) {
                 Some(status) => answers.insert(*status),
                 None => return Err(format!("d{device} does not find {}", world.names.t(*task))),

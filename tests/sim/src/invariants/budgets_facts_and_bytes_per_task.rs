@@ -2,9 +2,13 @@
 
 use super::Broken;
 use crate::world::World;
+use rc_scheduler::Epoch;
 
 /// Facts of one record, at most: its normal form.
 const FACTS_MAX: usize = 64;
+
+/// Leases that may end without the task's fault.
+const LOSSES_MAX: u32 = 20;
 
 /// Looks at a run when all is settled.
 pub fn check(world: &World) -> Broken {
@@ -14,6 +18,13 @@ pub fn check(world: &World) -> Broken {
                 let name = world.names.t(*task);
                 return Err(format!("{name} has {} facts on the disk of {}", record.len(), world.names.d(device.id)));
             }
+        }
+    }
+    for (task, accepted) in &world.oracle.accepted {
+        let leases = world.oracle.leases.range((*task, Epoch(0))..=(*task, Epoch(u64::MAX))).count() as u32;
+        let most = world.scripts[accepted.script].spec.retry.max_retries + 1 + LOSSES_MAX + 2;
+        if leases > most {
+            return Err(format!("{} was leased {leases} times, at most {most} expected", world.names.t(*task)));
         }
     }
     if !world.plan.class.is_calm() {

@@ -6,10 +6,9 @@ use crate::world::World;
 /// Looks at the whole world, when all that can be up is up.
 pub fn check(world: &World) -> Broken {
     for (task, accepted) in &world.oracle.accepted {
-        let left = (0..world.n()).any(|i| accepted.disks.0 & (1 << i) != 0 && !world.devices[i].disk.destroyed);
-        let known =
-            world.devices.iter().any(|d| d.core.as_ref().is_some_and(|core| core.view().record(*task).is_some()));
-        if left && !known {
+        let left = (0..world.n()).any(|i| accepted.disks.0 & (1 << i) != 0 && !world.is_gone(i));
+        let known = world.devices.iter().any(|d| d.core.as_ref().is_some_and(|core| core.view().keeps(*task)));
+        if left && !known && !world.oracle.buried.contains_key(task) {
             return Err(format!(
                 "{} was accepted on disks {:b}, and nobody knows it",
                 world.names.t(*task),

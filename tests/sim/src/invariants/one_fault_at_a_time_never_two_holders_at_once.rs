@@ -2,22 +2,24 @@
 
 use super::Broken;
 use crate::class::Class;
+use crate::clock::{Micros, SECOND};
 use crate::oracle::Started;
 use crate::world::{Stage, World};
-use rc_scheduler::Start;
+use rc_scheduler::{Epoch, Start, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long an attempt that must stop may take to do so.
+pub const STOPS_WITHIN: Micros = SECOND / 2;
 
 /// Looks at a start.
 pub fn check(world: &World, start: &Start, started: Started) -> Broken {
-    // Between two devices a cut, even of one direction, is a split: there is no third to hear both.
-    let split = world.n() == 2 && matches!(world.plan.class, Class::OneWay | Class::PairCut);
-    if split || world.plan.class.may_overlap() || !start.spec.side_effects {
+    if is_excused(world) || !start.spec.side_effects {
         return Ok(());
     }
     for (index, device) in world.devices.iter().enumerate() {
-        let other = device
-            .executor
-            .of(start.task)
-            .find(|(epoch, run)| *epoch != start.epoch && run.stage != Stage::Stopping && !device.executor.asleep);
+        let other = device.executor.of(start.task).find(|(epoch, run)| {
+            *epoch != start.epoch && run.stage != Stage::Stopping && device.executor.asleep_since.is_none()
+        });
         if let Some((epoch, run)) = other {
             return Err(format!(
                 "d{} starts {} under lease {}, and d{index} runs it since {} µs under lease {epoch}",
@@ -29,4 +31,32 @@ pub fn check(world: &World, start: &Start, started: Started) -> Broken {
         }
     }
     Ok(())
+}
+
+fn is_excused(world: &World) -> bool {
+    // Between two devices a cut, even of one direction, is a split: there is no third to hear both.
+    let split = world.n() == 2 && matches!(world.plan.class, Class::OneWay | Class::PairCut);
+    split || world.plan.class.may_overlap()
+}
+
+/// The tasks that two devices run now, each with the leases. One that is there for longer than [`STOPS_WITHIN`] breaks the promise:
+/// an attempt that slept through its loss must have been stopped by then.
+#[must_use]
+pub fn overlaps(world: &World) -> BTreeSet<(TaskId, Epoch, Epoch)> {
+    let mut found = BTreeSet::new();
+    let mut running: BTreeMap<TaskId, Epoch> = BTreeMap::new();
+    if is_excused(world) {
+        return found;
+    }
+    for device in world.devices.iter().filter(|device| device.is_awake()) {
+        for ((task, epoch), run) in &device.executor.runs {
+            if run.side_effects
+                && run.stage != Stage::Stopping
+                && let Some(other) = running.insert(*task, *epoch)
+            {
+                found.insert((*task, other, *epoch));
+            }
+        }
+    }
+    found
 }

@@ -26,7 +26,9 @@ pub fn accepted(world: &World, device: usize, script: usize, task: TaskId, disks
 /// Looks at a reported end.
 pub fn told(world: &World, task: TaskId, told: &Told) -> Broken {
     let gone = world.devices.iter().filter(|d| d.disk.destroyed).count() as u32;
-    if told.claimed > told.holders.len() + gone || told.claimed == 0 {
+    // Who has buried it had it.
+    let buried = world.oracle.buried.get(&task).map_or(0, |buried| buried.0 & !told.holders.0).count_ones();
+    if told.claimed > told.holders.len() + gone + buried || told.claimed == 0 {
         return Err(format!(
             "d{} reports {} {} on {} disks; it is on {:b}",
             told.device,

@@ -2,9 +2,9 @@
 
 use crate::rng::Rng;
 use rc_scheduler::{
-    AttemptEvent, Blocked, Capacity, Command, Config, DeviceId, DeviceRecord, Durable, Effect, Epoch, Event,
-    Incarnation, Input, Liveness, Member, Message, Mono, NewTask, Now, Outcome, Output, Scheduler, Span, TaskId,
-    TaskSpec, wire,
+    AttemptEvent, Blocked, Capacity, Command, Config, DeviceId, DeviceRecord, Durable, Effect, Entry, Epoch, Event,
+    Fact, FactKey, Incarnation, Input, Liveness, Member, Message, Mono, NewTask, Now, Outcome, Output, Scheduler, Span,
+    TaskId, TaskSpec, wire,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -50,6 +50,7 @@ pub(super) struct Count {
 enum Happens {
     Tick(u64),
     Persisted(u64),
+    Loaded(TaskId),
     Frame(usize, Box<Message>),
     Up(usize),
     Gossip(Arc<DeviceRecord>),
@@ -69,6 +70,7 @@ pub(super) struct Grid {
     /// The wake that each core asked for last, and which tick is meant for it.
     ticks: Vec<(Option<Mono>, u64)>,
     gone: Vec<bool>,
+    disks: Vec<BTreeMap<TaskId, BTreeMap<FactKey, Fact>>>,
     /// Keys of what is under way, by time; what it is stands in `things`.
     queue: BinaryHeap<Reverse<(Micros, u64)>>,
     things: BTreeMap<u64, (usize, Happens)>,
@@ -97,6 +99,7 @@ impl Grid {
             capacities: Vec::with_capacity(devices),
             ticks: vec![(None, 0); devices],
             gone: vec![false; devices],
+            disks: vec![BTreeMap::new(); devices],
             queue: BinaryHeap::new(),
             things: BTreeMap::new(),
             next: 0,
@@ -110,7 +113,7 @@ impl Grid {
             let durable = Durable {
                 incarnation: Incarnation { boots: 1, wakes: 0 },
                 members: members.clone(),
-                facts: Vec::new(),
+                ..Durable::default()
             };
             let core = Scheduler::restore(grid.ids[device], Config::default(), grid.rng.bytes(), durable, grid.clock());
             grid.cores.push(core.expect("a life with a number"));
@@ -229,6 +232,11 @@ impl Grid {
             }
             Happens::Tick(_) => {}
             Happens::Persisted(upto) => self.feed(device, Input::Persisted { upto }),
+            Happens::Loaded(task) => {
+                let facts =
+                    self.disks[device].get(&task).map_or_else(Vec::new, |kept| kept.values().cloned().collect());
+                self.feed(device, Input::Loaded { task, facts });
+            }
             Happens::Frame(from, message) => {
                 self.feed(device, Input::Message { from: self.ids[from], message: *message });
             }
@@ -285,7 +293,21 @@ impl Grid {
 
     fn carry_out(&mut self, device: usize, effect: Effect) {
         match effect {
-            Effect::Persist { upto, .. } => self.put(DISK, device, Happens::Persisted(upto)),
+            Effect::Persist { upto, entries } => {
+                let disk = &mut self.disks[device];
+                for entry in entries {
+                    match entry {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => {
+                            drop(disk.entry(task).or_default().insert(fact.key(), fact))
+                        }
+                        Entry::Forget(task, key) => drop(disk.get_mut(&task).and_then(|kept| kept.remove(&key))),
+                        Entry::Drop(task) => drop(disk.remove(&task)),
+                        _ => {}
+                    }
+                }
+                self.put(DISK, device, Happens::Persisted(upto));
+            }
+            Effect::Load { task } => self.put(DISK, device, Happens::Loaded(task)),
             Effect::Send { to, message } => {
                 let sum = match &message {
                     Message::Beat(_) => &mut self.count.beats,

@@ -2,6 +2,7 @@
 
 use super::World;
 use super::event::Event;
+use crate::class::Class;
 use crate::clock::{MS, SECOND};
 use crate::invariants;
 use crate::oracle::{Accepted, Set};
@@ -18,8 +19,8 @@ pub(crate) struct Pending {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Submit(usize),
-    Cancel,
-    Read,
+    Cancel(TaskId),
+    Read(TaskId),
 }
 
 impl World {
@@ -45,9 +46,9 @@ impl World {
             Op::Submit(script, device, _) => self.submit(script, device),
             Op::Cancel(task, device) => {
                 self.oracle.cancels.entry(task).or_insert(self.now);
-                self.ask(device, Kind::Cancel, Command::Cancel(task));
+                self.ask(device, Kind::Cancel(task), Command::Cancel(task));
             }
-            Op::Read(task, device) => self.ask(device, Kind::Read, Command::Read(task)),
+            Op::Read(task, device) => self.ask(device, Kind::Read(task), Command::Read(task)),
             Op::Check(_) => {}
         }
     }
@@ -61,6 +62,10 @@ impl World {
 
     fn submit(&mut self, script: usize, device: usize) {
         let batch = self.scripts[script].batch;
+        // A client that has heard of the end does not begin again; what is submitted after its burial is another task.
+        if self.tasks.get(&script).is_some_and(|task| self.oracle.told.keys().any(|(told, _)| told == task)) {
+            return;
+        }
         if let Some(after) = self.scripts[script].after.take() {
             self.scripts[script].spec.after.extend(self.tasks.get(&after).copied());
         }
@@ -86,7 +91,7 @@ impl World {
     }
 
     /// Reads every accepted task at every device; the answers are collected in `reads`.
-    pub(crate) fn read_everything(&mut self) {
+    pub fn read_everything(&mut self) {
         let tasks: Vec<TaskId> = self.oracle.accepted.keys().copied().collect();
         for task in tasks {
             for device in 0..self.n() {
@@ -102,10 +107,7 @@ impl World {
         };
         match (pending.kind, reply) {
             (Kind::Submit(script), Reply::Accepted { tasks, disks }) => self.accepted(device, script, &tasks, &disks),
-            (Kind::Submit(_), Reply::Refused(Refusal::Storage)) if self.devices[device].disk.full || self.healed => {}
-            (Kind::Submit(script), Reply::Refused(refusal)) => {
-                self.fail("a_good_submit_is_accepted", format!("t{script} at d{device}: {refusal:?}"));
-            }
+            (Kind::Submit(script), Reply::Refused(refusal)) => self.refused(device, script, &refusal),
             (_, Reply::Status(task, status)) => {
                 if let Some(core) = &self.devices[device].core
                     && core.view().record(task).is_some()
@@ -118,11 +120,30 @@ impl World {
                 invariants::told_record(self, device, task, &record);
                 self.reads.insert((task, device), record.resolve().status());
             }
-            (Kind::Read | Kind::Cancel, Reply::NotFound) => {
-                invariants::told_not_found(self, device, id);
+            (Kind::Read(task) | Kind::Cancel(task), Reply::NotFound) => {
+                invariants::told_not_found(self, device, id, task);
             }
             _ => {}
         }
+    }
+
+    fn refused(&mut self, device: usize, script: usize, refusal: &Refusal) {
+        match refusal {
+            Refusal::Storage if self.devices[device].disk.full || self.healed => {}
+            Refusal::KeyConflict { earlier } if self.is_rival(script, *earlier) => {}
+            // Refused is refused: nothing of it is kept, and it may be tried again.
+            Refusal::QueueFull { limit } if *limit == self.devices[device].config.queue_max && self.healed => {}
+            Refusal::QueueFull { limit } if *limit == self.devices[device].config.queue_max => {
+                self.queue.push(self.now + SECOND, Event::Client(Op::Submit(script, device, true)));
+            }
+            _ => self.fail("a_good_submit_is_accepted", format!("t{script} at d{device}: {refusal:?}")),
+        }
+    }
+
+    /// The task is another script's, and has the same key.
+    fn is_rival(&self, script: usize, task: TaskId) -> bool {
+        let key = |script: usize| self.scripts[script].spec.idempotency_key.as_ref();
+        self.names.script(task).is_some_and(|other| other != script && key(other) == key(script))
     }
 
     fn accepted(&mut self, device: usize, first: usize, tasks: &[TaskId], disks: &[rc_scheduler::DeviceId]) {
@@ -140,6 +161,11 @@ impl World {
                 continue;
             }
             let n = self.n();
+            if self.plan.class == Class::Clients {
+                for device in 0..n {
+                    self.queue.push(self.now, Event::Client(Op::Read(*task, device)));
+                }
+            }
             if let Some(after) = self.scripts[script].cancel_after {
                 let client = self.dice.clients.index(n);
                 self.queue.push(self.now + after, Event::Client(Op::Cancel(*task, client)));

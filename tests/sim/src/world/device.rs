@@ -4,7 +4,19 @@ use super::disk::Disk;
 use super::event::Event;
 use super::executor::Executor;
 use crate::clock::{Clock, Micros};
-use rc_scheduler::{Capacity, DeviceId, DeviceRecord, Scheduler};
+use crate::fault::Fate;
+use rc_scheduler::{Capacity, Config, DeviceId, DeviceRecord, Effect, Scheduler};
+
+/// What will become of a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Doom {
+    /// Effects before that.
+    pub left: u32,
+    /// What.
+    pub fate: Fate,
+    /// When it is back, after that.
+    pub back: Option<Micros>,
+}
 
 /// One device.
 pub struct Device {
@@ -32,8 +44,16 @@ pub struct Device {
     pub tick_at: Option<Micros>,
     /// Tells that wake from older ones.
     pub tick_stamp: u64,
-    /// Dies after so many more effects; the flag: with its power.
-    pub doom: Option<(u32, bool)>,
+    /// What will become of it after so many more effects.
+    pub doom: Option<Doom>,
+    /// Effects that it was about to carry out when it fell asleep.
+    pub unfinished: Vec<Effect>,
+    /// It carries out what it had decided before it fell asleep.
+    pub waking: bool,
+    /// Effects carried out, in all its lives.
+    pub effects: u64,
+    /// What its owner has set.
+    pub config: Config,
     /// What it has.
     pub capacity: Capacity,
     /// Old gossip of its own, for replays.

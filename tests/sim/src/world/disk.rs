@@ -1,14 +1,28 @@
 //! A disk: what is safe, what is on its way, and what a crash leaves of that.
 
 use crate::rng::Rng;
-use rc_scheduler::{DeviceId, Durable, Entry, Fact, FactKey, Incarnation, Member, TaskId};
+use rc_scheduler::{DeviceId, Durable, Entry, Fact, FactKey, Incarnation, Member, TaskId, Tomb};
 use std::collections::{BTreeMap, VecDeque};
+
+/// What a disk once had.
+#[derive(Clone, Debug)]
+struct Image {
+    records: BTreeMap<TaskId, BTreeMap<FactKey, Fact>>,
+    members: BTreeMap<DeviceId, Member>,
+    boots: u32,
+}
 
 /// One device's disk.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     /// What would be found after a crash, by task.
     pub records: BTreeMap<TaskId, BTreeMap<FactKey, Fact>>,
+    /// When its owner knew the end of tasks.
+    ended: BTreeMap<TaskId, u32>,
+    /// What is left of tasks that are over.
+    pub tombs: BTreeMap<TaskId, Tomb>,
+    graves: BTreeMap<DeviceId, Vec<(u64, u64)>>,
+    clock: Option<(u64, u32)>,
     members: BTreeMap<DeviceId, Member>,
     boots: u32,
     pending: VecDeque<(u64, Vec<Entry>)>,
@@ -22,6 +36,7 @@ pub struct Disk {
     pub destroyed: bool,
     /// Flushes done.
     pub flushes: u64,
+    image: Option<Image>,
 }
 
 impl Disk {
@@ -71,6 +86,26 @@ impl Disk {
         entries.into_iter().take(kept).for_each(|entry| self.apply(entry));
     }
 
+    /// Remembers what is safe now.
+    pub fn snapshot(&mut self) {
+        self.image = Some(Image { records: self.records.clone(), members: self.members.clone(), boots: self.boots });
+    }
+
+    /// Is again what was remembered.
+    pub fn roll_back(&mut self, boots_too: bool) {
+        if let Some(image) = self.image.take() {
+            (self.records, self.members) = (image.records, image.members);
+            if boots_too {
+                self.boots = image.boots;
+            }
+        }
+    }
+
+    /// Puts a fact there that no core of this device wrote.
+    pub fn add_fact(&mut self, task: TaskId, fact: Fact) {
+        self.apply(Entry::Fact(task, fact));
+    }
+
     /// What the device finds when it starts; its number of boots is safe before it does anything.
     pub fn boot(&mut self) -> Durable {
         self.boots += 1;
@@ -82,6 +117,11 @@ impl Disk {
             incarnation: Incarnation { boots: self.boots, wakes: 0 },
             members: self.members.values().copied().collect(),
             facts,
+            ended: self.ended.iter().map(|(task, ended)| (*task, *ended)).collect(),
+            tombs: self.tombs.iter().map(|(task, tomb)| (*task, tomb.clone())).collect(),
+            graves: self.graves.iter().map(|(by, row)| (*by, row.clone())).collect(),
+            ran_s: self.clock.map_or(0, |(ran, _)| ran),
+            series: self.clock.map(|(_, series)| series),
         }
     }
 
@@ -98,6 +138,19 @@ impl Disk {
 
     fn apply(&mut self, entry: Entry) {
         match entry {
+            Entry::Ended(task, fact, ended) => {
+                self.ended.insert(task, ended);
+                self.apply(Entry::Fact(task, fact));
+            }
+            Entry::Bury(task, tomb) => {
+                self.records.remove(&task);
+                self.ended.remove(&task);
+                self.tombs.insert(task, tomb);
+            }
+            Entry::Graves(by, row) => {
+                self.graves.insert(by, row);
+            }
+            Entry::Clock { ran_s, series } => self.clock = Some((ran_s, series)),
             Entry::Fact(task, fact) => {
                 self.records.entry(task).or_default().insert(fact.key(), fact);
             }
@@ -108,6 +161,8 @@ impl Disk {
             }
             Entry::Drop(task) => {
                 self.records.remove(&task);
+                self.ended.remove(&task);
+                self.tombs.remove(&task);
             }
             Entry::Member(member) => {
                 self.members.insert(member.device, member);

@@ -13,10 +13,12 @@ impl World {
             && self.devices[device].asleep_since.is_some()
         {
             // An attempt that sleeps too gets a new time when it wakes.
-            let sleeps = matches!(event, Event::Stage { .. }) && self.devices[device].executor.asleep;
-            if !sleeps {
+            if !self.is_attempt_asleep(&event) {
                 self.devices[device].inbox.push((source, event));
             }
+            return;
+        }
+        if self.is_attempt_asleep(&event) {
             return;
         }
         match event {
@@ -27,6 +29,7 @@ impl World {
                 }
             }
             Event::Flushed { device, life } => self.flushed(device, life),
+            Event::Loaded { device, life, task } => self.loaded(device, life, task),
             Event::Frame { from, to, link, message } => self.frame_arrives(from, to, link, message),
             Event::Fin { from, to, link } => self.fin_arrives(from, to, link),
             Event::Up { device, peer, link } => self.link_up(device, peer, link),
@@ -36,10 +39,15 @@ impl World {
             Event::Probe { device, peer, link } => self.probe(device, peer, link),
             Event::Gossip { to, record } => self.feed(to, Input::Device(*record)),
             Event::Stage { device, task, epoch, stamp } => self.next_stage(device, task, epoch, stamp),
+            Event::Progress { device, task, epoch, stamp } => self.progress(device, task, epoch, stamp),
             Event::Measure { device, life } => self.measure(device, life),
             Event::Client(op) => self.client(op),
             Event::Fault(fault) => self.fault(fault),
         }
+    }
+
+    fn is_attempt_asleep(&self, event: &Event) -> bool {
+        matches!(event, Event::Stage { device, .. } if self.devices[*device].executor.asleep_since.is_some())
     }
 
     /// Gives an input to a core and carries out what it wants done.
@@ -80,18 +88,17 @@ impl World {
             return;
         }
         let life = self.devices[device].life;
-        for effect in self.in_some_order(effects) {
-            if let Some((left, power)) = self.devices[device].doom {
-                if left == 0 {
-                    self.die(device, power);
+        let mut effects = self.in_some_order(effects).into_iter();
+        while let Some(effect) = effects.next() {
+            if self.is_doomed_now(device) {
+                self.devices[device].unfinished = std::iter::once(effect).chain(effects).collect();
+                self.meet_doom(device);
+                if !self.devices[device].is_awake() || self.devices[device].life != life {
                     return;
                 }
-                self.devices[device].doom = Some((left - 1, power));
+                break;
             }
-            self.trace.word(crate::digest::effect(&effect));
-            let names = &self.names;
-            self.trace.line(self.now, || format!("d{device}   > {}", names.effect(&effect)));
-            self.carry_out(device, effect);
+            self.take_effect(device, effect);
             if self.failure.is_some() || self.devices[device].life != life {
                 return;
             }
@@ -106,6 +113,15 @@ impl World {
                 self.queue.push(at + late, Event::Tick { device, stamp });
             }
         }
+    }
+
+    /// Carries one effect out.
+    pub(crate) fn take_effect(&mut self, device: usize, effect: Effect) {
+        self.trace.word(crate::digest::effect(&effect));
+        let names = &self.names;
+        self.trace.line(self.now, || format!("d{device}   > {}", names.effect(&effect)));
+        self.devices[device].effects += 1;
+        self.carry_out(device, effect);
     }
 
     /// Any order that a driver may carry effects out in: disk, each peer, each attempt and the watchers keep theirs.
@@ -142,6 +158,13 @@ impl World {
         self.flush(device);
     }
 
+    fn loaded(&mut self, device: usize, life: u32, task: TaskId) {
+        if self.devices[device].life == life && self.devices[device].core.is_some() {
+            let facts = self.devices[device].disk.facts(task).cloned().collect();
+            self.feed(device, Input::Loaded { task, facts });
+        }
+    }
+
     fn measure(&mut self, device: usize, life: u32) {
         if self.devices[device].life != life || self.devices[device].core.is_none() {
             return;
@@ -151,6 +174,19 @@ impl World {
         let capacity = self.devices[device].capacity.clone();
         self.queue.push(self.now + 10 * SECOND, Event::Measure { device, life });
         self.feed(device, Input::Capacity(capacity));
+    }
+
+    fn progress(&mut self, device: usize, task: TaskId, epoch: Epoch, stamp: u64) {
+        let Some(run) = self.devices[device].executor.runs.get(&(task, epoch)) else { return };
+        if run.stamp != stamp || run.stage != Stage::Running {
+            return;
+        }
+        if let Some(every) = self.scripts[run.script].progress_every {
+            self.queue.push(self.now + every, Event::Progress { device, task, epoch, stamp });
+            let done = (self.now - run.started).saturating_mul(100) / run.length.max(1);
+            let event = AttemptEvent::Progress { percent: Some(done.min(100) as u8), text: format!("{done} of 100") };
+            self.feed(device, Input::Attempt { task, epoch, event });
+        }
     }
 
     fn next_stage(&mut self, device: usize, task: TaskId, epoch: Epoch, stamp: u64) {
@@ -167,6 +203,9 @@ impl World {
                 run.at = now + run.length;
                 let (at, script) = (run.at, run.script);
                 self.queue.push(at, Event::Stage { device, task, epoch, stamp });
+                if let Some(every) = self.scripts[script].progress_every {
+                    self.queue.push(now + every, Event::Progress { device, task, epoch, stamp });
+                }
                 if let Some(around) = self.scripts[script].cancel_at_end
                     && !self.healed
                 {
@@ -193,7 +232,20 @@ impl World {
                 AttemptEvent::Ended(outcome)
             }
         };
+        let twice = self.weather.hang && matches!(event, AttemptEvent::Ended(_)) && self.dice.exec.chance(200_000);
         self.feed(device, Input::Attempt { task, epoch, event });
+        if twice {
+            // An executor that says the end twice, and the second time something else.
+            let outcome = Outcome {
+                error: None,
+                body: b"twice".to_vec().into(),
+                started_wall_ms: 0,
+                finished_wall_ms: 0,
+                run: rc_scheduler::Span::ZERO,
+            };
+            self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Started });
+            self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome) });
+        }
         invariants::after_attempt(self, device);
     }
 }
@@ -211,7 +263,7 @@ enum Lane {
 
 fn lane(effect: &Effect) -> Lane {
     match effect {
-        Effect::Persist { .. } => Lane::Disk,
+        Effect::Persist { .. } | Effect::Load { .. } => Lane::Disk,
         Effect::Send { to, .. } => Lane::Peer(*to),
         Effect::Gossip(_) => Lane::Gossip,
         Effect::Start(start) => Lane::Attempt(start.task),

@@ -4,10 +4,11 @@ use super::World;
 use super::event::Event;
 use super::executor::{Run, Stage};
 use crate::clock::{MS, Micros, SECOND};
+use crate::fault::CALM_BEFORE;
 use crate::invariants;
 use crate::oracle::{Set, Started, Written};
 use crate::workload::{Plot, script_of};
-use rc_scheduler::{DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
+use rc_scheduler::{Close, DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
 
 /// Two devices that nothing was between for longer than this have no excuse: they had time to give each other up, to find each
 /// other again, and to ask.
@@ -20,13 +21,18 @@ impl World {
                 self.stats.persists += 1;
                 self.stats.entries += entries.len() as u64;
                 for entry in &entries {
-                    if let Entry::Fact(task, fact) = entry {
-                        self.note_fact(device, *task, fact);
+                    match entry {
+                        Entry::Fact(task, fact) | Entry::Ended(task, fact, _) => self.note_fact(device, *task, fact),
+                        Entry::Drop(task) | Entry::Bury(task, _) => {
+                            invariants::only_what_was_told_is_buried::buries(self, device, *task);
+                        }
+                        _ => {}
                     }
                 }
                 self.devices[device].disk.write(upto, entries);
                 self.flush(device);
             }
+            Effect::Load { task } => self.load(device, task),
             Effect::Send { to, message } => match self.names.index(to) {
                 Some(to) if to != device => self.send(device, to, message),
                 _ => self.fail("messages_go_to_members", format!("d{device} sends to {to}")),
@@ -65,6 +71,19 @@ impl World {
             Fact::Leased(f) if f.by == me => {
                 self.stats.leases += 1;
                 self.oracle.leases.insert((task, f.epoch), written);
+                if let Some(to) = self.names.index(f.to) {
+                    self.oracle.open.entry(to).or_default().insert((task, f.epoch));
+                    invariants::leased(self, device, to, task, f.epoch);
+                }
+            }
+            Fact::Closed(f) if f.by == me => {
+                self.oracle.open.entry(device).or_default().remove(&(task, f.epoch));
+                if let Close::Finished(outcome) = &f.close {
+                    self.oracle.ends.entry(device).or_default().push(self.now);
+                    if !outcome.is_ok() {
+                        self.oracle.failures.entry(task).or_default().push(self.now);
+                    }
+                }
             }
             Fact::Settled(f) if f.by == me => {
                 self.stats.settlements += 1;
@@ -95,6 +114,14 @@ impl World {
         }
     }
 
+    fn load(&mut self, device: usize, task: TaskId) {
+        let slow = self.devices[device].disk.slow;
+        let usual = self.dice.disk.skewed(50, 4 * MS);
+        let takes = if slow > 0 { self.dice.disk.between(slow / 2, slow) } else { usual };
+        let life = self.devices[device].life;
+        self.queue.push(self.now + takes, Event::Loaded { device, life, task });
+    }
+
     fn gossip(&mut self, device: usize, record: DeviceRecord) {
         self.stats.gossip += 1;
         if self.devices[device].gossiped.len() < 16 {
@@ -122,8 +149,14 @@ impl World {
             return;
         };
         let started = Started { at: self.now, device, epoch: start.epoch, contacts: self.contacts(device) };
-        invariants::before_start(self, &start, started);
+        // Whatever looks whether it may start can fall asleep between looking and starting: the core stops that at once.
+        if !self.devices[device].waking {
+            invariants::before_start(self, &start, started);
+        }
         self.oracle.starts.entry(start.task).or_default().push(started);
+        let orphans = self.devices.iter().flat_map(|d| &d.executor.orphans);
+        let beside = orphans.into_iter().any(|(t, until)| *t == start.task && *until > self.now);
+        self.stats.beside_orphans += u64::from(beside);
         let error = self.scripts[script].error(start.attempt);
         let wants = self.scripts[script].length;
         let mut length = self.dice.exec.between(wants / 10 * 8, wants);
@@ -133,7 +166,10 @@ impl World {
         }
         let mut deaf = 0;
         if self.weather.hang && self.dice.exec.chance(300_000) {
-            deaf = self.dice.exec.skewed(SECOND, 90 * SECOND);
+            // Some ends only long after everything else is mended.
+            let never = self.dice.exec.chance(100_000);
+            let after = (CALM_BEFORE + (self.plan.seconds + 200) * SECOND).saturating_sub(self.now);
+            deaf = if never { after } else { self.dice.exec.skewed(SECOND, 90 * SECOND) };
             length += deaf;
         }
         let stamp = self.stamp();

@@ -15,6 +15,8 @@ pub enum Event {
     Tick { device: usize, stamp: u64 },
     /// A flush is done.
     Flushed { device: usize, life: u32 },
+    /// A record was read.
+    Loaded { device: usize, life: u32, task: TaskId },
     /// A message arrives.
     Frame { from: usize, to: usize, link: u64, message: Box<Message> },
     /// The other side has closed the link.
@@ -33,6 +35,8 @@ pub enum Event {
     Gossip { to: usize, record: Box<DeviceRecord> },
     /// The next stage of an attempt.
     Stage { device: usize, task: TaskId, epoch: Epoch, stamp: u64 },
+    /// An attempt says how far it is.
+    Progress { device: usize, task: TaskId, epoch: Epoch, stamp: u64 },
     /// The device measures itself.
     Measure { device: usize, life: u32 },
     /// A client does something.
@@ -47,10 +51,10 @@ impl Event {
     pub fn meant_for(&self) -> Option<(usize, usize)> {
         match self {
             Self::Tick { device, .. } => Some((*device, 1_000)),
-            Self::Flushed { device, .. } => Some((*device, 1_001)),
+            Self::Flushed { device, .. } | Self::Loaded { device, .. } => Some((*device, 1_001)),
             Self::Measure { device, .. } => Some((*device, 1_002)),
             Self::Gossip { to, .. } => Some((*to, 1_003)),
-            Self::Stage { device, .. } => Some((*device, 1_004)),
+            Self::Stage { device, .. } | Self::Progress { device, .. } => Some((*device, 1_004)),
             Self::Frame { from, to, .. } | Self::Fin { from, to, .. } => Some((*to, *from)),
             Self::Up { device, peer, .. }
             | Self::Down { device, peer, .. }

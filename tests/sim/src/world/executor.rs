@@ -45,8 +45,10 @@ pub struct Run {
 pub struct Executor {
     /// By task and lease.
     pub runs: BTreeMap<(TaskId, Epoch), Run>,
-    /// Stopped with its device.
-    pub asleep: bool,
+    /// What an earlier life of the daemon started and nobody stopped: the task, and until when it runs.
+    pub orphans: Vec<(TaskId, Micros)>,
+    /// Stopped since then, with its device or alone.
+    pub asleep_since: Option<Micros>,
 }
 
 impl Executor {

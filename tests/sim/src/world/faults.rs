@@ -1,12 +1,17 @@
 //! Carries faults out, and heals them all.
 
-use super::World;
 use super::event::Event;
+use super::{Doom, World};
 use crate::clock::SECOND;
-use crate::fault::{Fault, Timed};
-use rc_scheduler::Input;
+use crate::fault::{Fate, Fault, Timed, absurd};
+use rc_scheduler::{Input, Member, Message};
 
 impl World {
+    /// Lets a fault happen now.
+    pub fn happen(&mut self, fault: Fault) {
+        self.fault(fault);
+    }
+
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.trace.line(self.now, || format!("** {fault:?}"));
         self.faults += 1;
@@ -25,8 +30,11 @@ impl World {
                     }
                 }
             }
-            Fault::Kill(device, effects) => self.doom(device, effects, false),
-            Fault::PowerOff(device, effects) => self.doom(device, effects, true),
+            Fault::Kill(device, effects) => self.doom(device, Doom { left: effects, fate: Fate::Kill, back: None }),
+            Fault::PowerOff(device, effects) => {
+                self.doom(device, Doom { left: effects, fate: Fate::PowerOff, back: None });
+            }
+            Fault::Meet(device, left, fate, back) => self.doom(device, Doom { left, fate, back: Some(back) }),
             Fault::Boot(device) => self.boot(device),
             Fault::Destroy(device) => {
                 self.die(device, true);
@@ -35,6 +43,7 @@ impl World {
             }
             Fault::Suspend(device) => self.sleep(device, true),
             Fault::Freeze(device) => self.sleep(device, false),
+            Fault::Stall(device) => self.stall(device),
             Fault::Wake(device) => self.wake(device),
             Fault::Disk(device, slow) => self.devices[device].disk.slow = slow,
             Fault::Full(device, _) if self.devices[device].asleep_since.is_some() => {
@@ -66,11 +75,40 @@ impl World {
                 }
             }
             Fault::Hang(hang) => self.weather.hang = hang,
+            Fault::Orphan(device) => self.orphan(device),
+            Fault::Snapshot(device) => self.devices[device].disk.snapshot(),
+            Fault::Rollback(device, boots_too) => {
+                self.die(device, true);
+                self.devices[device].disk.roll_back(boots_too);
+                self.forgetful[device] = true;
+                // What it had acknowledged since then is gone, and nobody knows.
+                for accepted in self.oracle.accepted.values_mut() {
+                    accepted.disks.0 &= !(1 << device);
+                }
+            }
+            Fault::Absurd(to, from, kind) => self.absurd(to, from, kind),
+            Fault::Member { at, of, keeps, retired, revoked } => {
+                let (from, device) = (self.devices[of].id, self.devices[of].id);
+                let member = Member { device, version: u32::from(!keeps), keeps, retired, revoked };
+                if self.devices[at].is_awake() {
+                    self.left[of] |= retired || revoked;
+                    self.feed(at, Input::Message { from, message: Message::Members(vec![member]) });
+                }
+            }
         }
     }
 
+    fn absurd(&mut self, to: usize, from: usize, kind: u8) {
+        let (Some(core), Some(other)) = (&self.devices[to].core, &self.devices[from].core) else { return };
+        let Some(task) = core.view().tasks().next_back() else { return };
+        let (mine, theirs) = (core.view().incarnation(), other.view().incarnation());
+        let (me, from) = (self.devices[to].id, self.devices[from].id);
+        let message = absurd::say(kind, me, mine, from, theirs, task);
+        self.feed(to, Input::Message { from, message });
+    }
+
     /// Puts other faults in the place of those that were drawn; the first start of each device stays.
-    pub(crate) fn replace_faults(&mut self, faults: Vec<Timed>) {
+    pub fn restage(&mut self, faults: Vec<Timed>) {
         let mut first = vec![true; self.n()];
         let begun = self.queue.take_faults();
         for (at, fault) in begun {
@@ -83,11 +121,48 @@ impl World {
         faults.into_iter().for_each(|(at, fault)| self.queue.push(at, Event::Fault(fault)));
     }
 
-    fn doom(&mut self, device: usize, effects: u32, power: bool) {
+    fn doom(&mut self, device: usize, doom: Doom) {
+        if self.devices[device].core.is_none() {
+            return;
+        }
+        self.devices[device].doom = Some(doom);
         if self.devices[device].asleep_since.is_some() {
-            self.die(device, power);
-        } else if self.devices[device].core.is_some() {
-            self.devices[device].doom = Some((effects, power));
+            self.meet_doom(device);
+        }
+    }
+
+    /// Counts one effect; whether the device's time has come instead.
+    pub(crate) fn is_doomed_now(&mut self, device: usize) -> bool {
+        let Some(doom) = &mut self.devices[device].doom else { return false };
+        if doom.left == 0 {
+            return true;
+        }
+        doom.left -= 1;
+        false
+    }
+
+    pub(crate) fn meet_doom(&mut self, device: usize) {
+        let Some(Doom { fate, back, .. }) = self.devices[device].doom.take() else { return };
+        let returns = match fate {
+            Fate::Kill | Fate::PowerOff => {
+                self.die(device, fate == Fate::PowerOff);
+                Fault::Boot(device)
+            }
+            Fate::Suspend | Fate::Freeze => {
+                self.sleep(device, fate == Fate::Suspend);
+                Fault::Wake(device)
+            }
+            Fate::Stall => {
+                // The core does not notice, and goes on.
+                self.stall(device);
+                for effect in std::mem::take(&mut self.devices[device].unfinished) {
+                    self.take_effect(device, effect);
+                }
+                Fault::Wake(device)
+            }
+        };
+        if let Some(back) = back.filter(|_| !self.healed) {
+            self.queue.push(self.now + back, Event::Fault(returns));
         }
     }
 
@@ -132,7 +207,11 @@ impl World {
             self.devices[device].inbox.retain(|(_, event)| !matches!(event, Event::Fault(_)));
             self.wake(device);
             self.fault(Fault::Full(device, false));
-            self.boot(device);
+            if self.left[device] {
+                self.die(device, true);
+            } else {
+                self.boot(device);
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::World;
 use super::event::Event;
+use crate::class::Class;
 use crate::clock::{MS, SECOND};
-use rc_scheduler::{Config, Input, Scheduler};
+use rc_scheduler::{Input, Scheduler};
 use std::collections::{BTreeMap, VecDeque};
 
 impl World {
@@ -25,7 +26,7 @@ impl World {
         let seed = self.dice.exec.bytes();
         self.trace
             .line(self.now, || format!("d{device} BOOT {} with {} facts", durable.incarnation, durable.facts.len()));
-        match Scheduler::restore(it.id, Config::default(), seed, durable, now) {
+        match Scheduler::restore(it.id, it.config.clone(), seed, durable, now) {
             Ok(core) => self.devices[device].core = Some(core),
             Err(error) => {
                 self.fail("a_device_starts_from_what_its_disk_kept", format!("d{device}: {error}"));
@@ -58,7 +59,8 @@ impl World {
         it.asleep_since = None;
         it.inbox.clear();
         it.executor.runs.clear();
-        it.executor.asleep = false;
+        it.executor.asleep_since = None;
+        it.unfinished.clear();
         it.life += 1;
         it.disk.crash(&mut self.dice.disk);
         self.pending.retain(|_, pending| pending.device != device);
@@ -79,34 +81,71 @@ impl World {
         self.touch(device);
     }
 
+    /// The process is killed, and nobody kills what it had started: nobody will ever hear how that ends.
+    pub(crate) fn orphan(&mut self, device: usize) {
+        if self.devices[device].asleep_since.is_some() {
+            return;
+        }
+        let now = self.now;
+        let mut orphans = std::mem::take(&mut self.devices[device].executor.orphans);
+        orphans.extend(self.devices[device].executor.runs.iter().map(|((task, _), run)| (*task, run.at)));
+        orphans.retain(|(_, until)| *until > now);
+        self.die(device, false);
+        self.devices[device].executor.orphans = orphans;
+    }
+
     pub(crate) fn sleep(&mut self, device: usize, attempts_too: bool) {
         if !self.devices[device].is_awake() {
             return;
         }
         self.trace.line(self.now, || format!("d{device} {}", if attempts_too { "SUSPENDED" } else { "FROZEN" }));
         self.devices[device].asleep_since = Some(self.now);
-        self.devices[device].executor.asleep = attempts_too;
+        if attempts_too {
+            self.devices[device].executor.asleep_since.get_or_insert(self.now);
+        }
         for peer in 0..self.n() {
             self.probe_later(peer, device);
         }
         self.touch(device);
     }
 
+    /// The attempts stop, and the core does not.
+    pub(crate) fn stall(&mut self, device: usize) {
+        if self.devices[device].core.is_some() {
+            self.trace.line(self.now, || format!("d{device} ATTEMPTS STALL"));
+            self.devices[device].executor.asleep_since.get_or_insert(self.now);
+        }
+    }
+
+    /// Attempts go on where they stopped.
+    fn go_on(&mut self, device: usize) {
+        let Some(since) = self.devices[device].executor.asleep_since.take() else {
+            return;
+        };
+        for ((task, epoch), run) in &mut self.devices[device].executor.runs {
+            run.at = self.now + run.at.saturating_sub(since.max(run.started));
+            let event = Event::Stage { device, task: *task, epoch: *epoch, stamp: run.stamp };
+            self.queue.push(run.at, event);
+        }
+    }
+
     /// Wakes: what came meanwhile happens at once, each source's in its order, the sources in any.
     pub(crate) fn wake(&mut self, device: usize) {
+        self.go_on(device);
         let Some(since) = self.devices[device].asleep_since.take() else {
             return;
         };
+        if self.plan.class == Class::StoppedClock {
+            let it = &mut self.devices[device].clock;
+            it.base = it.base.saturating_sub(self.now - since);
+        }
         self.trace.line(self.now, || format!("d{device} WAKES"));
         self.devices[device].inbox.retain(|(_, event)| !matches!(event, Event::Tick { .. }));
-        let slept = self.now - since;
-        if std::mem::take(&mut self.devices[device].executor.asleep) {
-            for ((task, epoch), run) in &mut self.devices[device].executor.runs {
-                run.at += slept;
-                let event = Event::Stage { device, task: *task, epoch: *epoch, stamp: run.stamp };
-                self.queue.push(run.at, event);
-            }
+        self.devices[device].waking = true;
+        for effect in std::mem::take(&mut self.devices[device].unfinished) {
+            self.take_effect(device, effect);
         }
+        self.devices[device].waking = false;
         self.devices[device].tick_stamp += 1;
         let stamp = self.devices[device].tick_stamp;
         self.devices[device].tick_at = None;
@@ -115,16 +154,21 @@ impl World {
         for (source, event) in std::mem::take(&mut self.devices[device].inbox) {
             lanes.entry(source).or_default().push_back(event);
         }
-        let mut lanes: Vec<VecDeque<Event>> = lanes.into_values().collect();
+        let mut lanes: Vec<(usize, VecDeque<Event>)> = lanes.into_iter().collect();
+        let staged = self.wake_order.clone();
+        if let Some(order) = &staged {
+            lanes.sort_by_key(|(source, _)| order.iter().position(|other| other == source));
+        }
+        let mut lanes: Vec<VecDeque<Event>> = lanes.into_iter().map(|(_, lane)| lane).collect();
         let mut at = self.now;
         while !lanes.is_empty() {
-            let pick = self.dice.order.index(lanes.len());
+            let pick = if staged.is_some() { 0 } else { self.dice.order.index(lanes.len()) };
             if let Some(event) = lanes[pick].pop_front() {
                 at += self.dice.order.skewed(1, MS);
                 self.put_back(device, at, event);
             }
             if lanes[pick].is_empty() {
-                lanes.swap_remove(pick);
+                lanes.remove(pick);
             }
         }
         self.touch(device);

@@ -5,7 +5,10 @@ use super::World;
 use super::event::Event;
 use crate::clock::{MS, Micros, SECOND};
 use crate::digest;
-use rc_scheduler::{Input, Message};
+use rc_scheduler::{Input, Message, wire};
+
+/// More hellos on one way in one second are a loop.
+const HELLOS_A_SECOND: u32 = 60;
 
 impl World {
     pub(crate) fn send(&mut self, from: usize, to: usize, message: Message) {
@@ -13,12 +16,50 @@ impl World {
             return;
         };
         self.stats.frames += 1;
-        self.stats.bytes += digest::message_bytes(&message) as u64;
+        self.count_hello(from, to, &message);
+        let Some(message) = self.over_the_wire(from, message) else { return };
         if self.dice.net.chance(self.weather.frame_loss) {
             self.trace.line(self.now, || format!("d{from}     lost on the way to d{to}"));
             return;
         }
+        if self.dice.net.chance(self.weather.frame_loss / 4) {
+            self.travel(from, to, Event::Frame { from, to, link, message: Box::new(message.clone()) });
+        }
         self.travel(from, to, Event::Frame { from, to, link, message: Box::new(message) });
+    }
+
+    /// Two devices that cannot agree on who they are must not say so as fast as the link allows.
+    fn count_hello(&mut self, from: usize, to: usize, message: &Message) {
+        if !matches!(message, Message::Hello(_)) {
+            return;
+        }
+        let second = self.now / SECOND;
+        let count = self.hellos.entry((from, to)).or_insert((second, 0));
+        *count = if count.0 == second { (second, count.1 + 1) } else { (second, 1) };
+        if count.1 > HELLOS_A_SECOND {
+            self.fail("hellos_come_to_an_end", format!("d{from} says hello to d{to} without end"));
+        }
+    }
+
+    /// The message as it is read on the other side, and its bytes counted.
+    fn over_the_wire(&mut self, from: usize, message: Message) -> Option<Message> {
+        if !self.wire {
+            self.stats.bytes += digest::message_bytes(&message) as u64;
+            return Some(message);
+        }
+        let mut message = message;
+        if let (Message::Hello(hello), true) = (&mut message, self.newer[from]) {
+            hello.protocol += 1;
+        }
+        let bytes = wire::encode(&message);
+        self.stats.bytes += bytes.len() as u64;
+        match wire::decode(&bytes) {
+            Ok(read) if read == message => Some(read),
+            other => {
+                self.fail("messages_survive_the_wire", format!("d{from} sent {message:?} and it is read as {other:?}"));
+                None
+            }
+        }
     }
 
     /// Sends something over a path, in order.
@@ -62,7 +103,7 @@ impl World {
             return;
         }
         let id = self.devices[peer].id;
-        if self.net.conn(device, peer).is_some() {
+        if self.net.conn(device, peer).is_some() && !self.weather.no_down {
             self.feed(device, Input::PeerDown(id));
         }
         self.net.set_conn(device, peer, Some(link));
@@ -79,8 +120,10 @@ impl World {
         self.net.set_conn(device, peer, None);
         self.touch(device);
         if self.devices[device].core.is_some() {
-            let id = self.devices[peer].id;
-            self.feed(device, Input::PeerDown(id));
+            if !self.weather.no_down {
+                let id = self.devices[peer].id;
+                self.feed(device, Input::PeerDown(id));
+            }
             self.redial(device, peer);
         }
     }

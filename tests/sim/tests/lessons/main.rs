@@ -1,5 +1,8 @@
 //! What went wrong in earlier drafts of the protocol, each as a scene. The numbers are those of the lessons.
 
+mod facts;
+mod keeping;
+
 use rc_scheduler::{DeviceId, Status};
 use rc_sim::clock::{Micros, SECOND};
 use rc_sim::fault::{CALM_BEFORE, Fault, Timed};

@@ -1,0 +1,66 @@
+//! Handing tasks in: what is too large for a fact becomes a blob, and every blob that a task names is on as many disks as were asked for
+//! before the task is accepted.
+
+use super::handle::{Accepted, DriverError, Handle};
+use super::request::Request;
+use crate::blobs::{Pinned, copy_time};
+use rc_scheduler::{BlobRef, Bytes, NewTask, PAYLOAD_BYTES_MAX};
+use std::collections::BTreeSet;
+
+/// Disks that a task is on before the answer, if nobody says how many.
+const DISKS_DEFAULT: usize = 2;
+
+impl Handle {
+    /// Accepts tasks, all or none; answers when `disks` devices (`None`: the default) have stored them, or after 2 s with the true count.
+    ///
+    /// A payload above [`PAYLOAD_BYTES_MAX`] becomes a blob; blobs are copied first, which is waited for in proportion to their size.
+    ///
+    /// # Errors
+    /// See [`DriverError`]; nothing was accepted.
+    pub async fn submit(&self, mut tasks: Vec<NewTask>, disks: Option<usize>) -> Result<Accepted, DriverError> {
+        let (named, _pins) = self.stage(&mut tasks).await?;
+        if named.is_empty() {
+            return self.ask(|answer| Request::Submit { tasks, disks, answer }).await;
+        }
+        let blobs = self.blobs();
+        let time = copy_time(named.iter().map(|blob| blob.bytes).sum());
+        let copies = disks.unwrap_or(DISKS_DEFAULT).saturating_sub(1);
+        let mut holders = blobs.replicate(&named, copies, &[], time).await;
+        let mut accepted = self.ask(|answer| Request::Submit { tasks, disks, answer }).await?;
+        // Those that took the task need not be those that took its blobs first.
+        let me = accepted.disks.first().copied();
+        let others: Vec<_> = accepted.disks.iter().skip(1).copied().filter(|id| !holders.contains(id)).collect();
+        holders.extend(blobs.replicate_to(&named, &others, time).await);
+        accepted.disks.retain(|device| Some(*device) == me || holders.contains(device));
+        Ok(accepted)
+    }
+
+    /// Makes blobs of long payloads, and sees to it that all blobs named are here. Returns them, kept until a record names them.
+    async fn stage(&self, tasks: &mut [NewTask]) -> Result<(Vec<BlobRef>, Vec<Pinned>), DriverError> {
+        let blobs = self.blobs();
+        let limit = blobs.payload_bytes_max();
+        let long = |(index, task): (usize, &NewTask)| {
+            let bytes = task.payload.len() as u64;
+            (bytes > limit).then_some(DriverError::PayloadTooLarge { index, bytes, limit })
+        };
+        if let Some(error) = tasks.iter().enumerate().find_map(long) {
+            return Err(error);
+        }
+        let (mut named, mut pins) = (BTreeSet::new(), Vec::new());
+        for task in tasks {
+            if task.payload.len() > PAYLOAD_BYTES_MAX {
+                let payload = std::mem::take(&mut task.payload);
+                let bytes = Some(payload.len() as u64);
+                task.spec.payload_blob = Some(blobs.put(&payload[..], bytes, limit).await.map_err(DriverError::blob)?);
+                task.payload = Bytes::default();
+            }
+            for blob in task.spec.payload_blob.iter_mut().chain(&mut task.spec.blobs) {
+                // Whoever names it may not know its length; here it is known.
+                pins.push(blobs.pin([blob.hash]));
+                *blob = blobs.ensure(blob.hash, None).await.map_err(DriverError::blob)?;
+                named.insert(*blob);
+            }
+        }
+        Ok((named.into_iter().collect(), pins))
+    }
+}

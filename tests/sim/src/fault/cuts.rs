@@ -1,0 +1,63 @@
+//! Cuts by the shape of what is left: a bridge or a star, a ring, and cuts that come while others take over.
+
+use super::{Fault, Timed, cut, die, down_for, split, two};
+use crate::class::Class;
+use crate::clock::{MS, Micros, SECOND};
+use crate::fault::CALM_BEFORE;
+use crate::rng::Rng;
+
+pub(super) fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>) {
+    let at = rng.between(CALM_BEFORE, end);
+    match class {
+        Class::Bridge => {
+            let mend = at + rng.skewed(SECOND, 50 * SECOND);
+            let pairs = if rng.chance(300_000) { star(n, rng) } else { bridge(n, rng) };
+            cut(&pairs, rng.chance(100_000), at, mend, out);
+        }
+        Class::Ring => {
+            let mend = at + rng.skewed(SECOND, 50 * SECOND);
+            cut(&ring(n, rng), rng.chance(100_000), at, mend, out);
+        }
+        _ => {
+            let device = rng.index(n);
+            out.push((at, die(device, rng)));
+            if rng.chance(700_000) {
+                out.push((at + SECOND + down_for(rng), Fault::Boot(device)));
+            }
+            for _ in 0..rng.between(1, 3) {
+                // Giving up takes up to five seconds, asking up to ten.
+                let cut_at = at + rng.between(0, 16 * SECOND);
+                let mend = cut_at + rng.skewed(50 * MS, 20 * SECOND);
+                let pairs = if rng.chance(500_000) { vec![two(n, rng)] } else { split(n, rng) };
+                cut(&pairs, rng.chance(200_000), cut_at, mend, out);
+            }
+        }
+    }
+}
+
+/// Two groups that one device alone holds together.
+fn bridge(n: usize, rng: &mut Rng) -> Vec<(usize, usize)> {
+    let hub = rng.index(n);
+    split(n, rng).into_iter().filter(|(a, b)| *a != hub && *b != hub).collect()
+}
+
+/// All reach one, and nobody else.
+fn star(n: usize, rng: &mut Rng) -> Vec<(usize, usize)> {
+    let hub = rng.index(n);
+    pairs(n).filter(|(a, b)| *a != hub && *b != hub).collect()
+}
+
+fn ring(n: usize, rng: &mut Rng) -> Vec<(usize, usize)> {
+    let mut order: Vec<usize> = (0..n).collect();
+    rng.shuffle(&mut order);
+    let place = |device: usize| order.iter().position(|other| *other == device).unwrap_or_default();
+    let apart = |(a, b): &(usize, usize)| {
+        let steps = place(*a).abs_diff(place(*b));
+        steps != 1 && steps != n - 1
+    };
+    pairs(n).filter(apart).collect()
+}
+
+fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |a| (a + 1..n).map(move |b| (a, b)))
+}

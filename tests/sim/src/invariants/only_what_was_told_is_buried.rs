@@ -1,0 +1,37 @@
+//! Only a task whose end was told is buried, no device buries it before the shortest retention is over, and nobody who could know of
+//! that starts it again.
+
+use super::Broken;
+use crate::clock::SECOND;
+use crate::oracle::{Set, Started};
+use crate::world::World;
+use rc_scheduler::{Start, TaskId};
+
+/// A device drops a record, or keeps only its name.
+pub fn buries(world: &mut World, device: usize, task: TaskId) {
+    let told = world.oracle.told.range((task, 0)..=(task, u32::MAX)).flat_map(|(_, told)| told).map(|t| t.at).min();
+    let known = world.oracle.buried.contains_key(&task);
+    world.oracle.buried.entry(task).or_default().0 |= 1 << device;
+    let Some(told) = told else {
+        let text = format!("d{device} buries {}, whose end was told to nobody", world.names.t(task));
+        world.fail("only_what_was_told_is_buried", text);
+        return;
+    };
+    // Running time is counted in whole seconds, and clocks drift.
+    let configs = || world.devices.iter().map(|device| &device.config);
+    let shortest = configs().map(|config| config.retention.0).min().unwrap_or(0);
+    let crowded = configs().any(|config| config.keep_max < world.scripts.len() * 2);
+    if !known && !crowded && world.now + 2 * SECOND < told + shortest {
+        let text = format!("d{device} buries {} after {} µs", world.names.t(task), world.now - told);
+        world.fail("only_what_was_told_is_buried", text);
+    }
+}
+
+/// An attempt is started.
+pub fn check(world: &World, start: &Start, started: Started) -> Broken {
+    let buried = world.oracle.buried.get(&start.task).copied().unwrap_or_default();
+    if buried.and(Set(started.contacts.0 & !(1 << started.device))).is_empty() {
+        return Ok(());
+    }
+    Err(format!("d{} starts {}, which d{:b} have buried", started.device, world.names.t(start.task), buried.0))
+}

@@ -1,0 +1,296 @@
+//! Scenes: runs that a class draws too rarely, each drawn from a seed around one course of events.
+
+use crate::class::Class;
+use crate::clock::{MS, Micros, SECOND};
+use crate::fault::{CALM_BEFORE, Fault};
+use crate::plan::Plan;
+use crate::rng::Rng;
+use crate::scenario::Scenario;
+use crate::workload::{Plot, Script};
+use rc_scheduler::Span;
+
+/// A scene: its name, what happens, and how it is drawn.
+pub struct Scene {
+    /// Its name.
+    pub name: &'static str,
+    /// What happens.
+    pub about: &'static str,
+    draw: fn(u64) -> Scenario,
+}
+
+/// Every scene.
+pub const ALL: &[Scene] = &[
+    Scene {
+        name: "slow-disks-and-a-kill",
+        about: "flushes take seconds, and one process is killed in the middle of its work",
+        draw: slow_disks_and_a_kill,
+    },
+    Scene {
+        name: "slow-links-and-a-kill",
+        about: "links take up to half a second, and one process is killed in the middle of its work",
+        draw: slow_links_and_a_kill,
+    },
+    Scene {
+        name: "a-disk-falls-silent",
+        about: "a disk does not answer any more, and what its device had accepted must be done by the others meanwhile",
+        draw: a_disk_falls_silent,
+    },
+    Scene {
+        name: "a-holder-that-keeps-dying",
+        about: "the only device that may run a task dies again and again",
+        draw: a_holder_that_keeps_dying,
+    },
+    Scene {
+        name: "heirs-at-once",
+        about: "a disk that was silent answers, and several devices learn at the same moment of what its device had accepted",
+        draw: heirs_at_once,
+    },
+    Scene {
+        name: "failing-link",
+        about: "disks are slow, one device's frames stop reaching some of the others, and then its power goes",
+        draw: failing_link,
+    },
+    Scene {
+        name: "dies-at-its-end",
+        about: "a device dies at any effect around the ends of its attempts, others begin again, and it returns",
+        draw: dies_at_its_end,
+    },
+    Scene {
+        name: "long-work-kill",
+        about: "as crash-one, with long attempts",
+        draw: |seed| long(seed, Class::CrashOne),
+    },
+    Scene {
+        name: "long-work-power",
+        about: "as power-one, with long attempts",
+        draw: |seed| long(seed, Class::PowerOne),
+    },
+    Scene {
+        name: "long-work-suspend",
+        about: "as suspend, with long attempts",
+        draw: |seed| long(seed, Class::Suspend),
+    },
+    Scene { name: "long-work-cut", about: "as pair-cut, with long attempts", draw: |seed| long(seed, Class::PairCut) },
+    Scene {
+        name: "long-work-slow-disk",
+        about: "as slow-disk, with long attempts",
+        draw: |seed| long(seed, Class::SlowDisk),
+    },
+    Scene {
+        name: "cut-off",
+        about: "one device is cut off from all others for about as long as they take to give it up",
+        draw: cut_off,
+    },
+];
+
+/// What a scene draws from a seed.
+#[must_use]
+pub fn draw(name: &str, seed: u64) -> Option<Scenario> {
+    ALL.iter().find(|scene| scene.name == name).map(|scene| (scene.draw)(seed))
+}
+
+/// The devices and tasks of a class's seed, without the faults that it draws, and randomness for the scene's own.
+fn stage(seed: u64, class: Class, devices: usize, seconds: u64) -> (Scenario, Rng) {
+    let plan = Plan { devices: Some(devices), seconds, ..Plan::of_seed(seed).with_class(class) };
+    let mut scenario = Scenario::of(&plan);
+    let mut first = vec![true; devices];
+    scenario.faults.retain(|(_, fault)| matches!(fault, Fault::Boot(d) if std::mem::take(&mut first[*d])));
+    (scenario, Rng::new(seed ^ 0x5ce7e))
+}
+
+fn put(scenario: &mut Scenario, at: Micros, fault: Fault) {
+    scenario.faults.push((at, fault));
+    scenario.faults.sort_by_key(|(at, _)| *at);
+}
+
+/// Lets all work begin within `within` of the end of the calm.
+fn crowd(scenario: &mut Scenario, within: Micros, rng: &mut Rng) {
+    for script in scenario.scripts.values_mut() {
+        script.at = CALM_BEFORE + rng.between(0, within);
+    }
+}
+
+fn kill_one(scenario: &mut Scenario, device: usize, rng: &mut Rng) {
+    let at = CALM_BEFORE + rng.between(SECOND / 2, 8 * SECOND);
+    put(scenario, at, Fault::Kill(device, rng.skewed(0, 40) as u32));
+    put(scenario, at + rng.between(12 * SECOND, 30 * SECOND), Fault::Boot(device));
+}
+
+fn slow_disks_and_a_kill(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 3;
+    let (mut scenario, mut rng) = stage(seed, Class::CrashOne, devices, 60);
+    crowd(&mut scenario, 8 * SECOND, &mut rng);
+    let slow = rng.between(0, devices as u64 - 1) as usize;
+    for device in (0..devices).filter(|d| *d == slow || rng.chance(600_000)).collect::<Vec<_>>() {
+        put(&mut scenario, CALM_BEFORE, Fault::Disk(device, rng.between(200 * MS, 4 * SECOND)));
+    }
+    let dies = (slow + 1 + rng.index(devices - 1)) % devices;
+    kill_one(&mut scenario, dies, &mut rng);
+    scenario
+}
+
+fn slow_links_and_a_kill(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 3;
+    let (mut scenario, mut rng) = stage(seed, Class::CrashOne, devices, 60);
+    crowd(&mut scenario, 8 * SECOND, &mut rng);
+    for from in 0..devices {
+        for to in (0..devices).filter(|to| *to != from) {
+            if rng.chance(600_000) {
+                put(&mut scenario, CALM_BEFORE, Fault::Latency(from, to, rng.between(20 * MS, 240 * MS)));
+            }
+        }
+    }
+    let dies = rng.index(devices);
+    kill_one(&mut scenario, dies, &mut rng);
+    scenario
+}
+
+fn a_disk_falls_silent(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 2;
+    let (mut scenario, mut rng) = stage(seed, Class::SlowDisk, devices, 100);
+    let silent = rng.index(devices);
+    crowd(&mut scenario, SECOND / 2, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        brief(script, silent, &mut rng);
+    }
+    put(&mut scenario, CALM_BEFORE + rng.between(SECOND / 2, 2 * SECOND), Fault::Disk(silent, 400 * SECOND));
+    scenario.told_by = Some(CALM_BEFORE + 80 * SECOND);
+    scenario
+}
+
+/// A task that anybody can do in a moment, accepted at one device.
+fn brief(script: &mut Script, device: usize, rng: &mut Rng) {
+    script.device = device;
+    script.length = rng.between(5 * MS, SECOND);
+    script.spec.timeout = Span::from_secs(5);
+    script.spec.requirements.only_devices.clear();
+    script.plot = Plot::Ok;
+    (script.twice, script.after, script.batch) = (None, None, 0);
+}
+
+fn a_holder_that_keeps_dying(seed: u64) -> Scenario {
+    let devices = 3;
+    let (mut scenario, mut rng) = stage(seed, Class::Crash, devices, 200);
+    let dies = rng.index(devices);
+    let name = scenario.devices[dies].id.0;
+    crowd(&mut scenario, 2 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        brief(script, (dies + 1) % devices, &mut rng);
+        script.spec.requirements.only_devices = [name].into();
+        script.spec.requirements.exclude_devices.clear();
+        script.length = 12 * SECOND;
+        script.spec.timeout = Span::from_secs(60);
+    }
+    scenario.scripts.retain(|index, _| *index < 3);
+    let times = rng.between(4, 28);
+    let mut at = CALM_BEFORE + 4 * SECOND;
+    for _ in 0..times {
+        put(&mut scenario, at, Fault::Kill(dies, 0));
+        put(&mut scenario, at + SECOND, Fault::Boot(dies));
+        at += rng.between(5 * SECOND, 8 * SECOND);
+    }
+    scenario
+}
+
+fn heirs_at_once(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 4;
+    let (mut scenario, mut rng) = stage(seed, Class::SlowDisk, devices, 60);
+    let slow = rng.index(devices);
+    crowd(&mut scenario, 10 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        script.device = slow;
+        script.twice = None;
+        script.spec.side_effects = true;
+        script.spec.idempotency_key = None;
+    }
+    put(&mut scenario, CALM_BEFORE, Fault::Disk(slow, rng.between(14 * SECOND, 30 * SECOND)));
+    put(&mut scenario, CALM_BEFORE + rng.between(12 * SECOND, 20 * SECOND), Fault::Disk(slow, 0));
+    scenario
+}
+
+fn cut_off(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 3;
+    let (mut scenario, mut rng) = stage(seed, Class::Partition, devices, 60);
+    let alone = rng.index(devices);
+    crowd(&mut scenario, 5 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        lengthen(script, &mut rng);
+        script.device = (alone + 1) % devices;
+        (script.spec.idempotency_key, script.twice) = (None, None);
+    }
+    let at = CALM_BEFORE + rng.between(3 * SECOND, 8 * SECOND);
+    let mend = at + rng.between(5 * SECOND, 9 * SECOND);
+    for other in (0..devices).filter(|other| *other != alone) {
+        for (from, to) in [(alone, other), (other, alone)] {
+            put(&mut scenario, at, Fault::Cut(from, to));
+            put(&mut scenario, mend, Fault::Mend(from, to));
+        }
+    }
+    scenario
+}
+
+/// An attempt that takes long, and must not run twice at once.
+fn lengthen(script: &mut Script, rng: &mut Rng) {
+    script.length = rng.between(6 * SECOND, 15 * SECOND);
+    script.spec.timeout = Span(script.length + 20 * SECOND);
+    script.spec.side_effects = true;
+    if script.plot == Plot::Overrun {
+        script.plot = Plot::Ok;
+    }
+}
+
+/// What a class draws, with long attempts that overlap what goes wrong.
+fn long(seed: u64, class: Class) -> Scenario {
+    let plan = Plan { devices: Some(2 + seed as usize % 4), ..Plan::of_seed(seed).with_class(class) };
+    let mut scenario = Scenario::of(&plan);
+    let mut rng = Rng::new(seed ^ 0x10f6);
+    scenario.scripts.values_mut().for_each(|script| lengthen(script, &mut rng));
+    scenario
+}
+
+fn failing_link(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 3;
+    let (mut scenario, mut rng) = stage(seed, Class::PowerOne, devices, 60);
+    let fails = rng.index(devices);
+    crowd(&mut scenario, 6 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        lengthen(script, &mut rng);
+        if rng.chance(700_000) {
+            (script.device, script.twice, script.spec.idempotency_key) = (fails, None, None);
+        }
+    }
+    for device in (0..devices).filter(|device| *device != fails) {
+        put(&mut scenario, CALM_BEFORE, Fault::Disk(device, rng.between(SECOND / 2, 3 * SECOND)));
+    }
+    let at = CALM_BEFORE + rng.between(SECOND / 4, 6 * SECOND);
+    let off = at + rng.skewed(10 * MS, 3 * SECOND);
+    for other in (0..devices).filter(|other| *other != fails) {
+        if rng.chance(500_000) {
+            put(&mut scenario, at, Fault::Cut(fails, other));
+            put(&mut scenario, off + 20 * SECOND, Fault::Mend(fails, other));
+        }
+    }
+    put(&mut scenario, off, Fault::PowerOff(fails, 0));
+    put(&mut scenario, off + 25 * SECOND, Fault::Boot(fails));
+    scenario
+}
+
+fn dies_at_its_end(seed: u64) -> Scenario {
+    let devices = 3;
+    let class = if seed.is_multiple_of(2) { Class::CrashOne } else { Class::PowerOne };
+    let (mut scenario, mut rng) = stage(seed, class, devices, 60);
+    let dies = rng.index(devices);
+    crowd(&mut scenario, 2 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        script.length = rng.between(200 * MS, 2 * SECOND);
+        script.spec.timeout = Span::from_secs(20);
+        script.plot = if rng.chance(300_000) { Plot::Retry(1) } else { Plot::Ok };
+        script.device = dies;
+    }
+    let at = CALM_BEFORE + rng.between(SECOND / 2, 4 * SECOND);
+    let effects = rng.between(0, 60) as u32;
+    let die = if class == Class::CrashOne { Fault::Kill(dies, effects) } else { Fault::PowerOff(dies, effects) };
+    put(&mut scenario, at, die);
+    put(&mut scenario, at + 35 * SECOND, Fault::Boot(dies));
+    scenario
+}
