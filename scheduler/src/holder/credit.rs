@@ -16,10 +16,6 @@ const BUCKETS: usize = 10;
 /// Most leases in hand, whatever the rate.
 const WINDOW_MAX: u32 = 4_096;
 
-/// So long room is kept for a promise that is not used: whoever has not leased by then has most likely found another device. What
-/// comes later all the same waits its turn.
-const KEPT: Span = Span::from_ms(100);
-
 /// A guardian that would like to lease to this device.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
@@ -33,7 +29,6 @@ struct Wanted {
 #[derive(Clone, Copy, Debug, Default)]
 struct Given {
     limit: u32,
-    since: Mono,
     until: Mono,
 }
 
@@ -103,9 +98,8 @@ impl Scheduler {
     }
 
     fn free(&self) -> u32 {
-        let now = self.now.mono;
-        let lately = self.credits.given.iter().filter(|(_, given)| now < given.since + KEPT);
-        let promised: u32 = lately.map(|(device, _)| self.outstanding(*device)).fold(0, u32::saturating_add);
+        let promised: u32 =
+            self.credits.given.keys().map(|device| self.outstanding(*device)).fold(0, u32::saturating_add);
         // My own leases that wait for the disk before they are taken into hand count, too.
         let coming = self.counted_at(self.me).0.saturating_sub(self.holder.runs.count_of(self.me));
         let held = self.holder.runs.len() as u32;
@@ -163,7 +157,7 @@ impl Scheduler {
             }
             free -= more;
             let limit = self.holder.runs.count_of(device) + outstanding + more;
-            self.credits.given.insert(device, Given { limit, since: now, until: now + self.config.credit_ttl });
+            self.credits.given.insert(device, Given { limit, until: now + self.config.credit_ttl });
             if let Some(want) = self.credits.wants.get_mut(&device) {
                 want.answered = true;
             }
