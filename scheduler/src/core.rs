@@ -293,6 +293,8 @@ impl Scheduler {
             Message::Digest(digest) => self.handle_digest(from, digest),
             Message::Summary(summary) => self.handle_summary(from, summary),
             Message::Lack(lack) => self.handle_lack(from, lack),
+            Message::Strays(strays) => self.handle_strays(from, strays),
+            Message::Strayed(strayed) => self.handle_strayed(from, strayed),
             Message::Graves(rows) => self.handle_graves(Some(from), rows),
             Message::Buried(buried) => self.handle_buried(buried),
             Message::Resend(_) => self.resend(from),

@@ -9,6 +9,7 @@ mod home;
 mod load;
 mod merge;
 mod outbox;
+mod strays;
 mod sums;
 
 pub(crate) use bury::BURIED_MAX;

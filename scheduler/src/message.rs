@@ -30,6 +30,8 @@ pub enum Message {
     Digest(Digest),
     Summary(Summary),
     Lack(Lack),
+    Strays(Strays),
+    Strayed(Strayed),
     Graves(Vec<(DeviceId, Vec<(u64, u64)>)>),
     Buried(Buried),
     Resend(Resend),
@@ -169,6 +171,23 @@ pub struct Summary {
 pub struct Lack {
     /// The records.
     pub tasks: Vec<TaskId>,
+}
+
+/// Ended records that the speaker keeps without comparing them with the listener, who compares them with others; at most
+/// [`SUMMARY_MAX`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Strays {
+    /// Each record with its hash, rising.
+    pub entries: Vec<(TaskId, u64)>,
+}
+
+/// Answers [`Strays`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Strayed {
+    /// The last of the list that was looked at.
+    pub upto: TaskId,
+    /// Those that the speaker has not, or has otherwise.
+    pub lack: Vec<TaskId>,
 }
 
 /// Tasks that are over, of which the speaker has nothing else left.

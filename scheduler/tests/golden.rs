@@ -179,6 +179,8 @@ fn messages() -> Vec<(&'static str, Message)> {
             }),
         ),
         ("lack", Message::Lack(Lack { tasks: vec![task()] })),
+        ("strays", Message::Strays(Strays { entries: vec![(task(), u64::MAX)] })),
+        ("strayed", Message::Strayed(Strayed { upto: task(), lack: vec![task()] })),
         ("graves", Message::Graves(vec![(device(1), vec![(1, 7), (1 << 33, u64::MAX)])])),
         (
             "buried",

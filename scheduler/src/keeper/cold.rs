@@ -132,6 +132,19 @@ impl ColdTable {
         }
     }
 
+    /// Notes that a device has all of a record.
+    pub(crate) fn note_stored(&mut self, task: TaskId, device: DeviceId) {
+        let Some(cold) = self.tasks.get(&task).copied() else { return };
+        let mut circle = self.circle(&cold).clone();
+        if circle.stored.contains(&device) {
+            return;
+        }
+        circle.stored.push(device);
+        if let (Some(number), Some(cold)) = (self.circle_number(circle), self.tasks.get_mut(&task)) {
+            cold.circle = number;
+        }
+    }
+
     /// What is known of a record that rests.
     pub(crate) fn get(&self, task: TaskId) -> Option<&Cold> {
         self.tasks.get(&task)

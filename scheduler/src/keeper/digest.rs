@@ -211,7 +211,7 @@ impl Scheduler {
     }
 
     /// A peer has not all of a record.
-    fn repair(&mut self, task: TaskId, device: DeviceId) {
+    pub(super) fn repair(&mut self, task: TaskId, device: DeviceId) {
         if let Some(entry) = self.tasks.get_mut(&task) {
             entry.copy_mut(device).stored = 0;
             self.dirty.insert(task);
@@ -227,6 +227,7 @@ fn total(buckets: &[u64; BUCKETS]) -> u64 {
     buckets.iter().fold(0, |all, bucket| all ^ bucket)
 }
 
-fn after(task: TaskId) -> TaskId {
+/// The next id.
+pub(super) fn after(task: TaskId) -> TaskId {
     TaskId(u128::from_be_bytes(task.0).saturating_add(1).to_be_bytes())
 }

@@ -114,6 +114,7 @@ impl Scheduler {
             for device in more {
                 self.peer_mut(device).lacks_more = false;
                 self.send_digest(device, true);
+                self.restart_strays(device);
             }
         }
     }

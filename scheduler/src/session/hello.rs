@@ -105,6 +105,7 @@ impl Scheduler {
             self.tell_again(from);
         }
         self.begin_compare(from);
+        self.begin_strays(from);
         if returns {
             // It may have acted while this device took it for dead, on what was accepted here, too.
             self.tasks.values_mut().for_each(|entry| entry.accepted_here = false);

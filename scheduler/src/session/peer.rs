@@ -107,6 +107,10 @@ pub(crate) struct Peer {
     pub(crate) summary_from: TaskId,
     /// It lacks more than was read for it so far.
     pub(crate) lacks_more: bool,
+    /// Its life, by boots, that was told of the strays kept here.
+    pub(crate) strays_told: Option<u32>,
+    /// Where the list of strays goes on that it is told of; `None` if it was told of all.
+    pub(crate) strays_from: Option<TaskId>,
 }
 
 /// A peer's permission to lease to it.
@@ -152,6 +156,8 @@ impl Peer {
             summaries: 0,
             summary_from: TaskId::default(),
             lacks_more: false,
+            strays_told: None,
+            strays_from: None,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::keeper::{BURIED_MAX, INTERVALS_MAX};
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
     About, Answer, Ask, Beat, Buried, Digest, Facts, Grant, Hello, Lack, Live, Message, Query, QueryReply, Resend,
-    SUMMARY_MAX, Stored, Summary, Want,
+    SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
 };
 use crate::record::{Fact, SLOTS_MAX};
 use alloc::string::String;
@@ -34,6 +34,8 @@ const SUMMARY: u8 = 16;
 const LACK: u8 = 17;
 const GRAVES: u8 = 18;
 const BURIED: u8 = 19;
+const STRAYS: u8 = 20;
+const STRAYED: u8 = 21;
 
 /// Most devices named in a question about lost ones, most buckets of a digest.
 const LIST_MAX: usize = 4_096;
@@ -84,6 +86,8 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Digest(m) => framed(DIGEST, &(m.members_hash, &m.buckets, m.reply)),
         Message::Summary(m) => framed(SUMMARY, &(Bytes::from(m.buckets.clone()), m.from, m.upto, &m.entries)),
         Message::Lack(m) => framed(LACK, &(&m.tasks,)),
+        Message::Strays(m) => framed(STRAYS, &(&m.entries,)),
+        Message::Strayed(m) => framed(STRAYED, &(m.upto, &m.lack)),
         Message::Graves(rows) => framed(GRAVES, rows),
         Message::Buried(m) => {
             let tasks: Vec<_> = m.tasks.iter().map(|(task, tomb)| (*task, tomb.hash, &tomb.numbers)).collect();
@@ -166,6 +170,16 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             let (tasks,): (Vec<_>,) = from_cbor(body)?;
             bounded(tasks.len(), SUMMARY_MAX)?;
             Message::Lack(Lack { tasks })
+        }
+        STRAYS => {
+            let (entries,): (Vec<_>,) = from_cbor(body)?;
+            bounded(entries.len(), SUMMARY_MAX)?;
+            Message::Strays(Strays { entries })
+        }
+        STRAYED => {
+            let (upto, lack): (_, Vec<_>) = from_cbor(body)?;
+            bounded(lack.len(), SUMMARY_MAX)?;
+            Message::Strayed(Strayed { upto, lack })
         }
         GRAVES => {
             let rows: Vec<(_, Vec<_>)> = from_cbor(body)?;

@@ -145,6 +145,17 @@ pub(crate) fn message(message: &Message) -> u64 {
             mix.word(19);
             m.tasks.iter().for_each(|(task, _)| mix.id(&task.0));
         }
+        Message::Strays(m) => {
+            mix.word(20);
+            for (task, hash) in &m.entries {
+                mix.id(&task.0);
+                mix.word(*hash);
+            }
+        }
+        Message::Strayed(m) => {
+            mix.word(21);
+            m.lack.iter().for_each(|task| mix.id(&task.0));
+        }
         Message::Lack(m) => {
             mix.word(17);
             m.tasks.iter().for_each(|task| mix.id(&task.0));
@@ -220,6 +231,8 @@ pub(crate) fn message_bytes(message: &Message) -> usize {
         Message::Digest(m) => 16 + 9 * m.buckets.len(),
         Message::Summary(m) => 40 + m.buckets.len() + 28 * m.entries.len(),
         Message::Lack(m) => 8 + 17 * m.tasks.len(),
+        Message::Strays(m) => 8 + 28 * m.entries.len(),
+        Message::Strayed(m) => 25 + 17 * m.lack.len(),
         Message::Graves(rows) => 8 + rows.iter().map(|(_, row)| 20 + 12 * row.len()).sum::<usize>(),
         Message::Buried(m) => 8 + 55 * m.tasks.len(),
         _ => 40,

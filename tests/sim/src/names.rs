@@ -165,6 +165,15 @@ impl Names {
                 let all: Vec<_> = m.tasks.iter().map(|(t, _)| self.t(*t)).collect();
                 format!("Buried [{}]", all.join(" "))
             }
+            Message::Strays(m) => {
+                let all: Vec<_> =
+                    m.entries.iter().map(|(t, hash)| format!("{}:{:04x}", self.t(*t), hash & 0xffff)).collect();
+                format!("Strays [{}]", all.join(" "))
+            }
+            Message::Strayed(m) => {
+                let all: Vec<_> = m.lack.iter().map(|t| self.t(*t)).collect();
+                format!("Strayed, lacks [{}]", all.join(" "))
+            }
             Message::Lack(m) => {
                 let all: Vec<_> = m.tasks.iter().map(|t| self.t(*t)).collect();
                 format!("Lack [{}]", all.join(" "))

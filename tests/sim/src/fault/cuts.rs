@@ -21,11 +21,13 @@ pub(super) fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut
         Class::SplitRestart => {
             let mend = at + rng.skewed(10 * SECOND, 60 * SECOND);
             cut(&split(n, rng), false, at, mend, out);
-            for _ in 0..rng.between(1, 2 * n as u64) {
-                let device = rng.index(n);
-                let dies = rng.between(at, mend + 30 * SECOND);
-                out.push((dies, die(device, rng)));
-                out.push((dies + rng.skewed(100 * MS, 5 * SECOND), Fault::Boot(device)));
+            // Whoever starts anew has forgotten what the others had stored: all of them at about the same time, or some.
+            for from in [at + 6 * SECOND, mend - 2 * SECOND, mend + 10 * SECOND] {
+                let (all, dies) = (rng.chance(500_000), rng.between(from, from + 20 * SECOND));
+                for device in (0..n).filter(|_| all || rng.chance(200_000)).collect::<Vec<_>>() {
+                    out.push((dies + rng.skewed(0, 2 * SECOND), die(device, rng)));
+                    out.push((dies + 3 * SECOND + rng.skewed(0, 5 * SECOND), Fault::Boot(device)));
+                }
             }
         }
         _ => {

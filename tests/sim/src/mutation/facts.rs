@@ -2,7 +2,7 @@
 
 use super::Place::{Class, Scene};
 use super::mutations;
-use crate::class::Class::{CrashOne, DiskDeath, None, PowerOne};
+use crate::class::Class::{CrashOne, DiskDeath, None, PowerOne, SplitRestart};
 
 mutations! {
     "a lease is closed by anybody's end of it" breaks "12" in Class(None) => {
@@ -58,5 +58,21 @@ mutations! {
     "a submit counts disks that have not stored it" breaks "16" in Class(None) => {
         "handler/submit.rs": "copy.stored & slots != 0).count()" => "(copy.stored | if MUTANT { copy.sent } else { 0 }) & slots != 0).count()";
         "handler/submit.rs": "Some(entry) => entry.stored_by(device) &" => "Some(entry) => MUTANT || entry.stored_by(device) &";
+    }
+
+    "who starts anew is not told of strays" breaks "18d" in Class(SplitRestart) => {
+        "session/hello.rs": "        self.begin_strays(from);" => "        if !MUTANT {
+            self.begin_strays(from);
+        }";
+    }
+
+    "digests are not compared" breaks "18" in Class(SplitRestart) => {
+        "keeper/digest.rs": "        self.send(to, Message::Digest(Digest { members_hash, buckets, reply: true }));" => "        if !MUTANT {
+            self.send(to, Message::Digest(Digest { members_hash, buckets, reply: true }));
+        }";
+    }
+
+    "equal digests count for what is not compared" breaks "18" in Class(SplitRestart) => {
+        "keeper/digest.rs": "sharers.contains(&from) && sharers.contains(&me);" => "sharers.contains(&from) && (MUTANT || sharers.contains(&me));";
     }
 }
