@@ -145,6 +145,8 @@ impl Scheduler {
         let mut wants: Vec<_> = self.credits.wants.iter().map(|(device, want)| (*device, *want)).collect();
         wants.sort_by_key(|(device, want)| (core::cmp::Reverse(want.priority), *device));
         let mut free = self.free();
+        // What was taken on when the rate was higher ends, and is not replaced.
+        let over = (self.holder.runs.len() as u32).saturating_sub(self.window());
         let step = (self.window() / 8).max(1);
         let mut sharers = wants.len() as u32 + u32::from(self.guardian.queue.len() > 0);
         for (device, want) in wants {
@@ -156,7 +158,7 @@ impl Scheduler {
                 continue;
             }
             free -= more;
-            let limit = self.holder.runs.count_of(device) + outstanding + more;
+            let limit = (self.holder.runs.count_of(device) + outstanding + more).saturating_sub(over);
             self.credits.given.insert(device, Given { limit, until: now + self.config.credit_ttl });
             if let Some(want) = self.credits.wants.get_mut(&device) {
                 want.answered = true;
