@@ -59,6 +59,14 @@ impl Scheduler {
 
     /// Starts a round of questions, in place of one that is under way.
     pub(crate) fn begin_sync(&mut self) {
+        if self.sync.alone {
+            // Nobody was there to say otherwise.
+            for peer in self.peers.values_mut() {
+                if let Life::Lost { confirmed, .. } = &mut peer.life {
+                    *confirmed = false;
+                }
+            }
+        }
         let proven = |peer: &Peer| {
             matches!(peer.life, Life::Lost { proven: true, confirmed: false } | Life::Vetoed { proven: true, .. })
         };
