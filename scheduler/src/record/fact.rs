@@ -249,6 +249,22 @@ impl Fact {
 }
 
 impl Fact {
+    /// Who wrote it; `None` if this version does not understand it.
+    #[must_use]
+    pub const fn writer(&self) -> Option<DeviceId> {
+        match self {
+            Self::Submitted(f) => Some(f.by),
+            Self::Leased(f) => Some(f.by),
+            Self::Closed(f) => Some(f.by),
+            Self::CancelAsked(f) => Some(f.by),
+            Self::Reopened(f) => Some(f.by),
+            Self::DepDone(f) => Some(f.by),
+            Self::Settled(f) => Some(f.by),
+            Self::Stable(f) => Some(f.by),
+            Self::Unknown { .. } => None,
+        }
+    }
+
     /// A hash of the whole fact, to choose between two values of one key in the same way everywhere.
     #[must_use]
     pub fn content_hash(&self) -> [u8; 32] {
