@@ -181,10 +181,10 @@ impl Scheduler {
             Input::PeerDown(device) => self.peer_down(device),
             Input::PeerRefused(device) => self.peer_refused(device),
             Input::Message { from, message } => self.handle_message(from, message),
-            Input::Device(record) => self.handle_device(record),
+            Input::Device(record) => self.handle_device(*record),
             Input::Command { id, command } => self.handle_command(id, command),
             Input::Attempt { task, epoch, event } => self.handle_attempt(task, epoch, event),
-            Input::Capacity(capacity) => self.handle_capacity(capacity),
+            Input::Capacity(capacity) => self.handle_capacity(*capacity),
             Input::Persisted { upto } => self.handle_persisted(upto),
             Input::Loaded { task, facts } => self.handle_loaded(task, facts),
             Input::Storage { healthy } => self.handle_storage(healthy),
@@ -306,7 +306,7 @@ impl Scheduler {
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
-            Message::Record(record) => self.handle_device(record),
+            Message::Record(record) => self.handle_device(*record),
         }
     }
 

@@ -47,8 +47,10 @@ pub(crate) struct Timers {
 impl Timers {
     /// Sets a deadline, in place of an earlier one.
     pub(crate) fn set(&mut self, timer: Timer, at: Mono) {
-        if let Some(old) = self.by_timer.insert(timer, at) {
-            self.by_time.remove(&(old, timer));
+        match self.by_timer.insert(timer, at) {
+            Some(old) if old == at => return,
+            Some(old) => _ = self.by_time.remove(&(old, timer)),
+            None => {}
         }
         self.by_time.insert((at, timer));
     }

@@ -13,6 +13,7 @@ use crate::message::{
     SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
 };
 use crate::record::{Fact, SLOTS_MAX};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -258,10 +259,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             bounded(text.len(), TEXT_MAX)?;
             Message::Live(Live { task, epoch, started_wall_ms, percent: percent.map(|p| p.min(100)), text })
         }
-        RECORD => {
-            let record: DeviceRecord = decode_record(body)?;
-            Message::Record(record)
-        }
+        RECORD => Message::Record(Box::new(decode_record(body)?)),
         kind => return Err(WireError::UnknownMessage(kind)),
     })
 }
