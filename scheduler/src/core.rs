@@ -69,6 +69,8 @@ pub struct Scheduler {
     pub(crate) peers: BTreeMap<DeviceId, Peer>,
     /// Those of whose outboxes something may be left.
     pub(crate) unsent: BTreeSet<DeviceId>,
+    /// Those for whom something is gathered.
+    pub(crate) gathering: BTreeSet<DeviceId>,
     /// Those of whose frames some may have to be acknowledged.
     pub(crate) unacked: BTreeSet<DeviceId>,
     pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
@@ -132,6 +134,7 @@ impl Scheduler {
             keys: BTreeMap::new(),
             peers: BTreeMap::new(),
             unsent: BTreeSet::new(),
+            gathering: BTreeSet::new(),
             unacked: BTreeSet::new(),
             devices: BTreeMap::new(),
             gossiped: (Mono(0), own.clone()),
@@ -210,6 +213,7 @@ impl Scheduler {
             self.effects.push_back(effect);
         }
         self.flush_graves();
+        self.pass_on_if_awaited();
         self.flush_outboxes();
         self.flush_acks();
         self.flush_asks();
@@ -257,6 +261,7 @@ impl Scheduler {
             Timer::Reserve(_) => self.dirty_open(),
             Timer::Digest(device) => self.digest_due(device),
             Timer::Compare(device) => self.end_compare(device),
+            Timer::Gather(device) => self.pass_on(device),
             Timer::Sync => self.sync_due(),
             Timer::Task(task) => {
                 self.dirty.insert(task);

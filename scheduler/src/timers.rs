@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Digest(DeviceId),
     /// Stop waiting for a peer's digest.
     Compare(DeviceId),
+    /// Pass on to a peer what was gathered for it.
+    Gather(DeviceId),
     /// Stop waiting for answers, or ask again after a veto.
     Sync,
     /// Look at a task again: backoff, lost holder, overrun.

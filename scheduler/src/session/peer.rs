@@ -87,6 +87,8 @@ pub(crate) struct Peer {
     pub(crate) mismatch: ((u32, u64), (u32, u64), u8),
     /// Tasks with facts that it has not stored.
     pub(crate) outbox: BTreeSet<TaskId>,
+    /// Tasks of which it lacks only what can wait a moment.
+    pub(crate) gathered: BTreeSet<TaskId>,
     /// Frames on their way.
     pub(crate) frames: VecDeque<Frame>,
     /// The number of the next frame.
@@ -146,6 +148,7 @@ impl Peer {
             synced: false,
             mismatch: ((0, 0), (0, 0), 0),
             outbox: BTreeSet::new(),
+            gathered: BTreeSet::new(),
             frames: VecDeque::new(),
             next_frame: first_frame,
             expected: 0,

@@ -104,6 +104,11 @@ impl Scheduler {
         }
     }
 
+    /// Somebody waits for all that is known here, or this device for what the others know.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !(self.sync.done && self.sync.to_ask.is_empty() && self.answers.is_empty())
+    }
+
     /// Those whose loss is not certain, with the incarnation they had.
     fn lost(&self) -> impl Iterator<Item = (DeviceId, Incarnation)> + '_ {
         self.peers
