@@ -78,6 +78,8 @@ pub struct Scheduler {
     pub(crate) gossiped: (Mono, DeviceRecord),
     /// The highest term known, and whose it is: pairs, so that two devices that pick a term at once need not outbid each other for ever.
     pub(crate) seen_term: (Term, DeviceId),
+    /// The highest of those whose owner this device knows nothing else of.
+    pub(crate) stranger_term: (Term, DeviceId),
     pub(crate) term: Term,
     pub(crate) sync: Sync,
     pub(crate) answers: Vec<PendingAnswer>,
@@ -140,6 +142,7 @@ impl Scheduler {
             gossiped: (Mono(0), own.clone()),
             own,
             seen_term: (0, DeviceId::default()),
+            stranger_term: (0, DeviceId::default()),
             term: 0,
             sync: Sync::default(),
             answers: Vec::new(),
@@ -361,12 +364,6 @@ impl Scheduler {
         match self.peers.get(&device)?.life {
             Life::Vetoed { by, .. } => Some(by),
             _ => None,
-        }
-    }
-
-    pub(crate) fn see_term(&mut self, term: Term, by: DeviceId) {
-        if term <= self.seen_term.0.saturating_add(crate::keeper::TERM_LEAP_MAX) {
-            self.seen_term = self.seen_term.max((term, by));
         }
     }
 
