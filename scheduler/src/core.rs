@@ -269,7 +269,7 @@ impl Scheduler {
             Timer::Task(task) => {
                 self.dirty.insert(task);
             }
-            Timer::Ack | Timer::Gossip | Timer::Quiet => {}
+            Timer::Ack | Timer::Gossip | Timer::Quiet | Timer::Recall => {}
             Timer::Query => self.query_due(),
             Timer::Place => self.guardian.world += 1,
             Timer::Bury => self.bury_due(),
