@@ -1,6 +1,5 @@
 //! The loop: waits for news, gives it to the core one by one, and lets the core come to rest after each.
 
-use super::alarm::Alarm;
 use super::capacity::{LOOK_EVERY, LOOK_LATEST};
 use super::disk::Disk;
 use super::handle::Handle;
@@ -17,7 +16,9 @@ use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::time::Instant;
 
 /// Requests that wait; then whoever asks waits too.
 const REQUESTS_MAX: usize = 1024;
@@ -25,6 +26,8 @@ const REQUESTS_MAX: usize = 1024;
 const NEWS_MAX: usize = 1024;
 /// Inputs taken from one source before the others get a turn.
 const TURN_MAX: usize = 64;
+/// Longest sleep: the timers of the runtime stand still while the device is suspended, the core's do not.
+const SLEEP_MAX: Duration = Duration::from_secs(30);
 
 /// What a driver is put together from.
 pub(crate) struct Parts {
@@ -139,9 +142,17 @@ impl Driver {
         self.last_accepted = self.core.view().newest_accepted();
         self.drain();
         self.feed(Input::Capacity(self.capacity.clone()));
-        let mut alarm = Alarm::new();
+        let sleep = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(sleep);
+        // What the sleep was set to, until it is over.
+        let mut armed = None;
         while !self.has_stopped() {
-            alarm.set(self.next_wake());
+            let wake = self.next_wake();
+            if armed != Some(wake) {
+                armed = Some(wake);
+                let left = wake.map_or(SLEEP_MAX, |wake| Duration::from_micros(wake.since(clock::now().mono).0));
+                sleep.as_mut().reset(Instant::now() + left.min(SLEEP_MAX));
+            }
             tokio::select! {
                 biased;
                 Some(event) = self.disk_events.recv() => self.handle_disk(event),
@@ -159,7 +170,7 @@ impl Driver {
                         self.begin_stop(None);
                     }
                 },
-                () = alarm.ring() => {}
+                () = &mut sleep => armed = None,
             }
             self.take_turns();
             let now = clock::now().mono;
