@@ -141,7 +141,7 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         self.last_accepted = self.core.view().newest_accepted();
         self.drain();
-        self.feed(Input::Capacity(self.capacity.clone()));
+        self.feed(Input::Capacity(Box::new(self.capacity.clone())));
         let sleep = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(sleep);
         // What the sleep was set to, until it is over.
