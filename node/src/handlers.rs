@@ -17,6 +17,8 @@ pub mod system_info;
 pub mod command;
 #[cfg(all(unix, feature = "python"))]
 pub mod python;
+#[cfg(unix)]
+pub mod workers;
 
 pub use blobs::BlobAccess;
 pub use context::{Captured, ResourceUsage, Stream, TaskContext, TaskInfo, TaskLimits, TaskSink};

@@ -72,14 +72,19 @@ fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError
     }
     #[cfg(feature = "python")]
     if wants("python_eval") {
-        use crate::handlers::python::{PoolLimits, PythonEval, PythonPool};
-        let program = match &config.worker_program {
-            Some(program) => program.clone(),
-            None => PythonPool::own_executable().map_err(NodeError::Workers)?,
-        };
-        handlers.push(Arc::new(PythonEval::new(PythonPool::new(launcher, program, PoolLimits::default()))));
+        use crate::handlers::python::{PythonEval, WORKER_KIND};
+        use crate::handlers::workers::{PoolLimits, WorkerPool};
+        let pool = WorkerPool::new(WORKER_KIND, launcher, worker_program(config)?, PoolLimits::default());
+        handlers.push(Arc::new(PythonEval::new(pool)));
     }
     Ok(handlers)
+}
+
+/// What is started as a worker.
+#[cfg(all(unix, feature = "python"))]
+fn worker_program(config: &NodeConfig) -> Result<std::path::PathBuf, NodeError> {
+    let own = || crate::handlers::workers::WorkerPool::own_executable().map_err(NodeError::Workers);
+    config.worker_program.clone().map_or_else(own, Ok)
 }
 
 /// The types that run in processes of their own.
