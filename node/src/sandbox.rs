@@ -2,12 +2,21 @@
 //!
 //! [`Launcher`] is the seam: [`PlainLauncher`] gives a process group, limits, a clean environment and death with the
 //! node; launchers that isolate more replace it without the handlers noticing. Does not know what the processes are for.
+//!
+//! A worker process of ours (an interpreter) calls [`restrict_worker`] on itself, first thing, with what it may still reach;
+//! from then on it can compute and talk over its pipes.
+//!
 //! The only place with `unsafe`: what has to happen between fork and exec, and `wait4`, have no safe form.
 
 #![expect(unsafe_code, reason = "pre-exec set-up, wait4 and getrusage; each use states why it is sound")]
 
 #[cfg(unix)]
 mod limits;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "arm")
+))]
+mod linux;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
@@ -15,16 +24,33 @@ mod spawner;
 #[cfg(unix)]
 mod survivors;
 #[cfg(unix)]
+mod sys;
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "arm")
+)))]
+mod unheld;
+#[cfg(unix)]
 mod usage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "arm")
+))]
+pub use linux::{Restricted, WorkerGrants, restrict_worker};
 #[cfg(unix)]
 pub use process::{Exit, Process};
 #[cfg(unix)]
 pub use spawner::PlainLauncher;
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "arm")
+)))]
+pub use unheld::{Restricted, WorkerGrants, restrict_worker};
 #[cfg(unix)]
 pub use usage::own_usage;
 
