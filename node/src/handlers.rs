@@ -17,6 +17,8 @@ pub mod system_info;
 pub mod command;
 #[cfg(all(unix, feature = "python"))]
 pub mod python;
+#[cfg(all(unix, feature = "wasm"))]
+pub mod wasm;
 #[cfg(unix)]
 pub mod workers;
 

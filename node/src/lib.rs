@@ -24,6 +24,8 @@ pub fn worker_main(kind: &str) -> ExitCode {
     match kind {
         #[cfg(all(unix, feature = "python"))]
         handlers::python::WORKER_KIND => handlers::python::serve_worker(),
+        #[cfg(all(unix, feature = "wasm"))]
+        handlers::wasm::WORKER_KIND => handlers::wasm::serve_worker(),
         _ => ExitCode::from(2),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Task types that cannot reach anything on the device.
-pub(super) const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
+pub(super) const ALLOW_DEFAULT: [&str; 5] = ["echo", "sleep", "system_info", "python_eval", "wasm"];
 
 /// Everything [`Node::start`](super::Node::start) needs.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub struct NodeConfig {
     /// Look for members on the local network.
     pub mdns: bool,
     /// Task types to run here, and permissions (`read_files`, …) granted beyond those that these types cannot do without. Default:
-    /// the harmless types `echo sleep system_info python_eval`.
+    /// the harmless types `echo sleep system_info python_eval wasm`.
     pub allow: BTreeSet<String>,
     /// More of these while this device is the only member: whoever types a command here may run it here, and nobody else can ask.
     pub allow_alone: BTreeSet<String>,
@@ -44,7 +44,7 @@ pub struct NodeConfig {
     pub keep_tasks: usize,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
-    /// The program that `python_eval` starts as its workers; it must call [`crate::worker_main`]. Default: this program.
+    /// The program that `python_eval` and `wasm` start as their workers; it must call [`crate::worker_main`]. Default: this program.
     pub worker_program: Option<PathBuf>,
 }
 

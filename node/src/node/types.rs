@@ -56,10 +56,11 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
 #[cfg(unix)]
 fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
     use crate::handlers::command::{Command, sweep_work_root};
+    use crate::handlers::workers::{PoolLimits, WorkerPool};
     use crate::sandbox::{Launcher, PlainLauncher};
     let wants = |task_type: &str| config.allow.contains(task_type);
     let mut handlers: Vec<Arc<dyn TaskHandler>> = Vec::new();
-    if !wants("command") && !wants("python_eval") {
+    if !["command", "python_eval", "wasm"].into_iter().any(wants) {
         return Ok(handlers);
     }
     let launcher: Arc<dyn Launcher> = Arc::new(PlainLauncher::new().map_err(NodeError::Workers)?);
@@ -70,21 +71,22 @@ fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError
         }
         handlers.push(Arc::new(Command::new(Arc::clone(&launcher), work_root)));
     }
+    let program = match &config.worker_program {
+        Some(program) => program.clone(),
+        None => WorkerPool::own_executable().map_err(NodeError::Workers)?,
+    };
+    let pool = |kind, limits: PoolLimits| WorkerPool::new(kind, Arc::clone(&launcher), program.clone(), limits);
     #[cfg(feature = "python")]
     if wants("python_eval") {
         use crate::handlers::python::{PythonEval, WORKER_KIND};
-        use crate::handlers::workers::{PoolLimits, WorkerPool};
-        let pool = WorkerPool::new(WORKER_KIND, launcher, worker_program(config)?, PoolLimits::default());
-        handlers.push(Arc::new(PythonEval::new(pool)));
+        handlers.push(Arc::new(PythonEval::new(pool(WORKER_KIND, PoolLimits::default()))));
+    }
+    #[cfg(feature = "wasm")]
+    if wants("wasm") {
+        use crate::handlers::wasm::{WORKER_KIND, Wasm};
+        handlers.push(Arc::new(Wasm::new(pool(WORKER_KIND, Wasm::pool_limits()))));
     }
     Ok(handlers)
-}
-
-/// What is started as a worker.
-#[cfg(all(unix, feature = "python"))]
-fn worker_program(config: &NodeConfig) -> Result<std::path::PathBuf, NodeError> {
-    let own = || crate::handlers::workers::WorkerPool::own_executable().map_err(NodeError::Workers);
-    config.worker_program.clone().map_or_else(own, Ok)
 }
 
 /// The types that run in processes of their own.

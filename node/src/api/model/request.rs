@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Task types whose second run is only a waste.
-pub const PURE_TASK_TYPES: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
+pub const PURE_TASK_TYPES: [&str; 5] = ["echo", "sleep", "system_info", "python_eval", "wasm"];
 
 /// The longest name, tag, label or key, bytes.
 pub(super) const WORD_BYTES_MAX: usize = 256;

@@ -114,6 +114,9 @@ pub(in crate::cli) struct SubmitArgs {
     /// A field of the payload; the value is JSON if it reads as such, else text
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     pub(in crate::cli) param: Vec<String>,
+    /// A WebAssembly module for the task, from a file here; fills the payload's field `module`
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) module: Option<PathBuf>,
     /// A blob that the task works with, by its hash (see `rc-node blob put`); may be repeated
     #[arg(long = "blob", value_name = "HASH")]
     pub(in crate::cli) blobs: Vec<String>,
