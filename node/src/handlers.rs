@@ -15,6 +15,8 @@ pub mod system_info;
 
 #[cfg(unix)]
 pub mod command;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(all(unix, feature = "python"))]
 pub mod python;
 #[cfg(all(unix, feature = "wasm"))]

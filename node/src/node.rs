@@ -15,7 +15,7 @@ pub(crate) use ports::{PORTS_CELL, Ports};
 
 use crate::blobs::Blobs;
 use crate::capabilities::Sampler;
-use crate::driver::{Driver, Handle, Latest, Owner, Parts, watch_capacity};
+use crate::driver::{Driver, Handle, Hosts, Latest, Owner, Parts, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::storage::Writer;
@@ -60,7 +60,8 @@ impl Node {
         let data_dir = config.data_dir.clone();
         let sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;
         let latest: Latest = Arc::new(RwLock::new(sampler.capabilities().clone()));
-        let types = types::registry(&config, &latest)?;
+        let hosts: Arc<Hosts> = Arc::default();
+        let types = types::registry(&config, &latest, &hosts)?;
         let owner = Owner {
             name: config.name.clone(),
             role: config.role,
@@ -110,6 +111,7 @@ impl Node {
             client,
             events,
             known: boot.known,
+            hosts,
             has_seeds: !boot.seeds.is_empty(),
             writer,
             disk_events,

@@ -29,6 +29,7 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.mdns = settings.mdns;
     config.allow.extend(settings.allow.iter().cloned());
     config.allow_alone.clone_from(&settings.allow_alone);
+    config.http_allow.clone_from(&settings.http_allow);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
     config.blobs = settings.blobs;
     config.retention = settings.retention;

@@ -29,6 +29,9 @@ pub struct Layer {
     /// Task types that this device runs beside the harmless ones, e.g. command; they may do whatever this user may
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     pub allow: Option<Vec<String>>,
+    /// What tasks of type http_request may reach besides the Internet, e.g. 192.168.1.0/24:8080
+    #[arg(long, value_name = "ADDR[/BITS][:PORT]", value_delimiter = ',')]
+    pub http_allow: Option<Vec<String>>,
     /// Tasks at once [default: 5; mobile 2]
     #[arg(long, value_name = "N")]
     pub max_concurrent_tasks: Option<u32>,
@@ -76,6 +79,7 @@ impl Layer {
             peers: self.peers.or(lower.peers),
             no_mdns: self.no_mdns.or(lower.no_mdns),
             allow: self.allow.or(lower.allow),
+            http_allow: self.http_allow.or(lower.http_allow),
             max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
             blobs_max_bytes: self.blobs_max_bytes.or(lower.blobs_max_bytes),
             blobs_grace: self.blobs_grace.or(lower.blobs_grace),
@@ -122,6 +126,7 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         peers: list("RC_NODE_PEERS")?,
         no_mdns: flag("RC_NODE_NO_MDNS")?,
         allow: list("RC_NODE_ALLOW")?,
+        http_allow: list("RC_NODE_HTTP_ALLOW")?,
         max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
         blobs_max_bytes: text("RC_NODE_BLOBS_MAX_BYTES")?,
         blobs_grace: text("RC_NODE_BLOBS_GRACE")?,

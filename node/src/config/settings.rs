@@ -42,6 +42,8 @@ pub struct Settings {
     pub allow: BTreeSet<String>,
     /// More of these while nobody else is a member.
     pub allow_alone: BTreeSet<String>,
+    /// What `http_request` may reach besides public addresses.
+    pub http_allow: Vec<String>,
     /// Tasks at once.
     pub max_concurrent_tasks: u32,
     /// Room and time for large data.
@@ -125,6 +127,7 @@ impl Settings {
             mdns: !layer.no_mdns.unwrap_or(false),
             allow: words("allow", layer.allow)?.into_iter().collect(),
             allow_alone: BTreeSet::new(),
+            http_allow: words("http-allow", layer.http_allow)?,
             max_concurrent_tasks,
             blobs: blobs(
                 layer.blobs_max_bytes.as_deref(),

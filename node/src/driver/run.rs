@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::handle::Handle;
+use super::hosts::Hosts;
 use super::large::{Large, LargeEvent};
 use super::peers::Peers;
 use super::request::{Pending, Request};
@@ -14,6 +15,7 @@ use crate::storage::{self, Writer};
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
@@ -35,6 +37,7 @@ pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) events: Events,
     pub(crate) known: Vec<(PeerId, Vec<Multiaddr>)>,
+    pub(crate) hosts: Arc<Hosts>,
     /// Whether there are addresses from a ticket to forget once somebody was met.
     pub(crate) has_seeds: bool,
     pub(crate) writer: Writer,
@@ -100,7 +103,7 @@ impl Driver {
             secret: parts.secret,
             client: parts.client,
             events: parts.events,
-            peers: Peers::new(&parts.known),
+            peers: Peers::new(&parts.known, parts.hosts),
             has_seeds: parts.has_seeds,
             disk: Disk::new(parts.writer),
             disk_events: parts.disk_events,

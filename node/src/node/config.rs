@@ -34,6 +34,8 @@ pub struct NodeConfig {
     pub allow: BTreeSet<String>,
     /// More of these while this device is the only member: whoever types a command here may run it here, and nobody else can ask.
     pub allow_alone: BTreeSet<String>,
+    /// What `http_request` may reach besides public addresses: `192.168.1.0/24:8080`, `127.0.0.1:9000`, `[fd00::]/8`.
+    pub http_allow: Vec<String>,
     /// Tasks at once. Default 5, on a mobile device 2.
     pub max_concurrent_tasks: u32,
     /// How much room large data may take, and how long it stays.
@@ -63,6 +65,7 @@ impl NodeConfig {
             mdns: true,
             allow: ALLOW_DEFAULT.map(str::to_owned).into(),
             allow_alone: BTreeSet::new(),
+            http_allow: Vec::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
             blobs: StoreLimits::default(),
             retention: Duration::from_secs(7 * 24 * 3_600),

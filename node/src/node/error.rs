@@ -54,6 +54,10 @@ pub enum NodeError {
         /// What was allowed.
         word: String,
     },
+    /// What `http_request` may reach beyond the Internet makes no sense.
+    #[cfg(feature = "http")]
+    #[error("--http-allow {0}")]
+    HttpAllow(crate::handlers::http::AllowedError),
     /// Worker processes cannot be started.
     #[error("worker processes cannot be started: {0}")]
     Workers(io::Error),

@@ -2,7 +2,7 @@
 
 use super::config::{ALLOW_DEFAULT, NodeConfig};
 use super::error::NodeError;
-use crate::driver::Latest;
+use crate::driver::{Hosts, Latest};
 use crate::handlers::echo::Echo;
 use crate::handlers::sleep::Sleep;
 use crate::handlers::system_info::SystemInfo;
@@ -19,7 +19,7 @@ pub(super) struct Types {
 const PERMISSIONS: [Permission; 4] =
     [Permission::ReadFiles, Permission::WriteFiles, Permission::NetworkAccess, Permission::SystemCommands];
 
-pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, NodeError> {
+pub(super) fn registry(config: &NodeConfig, latest: &Latest, hosts: &Arc<Hosts>) -> Result<Types, NodeError> {
     let latest = Arc::clone(latest);
     let name = config.name.clone();
     let source = move || {
@@ -32,6 +32,7 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
     let mut handlers: Vec<Arc<dyn TaskHandler>> =
         vec![Arc::new(Echo), Arc::new(Sleep), Arc::new(SystemInfo::new(Arc::new(source)))];
     handlers.extend(processes(config)?);
+    handlers.extend(http(config, hosts)?);
     handlers.retain(|handler| config.allow.contains(handler.task_type()));
     handlers.extend(config.handlers.iter().cloned());
     for word in &config.allow {
@@ -50,6 +51,22 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
         registry.register(handler)?;
     }
     Ok(Types { registry, permissions })
+}
+
+/// Requests to the Internet, and to whatever else the owner allows.
+#[cfg(feature = "http")]
+fn http(config: &NodeConfig, hosts: &Arc<Hosts>) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    use crate::handlers::http::HttpRequest;
+    let allowed = config.http_allow.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let hosts = Arc::clone(hosts);
+    let handler = HttpRequest::new(allowed.map_err(NodeError::HttpAllow)?, Arc::new(move |host| hosts.contains(host)));
+    Ok(Some(Arc::new(handler)))
+}
+
+/// Requests to the Internet, and to whatever else the owner allows.
+#[cfg(not(feature = "http"))]
+fn http(_: &NodeConfig, _: &Arc<Hosts>) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    Ok(None)
 }
 
 /// The types that run in processes of their own.
