@@ -15,6 +15,8 @@ pub mod system_info;
 
 #[cfg(unix)]
 pub mod command;
+#[cfg(all(unix, feature = "files"))]
+pub mod files;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(all(unix, feature = "python"))]

@@ -15,6 +15,7 @@ mod worker;
 
 pub use worker::serve as serve_worker;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -45,7 +46,11 @@ pub struct Wasm {
     pool: WorkerPool,
     memo: Memo,
     recalled: AtomicU64,
+    files: Option<ModuleFiles>,
 }
+
+/// Reads a file of at most so many bytes, if its path is one that tasks may have.
+pub type ModuleFiles = Arc<dyn Fn(&str, u64) -> Result<Vec<u8>, TaskError> + Send + Sync>;
 
 impl Wasm {
     /// Bounds of a pool for this handler.
@@ -56,7 +61,14 @@ impl Wasm {
 
     /// A handler that runs modules in the workers of `pool`, which are of the kind [`WORKER_KIND`].
     pub fn new(pool: WorkerPool) -> Self {
-        Self { pool, memo: Memo::default(), recalled: AtomicU64::new(0) }
+        Self { pool, memo: Memo::default(), recalled: AtomicU64::new(0), files: None }
+    }
+
+    /// The same, with modules from files of the device.
+    #[must_use]
+    pub fn with_files(mut self, files: ModuleFiles) -> Self {
+        self.files = Some(files);
+        self
     }
 
     /// The pool, to see what it does.
@@ -67,6 +79,33 @@ impl Wasm {
     /// How many results were given without running a module.
     pub fn recalled(&self) -> u64 {
         self.recalled.load(Ordering::Relaxed)
+    }
+
+    async fn load(&self, ctx: &TaskContext, source: &Source) -> Result<Vec<u8>, TaskError> {
+        match source {
+            Source::Bytes(bytes) => Ok(bytes.clone()),
+            Source::Blob(hash) => {
+                let path = ctx.blob(*hash).await?;
+                let unread =
+                    |e| TaskError::new(ErrorClass::ResourceExhausted, format!("the module cannot be read: {e}"));
+                let file = tokio::fs::File::open(&path).await.map_err(unread)?;
+                let mut bytes = Vec::new();
+                file.take(MODULE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).await.map_err(unread)?;
+                if bytes.len() > MODULE_BYTES_MAX {
+                    return Err(TaskError::invalid(format!("the module is longer than {MODULE_BYTES_MAX} bytes")));
+                }
+                Ok(bytes)
+            }
+            Source::File(path) => {
+                let Some(files) = &self.files else {
+                    let message = format!("`module` is the path {path:?}, and this device gives tasks no files");
+                    return Err(TaskError::new(ErrorClass::PermissionDenied, message));
+                };
+                let (files, path) = (Arc::clone(files), path.clone());
+                let read = tokio::task::spawn_blocking(move || files(&path, MODULE_BYTES_MAX as u64));
+                read.await.unwrap_or_else(|_| Err(TaskError::stopped()))
+            }
+        }
     }
 
     fn bounds(&self, ctx: &TaskContext, payload: &WasmPayload, time: Duration) -> Bounds {
@@ -98,7 +137,7 @@ impl TaskHandler for Wasm {
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
         let payload = WasmPayload::read(&payload)?;
-        let module = load(&ctx, &payload.module).await?;
+        let module = self.load(&ctx, &payload.module).await?;
         let hash = *blake3::hash(&module).as_bytes();
         let time = ctx.limits().timeout.min(RUN_MAX);
         let bounds = self.bounds(&ctx, &payload, time);
@@ -166,27 +205,6 @@ fn key(module: &[u8; 32], payload: &WasmPayload, bounds: Bounds) -> Key {
     hasher.update(&[0]);
     hasher.update(&payload.stdin);
     *hasher.finalize().as_bytes()
-}
-
-async fn load(ctx: &TaskContext, source: &Source) -> Result<Vec<u8>, TaskError> {
-    match source {
-        Source::Bytes(bytes) => Ok(bytes.clone()),
-        Source::Blob(hash) => {
-            let path = ctx.blob(*hash).await?;
-            let unread = |e| TaskError::new(ErrorClass::ResourceExhausted, format!("the module cannot be read: {e}"));
-            let file = tokio::fs::File::open(&path).await.map_err(unread)?;
-            let mut bytes = Vec::new();
-            file.take(MODULE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).await.map_err(unread)?;
-            if bytes.len() > MODULE_BYTES_MAX {
-                return Err(TaskError::invalid(format!("the module is longer than {MODULE_BYTES_MAX} bytes")));
-            }
-            Ok(bytes)
-        }
-        Source::File(path) => {
-            let message = format!("`module` is the path {path:?}, and this device grants modules no files");
-            Err(TaskError::new(ErrorClass::PermissionDenied, message))
-        }
-    }
 }
 
 fn report(ctx: &TaskContext, reply: &Reply, stdout: &[u8], stderr: &[u8]) {

@@ -33,6 +33,7 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest, hosts: &Arc<Hosts>)
         vec![Arc::new(Echo), Arc::new(Sleep), Arc::new(SystemInfo::new(Arc::new(source)))];
     handlers.extend(processes(config)?);
     handlers.extend(http(config, hosts)?);
+    handlers.extend(files(config)?);
     handlers.retain(|handler| config.allow.contains(handler.task_type()));
     handlers.extend(config.handlers.iter().cloned());
     for word in &config.allow {
@@ -51,6 +52,37 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest, hosts: &Arc<Hosts>)
         registry.register(handler)?;
     }
     Ok(Types { registry, permissions })
+}
+
+/// Files of a directory of the node's own, and below the paths that the owner allows.
+#[cfg(all(unix, feature = "files"))]
+fn files(config: &NodeConfig) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    use crate::handlers::files::FileOperation;
+    if !config.allow.contains("file_operation") {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(FileOperation::new(Arc::new(roots(config)?)))))
+}
+
+/// Where tasks find files.
+#[cfg(all(unix, feature = "files"))]
+fn roots(config: &NodeConfig) -> Result<crate::handlers::files::Roots, NodeError> {
+    let home = config.data_dir.join("files");
+    crate::identity::make_dir(&home).map_err(|source| NodeError::DataDir { path: home.clone(), source })?;
+    let mut roots = crate::handlers::files::Roots::new(&home).map_err(NodeError::Files)?;
+    for path in &config.allowed_paths {
+        // A disk that is not plugged in must not keep the node from its other work.
+        if let Err(error) = roots.allow(path) {
+            tracing::warn!(%error, "an allowed path is not there; tasks do not get it until the next start");
+        }
+    }
+    Ok(roots)
+}
+
+/// Files of a directory of the node's own, and below the paths that the owner allows.
+#[cfg(not(all(unix, feature = "files")))]
+fn files(_: &NodeConfig) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    Ok(None)
 }
 
 /// Requests to the Internet, and to whatever else the owner allows.
@@ -101,7 +133,15 @@ fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError
     #[cfg(feature = "wasm")]
     if wants("wasm") {
         use crate::handlers::wasm::{WORKER_KIND, Wasm};
-        handlers.push(Arc::new(Wasm::new(pool(WORKER_KIND, Wasm::pool_limits()))));
+        let wasm = Wasm::new(pool(WORKER_KIND, Wasm::pool_limits()));
+        #[cfg(feature = "files")]
+        let wasm = if wants("file_operation") || wants(Permission::ReadFiles.as_str()) {
+            let roots = roots(config)?;
+            wasm.with_files(Arc::new(move |path, bytes_max| roots.read(path, bytes_max)))
+        } else {
+            wasm
+        };
+        handlers.push(Arc::new(wasm));
     }
     Ok(handlers)
 }
