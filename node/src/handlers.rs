@@ -21,6 +21,8 @@ pub mod files;
 pub mod http;
 #[cfg(all(unix, feature = "python"))]
 pub mod python;
+#[cfg(unix)]
+pub mod script;
 #[cfg(all(unix, feature = "wasm"))]
 pub mod wasm;
 #[cfg(unix)]

@@ -6,11 +6,13 @@
 mod boot;
 mod config;
 mod error;
+mod hooks;
 mod ports;
 mod types;
 
 pub use config::NodeConfig;
 pub use error::NodeError;
+pub use hooks::Hooks;
 pub(crate) use ports::{PORTS_CELL, Ports};
 
 use crate::blobs::Blobs;
@@ -124,6 +126,9 @@ impl Node {
             ports,
             disk_found: boot.disk_found,
         });
+        if let Some(hooks) = config.hooks.take() {
+            tokio::spawn(hooks::tell(hooks, handle.clone()));
+        }
         tokio::spawn(driver.run());
         // Only to know the addresses; a node whose listeners come up later works all the same.
         let _ = tokio::time::timeout(LISTEN_TIME_MAX, listening.wait_for(|list| !list.is_empty())).await;

@@ -31,6 +31,7 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.allowed_paths.clone_from(&settings.allowed_paths);
     config.allow_alone.clone_from(&settings.allow_alone);
     config.http_allow.clone_from(&settings.http_allow);
+    config.scripts.clone_from(&settings.scripts);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
     config.blobs = settings.blobs;
     config.retention = settings.retention;

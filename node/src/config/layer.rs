@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// Settings as they were typed somewhere.
@@ -60,6 +61,17 @@ pub struct Layer {
     /// `text` for people, `json` for programs [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// Task types that are programs of the owner's; only in the file.
+    #[arg(skip)]
+    pub handlers: Option<BTreeMap<String, HandlerLayer>>,
+}
+
+/// A task type that is declared in the file: `[handlers.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerLayer {
+    /// The program and its arguments; one process per task.
+    pub command: Vec<String>,
 }
 
 /// A variable that cannot be read.
@@ -93,6 +105,7 @@ impl Layer {
             keep_tasks: self.keep_tasks.or(lower.keep_tasks),
             http: self.http.or(lower.http),
             log_format: self.log_format.or(lower.log_format),
+            handlers: self.handlers.or(lower.handlers),
         }
     }
 }
@@ -141,5 +154,6 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         keep_tasks: number("RC_NODE_KEEP_TASKS")?,
         http: text("RC_NODE_HTTP")?,
         log_format: text("RC_NODE_LOG_FORMAT")?,
+        handlers: None,
     })
 }

@@ -1,10 +1,10 @@
 //! What the layers mean, checked once. Whoever gets [`Settings`] need not check again.
 
-use super::layer::Layer;
+use super::layer::{HandlerLayer, Layer};
 use super::units::{self, parse_duration};
 use crate::blobs::StoreLimits;
 use rc_scheduler::Role;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -58,6 +58,8 @@ pub struct Settings {
     pub http: Http,
     /// How to log.
     pub log_format: LogFormat,
+    /// Task types that are programs of the owner's: program and arguments.
+    pub scripts: BTreeMap<String, Vec<String>>,
 }
 
 /// The TCP port for programs.
@@ -141,8 +143,25 @@ impl Settings {
             keep_tasks: keep_tasks(layer.keep_tasks)?,
             http: http(layer.http.as_deref())?,
             log_format: log_format(layer.log_format.as_deref())?,
+            scripts: scripts(layer.handlers)?,
         })
     }
+}
+
+fn scripts(handlers: Option<BTreeMap<String, HandlerLayer>>) -> Result<BTreeMap<String, Vec<String>>, SettingsError> {
+    let handlers = handlers.unwrap_or_default();
+    if handlers.len() > LIST_MAX {
+        return Err(SettingsError::new("handlers", &handlers.len().to_string(), format!("at most {LIST_MAX} of them")));
+    }
+    let script = |(name, handler): (String, HandlerLayer)| {
+        let command = handler.command;
+        let usable = command.first().is_some_and(|program| !program.is_empty())
+            && command.len() <= LIST_MAX
+            && command.iter().all(|word| !word.contains('\0'));
+        let wrong = || SettingsError::new("handlers", &name, "write [handlers.NAME] command = [\"PROGRAM\", \"ARG\"]");
+        if usable { Ok((name, command)) } else { Err(wrong()) }
+    };
+    handlers.into_iter().map(script).collect()
 }
 
 fn retention(text: Option<&str>) -> Result<Duration, SettingsError> {

@@ -1,10 +1,11 @@
 //! What a node is started with. Does not know where the values come from (flags, files).
 
+use super::hooks::Hooks;
 use crate::blobs::StoreLimits;
 use crate::handlers::TaskHandler;
 use rc_p2p::Multiaddr;
 use rc_scheduler::Role;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,10 @@ pub struct NodeConfig {
     pub keep_tasks: usize,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
+    /// More task types, each done by a program with its arguments, see [`script`](crate::handlers::script).
+    pub scripts: BTreeMap<String, Vec<String>>,
+    /// Hears what happens to tasks. A node with hooks runs until it is stopped; dropping it is not enough.
+    pub hooks: Option<Arc<dyn Hooks>>,
     /// The program that is started as workers and to start commands; it must call [`crate::worker_main`]. Default: this program.
     pub worker_program: Option<PathBuf>,
 }
@@ -75,6 +80,8 @@ impl NodeConfig {
             retention: Duration::from_secs(7 * 24 * 3_600),
             keep_tasks: 100_000,
             handlers: Vec::new(),
+            scripts: BTreeMap::new(),
+            hooks: None,
             worker_program: None,
         }
     }

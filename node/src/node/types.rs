@@ -34,7 +34,8 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest, hosts: &Arc<Hosts>)
     handlers.extend(processes(config)?);
     handlers.extend(http(config, hosts)?);
     handlers.extend(files(config)?);
-    handlers.retain(|handler| config.allow.contains(handler.task_type()));
+    let declared = |name: &str| config.allow.contains(name) || config.scripts.contains_key(name);
+    handlers.retain(|handler| declared(handler.task_type()));
     handlers.extend(config.handlers.iter().cloned());
     for word in &config.allow {
         let permission = PERMISSIONS.iter().any(|permission| permission.as_str() == word);
@@ -105,20 +106,26 @@ fn http(_: &NodeConfig, _: &Arc<Hosts>) -> Result<Option<Arc<dyn TaskHandler>>, 
 #[cfg(unix)]
 fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
     use crate::handlers::command::{Command, sweep_work_root};
+    use crate::handlers::script::Script;
     use crate::handlers::workers::{PoolLimits, WorkerPool};
     use crate::sandbox::{Launcher, PlainLauncher};
     let wants = |task_type: &str| config.allow.contains(task_type);
     let mut handlers: Vec<Arc<dyn TaskHandler>> = Vec::new();
-    if !["command", "python_eval", "wasm"].into_iter().any(wants) {
+    if config.scripts.is_empty() && !["command", "python_eval", "wasm"].into_iter().any(wants) {
         return Ok(handlers);
     }
     let launcher: Arc<dyn Launcher> = Arc::new(PlainLauncher::new().map_err(NodeError::Workers)?);
-    if wants("command") {
+    if wants("command") || !config.scripts.is_empty() {
         let work_root = config.data_dir.join("work");
         if let Err(error) = sweep_work_root(&work_root) {
             tracing::warn!(%error, "what earlier commands left behind is still there");
         }
-        handlers.push(Arc::new(Command::new(Arc::clone(&launcher), work_root)));
+        let command: Arc<dyn TaskHandler> = Arc::new(Command::new(Arc::clone(&launcher), work_root));
+        let script = |(name, argv): (&String, &Vec<String>)| -> Arc<dyn TaskHandler> {
+            Arc::new(Script::new(name, argv, Arc::clone(&command)))
+        };
+        handlers.extend(config.scripts.iter().map(script));
+        handlers.push(command);
     }
     let program = match &config.worker_program {
         Some(program) => program.clone(),

@@ -3,7 +3,7 @@
 use super::TaskFlags;
 use crate::cli::output::Format;
 use crate::config::units;
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +53,21 @@ pub(in crate::cli) struct StatusArgs {
 pub(in crate::cli) struct PeersArgs {
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct TaskArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: TaskVerb,
+}
+
+#[derive(Subcommand, Debug)]
+pub(in crate::cli) enum TaskVerb {
+    /// List the task types, which devices do them, and why the others do not
+    Types {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 #[derive(Args, Debug)]
