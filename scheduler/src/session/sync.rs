@@ -44,6 +44,8 @@ pub(crate) struct PendingAnswer {
     ask: Ask,
     /// The highest term known before the question, and whose it is.
     term: (Term, DeviceId),
+    /// The highest term of the asker itself that was known before.
+    earlier: Term,
     /// Everything learned before the question is safe with this write,
     horizon: u64,
     /// and, unless it is zero, what came up to this ticket has been merged into the records that it belongs to.
@@ -59,6 +61,14 @@ impl Scheduler {
 
     /// Starts a round of questions, in place of one that is under way.
     pub(crate) fn begin_sync(&mut self) {
+        if self.sync.alone {
+            // Nobody was there to say otherwise.
+            for peer in self.peers.values_mut() {
+                if let Life::Lost { confirmed, .. } = &mut peer.life {
+                    *confirmed = false;
+                }
+            }
+        }
         let proven = |peer: &Peer| {
             matches!(peer.life, Life::Lost { proven: true, confirmed: false } | Life::Vetoed { proven: true, .. })
         };
@@ -86,14 +96,28 @@ impl Scheduler {
 
     /// Asks those to whom everything has been sent that they lack.
     pub(crate) fn flush_asks(&mut self) {
-        for device in self.sync.to_ask.clone() {
-            let Some(peer) = self.peers.get(&device) else { continue };
-            if peer.session && peer.outbox.is_empty() && peer.comparing.is_none() {
-                self.sync.to_ask.remove(&device);
-                let lost = self.lost().filter(|(lost, _)| *lost != device).collect();
-                self.send(device, Message::Ask(Ask { round: self.sync.round, lost, term: self.term }));
-            }
+        if self.sync.to_ask.is_empty() {
+            return;
         }
+        let may_be_asked = |device: &DeviceId| {
+            let peer = self.peers.get(device);
+            peer.is_some_and(|peer| peer.session && peer.outbox.is_empty() && peer.comparing.is_none())
+        };
+        let ready: Vec<_> = self.sync.to_ask.iter().copied().filter(may_be_asked).collect();
+        if ready.is_empty() {
+            return;
+        }
+        let lost: Vec<_> = self.lost().collect();
+        for device in ready {
+            self.sync.to_ask.remove(&device);
+            let lost = lost.iter().copied().filter(|(lost, _)| *lost != device).collect();
+            self.send(device, Message::Ask(Ask { round: self.sync.round, lost, term: self.term }));
+        }
+    }
+
+    /// Somebody waits for all that is known here, or this device for what the others know.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !(self.sync.done && self.sync.to_ask.is_empty() && self.answers.is_empty())
     }
 
     /// Those whose loss is not certain, with the incarnation they had.
@@ -140,11 +164,11 @@ impl Scheduler {
 
     /// Somebody asks before it acts.
     pub(crate) fn handle_ask(&mut self, from: DeviceId, ask: Ask) {
-        let term = self.seen_term;
+        let (term, earlier) = (self.seen_term, self.peers.get(&from).map_or(0, |peer| peer.term));
         self.see_term(ask.term, from);
         let (horizon, ticket) = (self.disk.horizon(), self.open_ticket());
         self.answers.retain(|pending| pending.to != from);
-        self.answers.push(PendingAnswer { to: from, ask, term, horizon, ticket });
+        self.answers.push(PendingAnswer { to: from, ask, term, earlier, horizon, ticket });
     }
 
     /// Sends the answers that need not wait any longer.
@@ -180,15 +204,15 @@ impl Scheduler {
                     peer.session = false;
                 }
             }
-            let answer = Answer { round: pending.ask.round, heard, term: pending.term };
-            self.send(pending.to, Message::Answer(answer));
+            let term = self.term_for(pending.to, pending.ask.term, pending.earlier).unwrap_or(pending.term);
+            self.send(pending.to, Message::Answer(Answer { round: pending.ask.round, heard, term }));
         }
         self.answers = kept;
     }
 
     /// An answer to this device's question.
     pub(crate) fn handle_answer(&mut self, from: DeviceId, answer: Answer) {
-        let outbid = answer.term > (self.term, self.me);
+        let outbid = self.is_outbid(answer.term);
         self.see_term(answer.term.0, answer.term.1);
         if answer.round != self.sync.round || !self.sync.waiting.contains(&from) {
             return;
@@ -225,10 +249,11 @@ impl Scheduler {
     }
 
     pub(crate) fn check_sync(&mut self) {
-        self.sync.waiting.retain(|device| self.peers.get(device).is_some_and(|peer| peer.life == Life::Up));
-        if !self.sync.waiting.is_empty() {
+        // Stops at the first one: with every answer of many, all of them would be looked at.
+        if self.sync.waiting.iter().any(|device| self.peers.get(device).is_some_and(|peer| peer.life == Life::Up)) {
             return;
         }
+        self.sync.waiting.clear();
         if self.sync.recheck {
             self.end_recheck();
         } else if !self.sync.done && self.sync.unknown.is_empty() {
