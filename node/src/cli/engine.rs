@@ -28,6 +28,7 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.peers = addresses(&settings.peers)?;
     config.mdns = settings.mdns;
     config.allow.extend(settings.allow.iter().cloned());
+    config.allowed_paths.clone_from(&settings.allowed_paths);
     config.allow_alone.clone_from(&settings.allow_alone);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
     config.blobs = settings.blobs;

@@ -26,9 +26,13 @@ pub struct Layer {
     /// Do not look for devices on the local network
     #[arg(long, num_args = 0, default_missing_value = "true", value_name = "BOOL")]
     pub no_mdns: Option<bool>,
-    /// Task types that this device runs beside the harmless ones, e.g. command; they may do whatever this user may
+    /// Task types that this device runs beside the harmless ones, e.g. command, and permissions that it grants to tasks that ask:
+    /// network_access, read_files, write_files
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     pub allow: Option<Vec<String>>,
+    /// A file or directory that tasks may have where read_files or write_files is allowed; may be repeated
+    #[arg(long = "allowed-path", value_name = "PATH", value_delimiter = ',')]
+    pub allowed_paths: Option<Vec<String>>,
     /// Tasks at once [default: 5; mobile 2]
     #[arg(long, value_name = "N")]
     pub max_concurrent_tasks: Option<u32>,
@@ -76,6 +80,7 @@ impl Layer {
             peers: self.peers.or(lower.peers),
             no_mdns: self.no_mdns.or(lower.no_mdns),
             allow: self.allow.or(lower.allow),
+            allowed_paths: self.allowed_paths.or(lower.allowed_paths),
             max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
             blobs_max_bytes: self.blobs_max_bytes.or(lower.blobs_max_bytes),
             blobs_grace: self.blobs_grace.or(lower.blobs_grace),
@@ -122,6 +127,7 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         peers: list("RC_NODE_PEERS")?,
         no_mdns: flag("RC_NODE_NO_MDNS")?,
         allow: list("RC_NODE_ALLOW")?,
+        allowed_paths: list("RC_NODE_ALLOWED_PATHS")?,
         max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
         blobs_max_bytes: text("RC_NODE_BLOBS_MAX_BYTES")?,
         blobs_grace: text("RC_NODE_BLOBS_GRACE")?,

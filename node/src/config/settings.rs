@@ -40,6 +40,8 @@ pub struct Settings {
     pub mdns: bool,
     /// Task types that its owner switched on beside the harmless ones.
     pub allow: BTreeSet<String>,
+    /// Files and directories that tasks may have; absolute.
+    pub allowed_paths: Vec<PathBuf>,
     /// More of these while nobody else is a member.
     pub allow_alone: BTreeSet<String>,
     /// Tasks at once.
@@ -124,6 +126,7 @@ impl Settings {
             peers: addresses("peer", layer.peers)?,
             mdns: !layer.no_mdns.unwrap_or(false),
             allow: words("allow", layer.allow)?.into_iter().collect(),
+            allowed_paths: paths(layer.allowed_paths)?,
             allow_alone: BTreeSet::new(),
             max_concurrent_tasks,
             blobs: blobs(
@@ -226,6 +229,23 @@ fn blobs(bytes: Option<&str>, grace: Option<&str>, payload: Option<&str>) -> Res
         grace: grace.map_or(Ok(default.grace), long)?,
         payload_bytes_max: size("payload-max-bytes", payload, default.payload_bytes_max, 1 << 16..=1 << 30)?,
     })
+}
+
+fn paths(texts: Option<Vec<String>>) -> Result<Vec<PathBuf>, SettingsError> {
+    let texts = texts.unwrap_or_default();
+    if texts.len() > LIST_MAX {
+        return Err(SettingsError::new(
+            "allowed-path",
+            &texts.len().to_string(),
+            format!("at most {LIST_MAX} of them"),
+        ));
+    }
+    let path = |text: &String| {
+        let path = PathBuf::from(text);
+        let wrong = || SettingsError::new("allowed-path", text, "write an absolute path, and not `/`");
+        (path.is_absolute() && path.parent().is_some()).then_some(path).ok_or_else(wrong)
+    };
+    texts.iter().map(path).collect()
 }
 
 fn http(text: Option<&str>) -> Result<Http, SettingsError> {

@@ -32,6 +32,9 @@ pub struct NodeConfig {
     /// Task types to run here, and permissions (`read_files`, …) granted beyond those that these types cannot do without. Default:
     /// the harmless types `echo sleep system_info python_eval`.
     pub allow: BTreeSet<String>,
+    /// Files and directories that tasks may have, if the permissions `read_files` or `write_files` are granted and a task asks. None
+    /// by default.
+    pub allowed_paths: Vec<PathBuf>,
     /// More of these while this device is the only member: whoever types a command here may run it here, and nobody else can ask.
     pub allow_alone: BTreeSet<String>,
     /// Tasks at once. Default 5, on a mobile device 2.
@@ -44,7 +47,7 @@ pub struct NodeConfig {
     pub keep_tasks: usize,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
-    /// The program that `python_eval` starts as its workers; it must call [`crate::worker_main`]. Default: this program.
+    /// The program that is started as workers and to start commands; it must call [`crate::worker_main`]. Default: this program.
     pub worker_program: Option<PathBuf>,
 }
 
@@ -62,6 +65,7 @@ impl NodeConfig {
             peers: Vec::new(),
             mdns: true,
             allow: ALLOW_DEFAULT.map(str::to_owned).into(),
+            allowed_paths: Vec::new(),
             allow_alone: BTreeSet::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
             blobs: StoreLimits::default(),

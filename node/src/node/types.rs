@@ -19,7 +19,15 @@ pub(super) struct Types {
 const PERMISSIONS: [Permission; 4] =
     [Permission::ReadFiles, Permission::WriteFiles, Permission::NetworkAccess, Permission::SystemCommands];
 
-pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, NodeError> {
+/// What runs programs, if this system can.
+#[cfg(unix)]
+type Command = crate::handlers::command::Command;
+/// What runs programs, if this system can.
+#[cfg(not(unix))]
+type Command = Echo;
+
+/// The handlers, `command` among them if there is one.
+pub(super) fn registry(config: &NodeConfig, latest: &Latest, command: Option<Command>) -> Result<Types, NodeError> {
     let latest = Arc::clone(latest);
     let name = config.name.clone();
     let source = move || {
@@ -31,6 +39,7 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
     };
     let mut handlers: Vec<Arc<dyn TaskHandler>> =
         vec![Arc::new(Echo), Arc::new(Sleep), Arc::new(SystemInfo::new(Arc::new(source)))];
+    handlers.extend(command.map(|command| Arc::new(command) as Arc<dyn TaskHandler>));
     handlers.extend(processes(config)?);
     handlers.retain(|handler| config.allow.contains(handler.task_type()));
     handlers.extend(config.handlers.iter().cloned());
@@ -55,21 +64,13 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
 /// The types that run in processes of their own.
 #[cfg(unix)]
 fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
-    use crate::handlers::command::{Command, sweep_work_root};
     use crate::sandbox::{Launcher, PlainLauncher};
     let wants = |task_type: &str| config.allow.contains(task_type);
     let mut handlers: Vec<Arc<dyn TaskHandler>> = Vec::new();
-    if !wants("command") && !wants("python_eval") {
+    if !wants("python_eval") {
         return Ok(handlers);
     }
     let launcher: Arc<dyn Launcher> = Arc::new(PlainLauncher::new().map_err(NodeError::Workers)?);
-    if wants("command") {
-        let work_root = config.data_dir.join("work");
-        if let Err(error) = sweep_work_root(&work_root) {
-            tracing::warn!(%error, "what earlier commands left behind is still there");
-        }
-        handlers.push(Arc::new(Command::new(Arc::clone(&launcher), work_root)));
-    }
     #[cfg(feature = "python")]
     if wants("python_eval") {
         use crate::handlers::python::{PoolLimits, PythonEval, PythonPool};
