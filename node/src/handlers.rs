@@ -3,6 +3,7 @@
 //! A handler is given one payload and a [`TaskContext`] and returns one value or one [`TaskError`]. It knows nothing of
 //! leases, retries, queues or the network, and not who runs it: time limits, stops and panics are the executor's business.
 
+pub mod ask;
 mod blobs;
 mod context;
 mod error;
@@ -28,6 +29,7 @@ pub mod wasm;
 #[cfg(unix)]
 pub mod workers;
 
+pub use ask::SandboxAsk;
 pub use blobs::BlobAccess;
 pub use context::{Captured, ResourceUsage, Stream, TaskContext, TaskInfo, TaskLimits, TaskSink};
 pub use error::{ErrorClass, TaskError};

@@ -4,6 +4,8 @@
 //! and command lines.
 
 mod boot;
+#[cfg(unix)]
+mod command;
 mod config;
 mod error;
 mod hooks;
@@ -60,10 +62,22 @@ impl Node {
         let id = device_id(&keypair.public().to_peer_id());
 
         let data_dir = config.data_dir.clone();
-        let sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;
+        let mut sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;
+        #[cfg(unix)]
+        let shelter = command::shelter(&config).await?;
+        #[cfg(unix)]
+        sampler.set_sandbox_level(shelter.as_ref().map_or(0, |shelter| shelter.tier() as u8));
         let latest: Latest = Arc::new(RwLock::new(sampler.capabilities().clone()));
         let hosts: Arc<Hosts> = Arc::default();
-        let types = types::registry(&config, &latest, &hosts)?;
+        #[cfg(unix)]
+        let scripts = shelter.as_ref().map_or_else(Vec::new, |shelter| command::scripts(&config, shelter));
+        #[cfg(unix)]
+        let command = shelter.map(|shelter| command::handler(&config, shelter));
+        #[cfg(unix)]
+        let enforces = command.iter().flat_map(|command| command.enforces()).map(str::to_owned).collect();
+        #[cfg(not(unix))]
+        let (command, scripts, enforces) = (None, Vec::new(), std::collections::BTreeSet::new());
+        let types = types::registry(&config, &latest, &hosts, command, scripts)?;
         let owner = Owner {
             name: config.name.clone(),
             role: config.role,
@@ -71,6 +85,7 @@ impl Node {
             max_concurrent_tasks: config.max_concurrent_tasks,
             task_types: types.registry.task_types().map(str::to_owned).collect(),
             permissions: types.permissions,
+            enforces,
         };
         let capacity = owner.capacity(sampler.capabilities());
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rc_node::config::{Settings, read_file};
-use rc_node::handlers::command::Command;
+use rc_node::handlers::command::{Command, CommandGrants};
 use rc_node::handlers::script::Script;
 use rc_node::handlers::{ErrorClass, Stream, TaskContext, TaskError, TaskHandler, TaskInfo, TaskLimits, TaskSink};
-use rc_node::sandbox::PlainLauncher;
+use rc_node::sandbox::{PlainLauncher, Shelter, ShelterConfig, Tier};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -42,9 +42,12 @@ impl Rig {
     }
 
     async fn run(&self, argv: &[&str], payload: Value) -> Result<Value, TaskError> {
-        let command = Command::new(Arc::new(PlainLauncher::new().unwrap()), self.work.path().join("work"));
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_rc-node"));
+        let config = ShelterConfig { program, work_root: self.work.path().join("work"), tier_max: Tier::Limits };
+        let shelter = Arc::new(Shelter::new(config).await.unwrap());
+        let command = Command::new(shelter, self.work.path().join("work"), CommandGrants::default());
         let argv: Vec<_> = argv.iter().map(|word| (*word).to_owned()).collect();
-        let script = Script::new("fibonacci", &argv, Arc::new(command));
+        let script = Script::new("fibonacci", &argv, Vec::new(), Arc::new(command));
         let limits = TaskLimits { timeout: Duration::from_secs(30), ..TaskLimits::default() };
         let sink: Arc<dyn TaskSink> = self.heard.clone();
         let ctx = TaskContext::new(TaskInfo::default(), limits, CancellationToken::new(), Some(sink));

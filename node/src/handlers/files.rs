@@ -13,12 +13,12 @@ pub use roots::{Roots, RootsError};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rc_scheduler::BlobHash;
 use serde_json::{Value, json};
 
-use super::{Permission, TaskContext, TaskError, TaskHandler};
+use super::{ErrorClass, Permission, TaskContext, TaskError, TaskHandler};
 use operations::{Read, failed};
 use payload::{Content, FilePayload, Operation};
+use roots::Place;
 
 /// Longest file whose content is part of the result, bytes; a longer one becomes a blob.
 const CONTENT_BYTES_MAX: u64 = 1 << 20;
@@ -49,16 +49,24 @@ impl TaskHandler for FileOperation {
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
         let FilePayload { operation, path } = FilePayload::read(&payload)?;
-        let place = self.roots.place(&path)?;
+        let asked = &ctx.limits().sandbox;
+        if asked.allow_filesystem == Some(false) {
+            let message = "the task works on files, and its `sandbox` says that it shall reach none";
+            return Err(TaskError::new(ErrorClass::PermissionDenied, message));
+        }
+        let narrowed =
+            (!asked.allowed_paths.is_empty()).then(|| self.roots.narrowed(&asked.allowed_paths)).transpose()?;
+        let roots = narrowed.as_ref().unwrap_or(&self.roots);
+        let place = roots.place(&path)?;
         let bytes_max = ctx.limits().file_bytes_max;
         let done = match operation {
-            Operation::Read { base64 } => return self.read(&ctx, &path, base64).await,
+            Operation::Read { base64 } => return read(&ctx, &place, &path, base64).await,
             Operation::Write(content) => {
-                let content = self.content(&ctx, content).await?;
+                let content = ready(&ctx, content).await?;
                 operations::write(&place, &mut content.open()?, bytes_max)
             }
             Operation::Append(content) => {
-                let content = self.content(&ctx, content).await?;
+                let content = ready(&ctx, content).await?;
                 operations::append(&place, &mut content.open()?, bytes_max)
             }
             Operation::List => operations::list(&place),
@@ -66,10 +74,10 @@ impl TaskHandler for FileOperation {
             Operation::Exists => operations::exists(&place),
             Operation::Mkdir { recursive } => operations::mkdir(&place, recursive),
             Operation::Copy { to, overwrite } => {
-                operations::copy(&place, &self.roots.place(&to)?, overwrite, bytes_max).map(|done| with(done, &to))
+                operations::copy(&place, &roots.place(&to)?, overwrite, bytes_max).map(|done| with(done, &to))
             }
             Operation::Move { to, overwrite } => {
-                operations::rename(&place, &self.roots.place(&to)?, overwrite, bytes_max).map(|done| with(done, &to))
+                operations::rename(&place, &roots.place(&to)?, overwrite, bytes_max).map(|done| with(done, &to))
             }
             Operation::Delete { recursive } => operations::delete(&place, recursive),
             Operation::Hash => operations::hash(&place, &ctx),
@@ -103,33 +111,27 @@ fn with(mut done: Value, destination: &str) -> Value {
     done
 }
 
-impl FileOperation {
-    async fn content(&self, ctx: &TaskContext, content: Content) -> Result<Ready, TaskError> {
-        match content {
-            Content::Bytes(bytes) => Ok(Ready::Bytes(bytes)),
-            Content::Blob(hash) => self.blob(ctx, hash).await,
+/// Gets what is to be written.
+async fn ready(ctx: &TaskContext, content: Content) -> Result<Ready, TaskError> {
+    match content {
+        Content::Bytes(bytes) => Ok(Ready::Bytes(bytes)),
+        Content::Blob(hash) => ctx.blob(hash).await.map(Ready::File),
+    }
+}
+
+async fn read(ctx: &TaskContext, place: &Place<'_>, path: &str, base64: bool) -> Result<Value, TaskError> {
+    let bytes_max = ctx.limits().file_bytes_max;
+    let read = operations::read(place, CONTENT_BYTES_MAX, bytes_max, base64).map_err(|e| failed(path, &e))?;
+    match read {
+        Read::Content { content, size, hash } => {
+            Ok(json!({"path": path, "content": content, "size": size, "hash": hash}))
         }
-    }
-
-    async fn blob(&self, ctx: &TaskContext, hash: BlobHash) -> Result<Ready, TaskError> {
-        ctx.blob(hash).await.map(Ready::File)
-    }
-
-    async fn read(&self, ctx: &TaskContext, path: &str, base64: bool) -> Result<Value, TaskError> {
-        let place = self.roots.place(path)?;
-        let bytes_max = ctx.limits().file_bytes_max;
-        let read = operations::read(&place, CONTENT_BYTES_MAX, bytes_max, base64).map_err(|e| failed(path, &e))?;
-        match read {
-            Read::Content { content, size, hash } => {
-                Ok(json!({"path": path, "content": content, "size": size, "hash": hash}))
-            }
-            Read::Large { file, size } => {
-                // Read only so far as was looked at: a file that grows meanwhile must not be followed for ever.
-                let file = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file), size);
-                let blob = ctx.put_blob(file).await?;
-                let hash = blob.hash.to_string();
-                Ok(json!({"path": path, "content": null, "size": blob.bytes, "hash": hash, "blob": hash}))
-            }
+        Read::Large { file, size } => {
+            // Read only so far as was looked at: a file that grows meanwhile must not be followed for ever.
+            let file = tokio::io::AsyncReadExt::take(tokio::fs::File::from_std(file), size);
+            let blob = ctx.put_blob(file).await?;
+            let hash = blob.hash.to_string();
+            Ok(json!({"path": path, "content": null, "size": blob.bytes, "hash": hash, "blob": hash}))
         }
     }
 }

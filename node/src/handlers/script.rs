@@ -4,6 +4,7 @@
 //!
 //! The program runs as a `command` does, with the same limits and the same sandbox; how, is that handler's business.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -25,13 +26,37 @@ const LAST_WORDS_BYTES_MAX: usize = 300;
 pub struct Script {
     task_type: String,
     argv: Vec<String>,
+    files: Vec<PathBuf>,
     runner: Arc<dyn TaskHandler>,
 }
 
 impl Script {
-    /// The type `task_type`, done by the program and arguments `argv`, which `runner` starts: a handler of `command`.
-    pub fn new(task_type: &str, argv: &[String], runner: Arc<dyn TaskHandler>) -> Self {
-        Self { task_type: task_type.to_owned(), argv: argv.to_vec(), runner }
+    /// The type `task_type`, done by the program and arguments `argv`, which `runner` starts: a handler of `command`. It asks that
+    /// handler for `files`: those of the program itself.
+    pub fn new(task_type: &str, argv: &[String], files: Vec<PathBuf>, runner: Arc<dyn TaskHandler>) -> Self {
+        Self { task_type: task_type.to_owned(), argv: argv.to_vec(), files, runner }
+    }
+}
+
+impl Script {
+    /// The context of the program: the same attempt, but what it prints is looked at first.
+    fn inside(&self, ctx: &TaskContext) -> TaskContext {
+        let info = TaskInfo {
+            task: ctx.task().to_owned(),
+            attempt: ctx.attempt(),
+            epoch: ctx.epoch(),
+            traceparent: ctx.traceparent().map(str::to_owned),
+            env: ctx.env().to_vec(),
+        };
+        let mut limits =
+            TaskLimits { output_bytes_max: RESULT_BYTES_MAX, stop_grace: ctx.stop_grace(), ..ctx.limits().clone() };
+        if !self.files.is_empty() {
+            limits.sandbox.allow_filesystem = Some(true);
+            limits.sandbox.allowed_paths.extend(self.files.iter().cloned());
+        }
+        let sink = Lines { ctx: ctx.clone(), line: Mutex::default() };
+        TaskContext::new(info, limits, ctx.cancel_token().clone(), Some(Arc::new(sink)))
+            .with_blobs(ctx.blobs().cloned())
     }
 }
 
@@ -46,7 +71,7 @@ impl TaskHandler for Script {
     }
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
-        let inner = inside(&ctx);
+        let inner = self.inside(&ctx);
         let command = json!({"argv": self.argv, "stdin": payload.to_string()});
         let done = self.runner.execute(inner.clone(), command).await;
         ctx.add_usage(inner.usage());
@@ -70,21 +95,6 @@ impl TaskHandler for Script {
         serde_json::from_slice(&stdout.bytes)
             .map_err(|e| TaskError::task(format!("`{}` did not print one JSON value: {e}", self.task_type)))
     }
-}
-
-/// The context of the program: the same attempt, but what it prints is looked at first.
-fn inside(ctx: &TaskContext) -> TaskContext {
-    let info = TaskInfo {
-        task: ctx.task().to_owned(),
-        attempt: ctx.attempt(),
-        epoch: ctx.epoch(),
-        traceparent: ctx.traceparent().map(str::to_owned),
-        env: ctx.env().to_vec(),
-    };
-    let limits =
-        TaskLimits { output_bytes_max: RESULT_BYTES_MAX, stop_grace: ctx.stop_grace(), ..ctx.limits().clone() };
-    let sink = Lines { ctx: ctx.clone(), line: Mutex::default() };
-    TaskContext::new(info, limits, ctx.cancel_token().clone(), Some(Arc::new(sink))).with_blobs(ctx.blobs().cloned())
 }
 
 fn last_words(stderr: &[u8]) -> Option<String> {

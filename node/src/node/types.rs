@@ -19,7 +19,21 @@ pub(super) struct Types {
 const PERMISSIONS: [Permission; 4] =
     [Permission::ReadFiles, Permission::WriteFiles, Permission::NetworkAccess, Permission::SystemCommands];
 
-pub(super) fn registry(config: &NodeConfig, latest: &Latest, hosts: &Arc<Hosts>) -> Result<Types, NodeError> {
+/// What runs programs, if this system can.
+#[cfg(unix)]
+type Command = crate::handlers::command::Command;
+/// What runs programs, if this system can.
+#[cfg(not(unix))]
+type Command = Echo;
+
+/// The handlers, among them `command`, if there is one, and the owner's scripts.
+pub(super) fn registry(
+    config: &NodeConfig,
+    latest: &Latest,
+    hosts: &Arc<Hosts>,
+    command: Option<Command>,
+    scripts: Vec<Arc<dyn TaskHandler>>,
+) -> Result<Types, NodeError> {
     let latest = Arc::clone(latest);
     let name = config.name.clone();
     let source = move || {
@@ -31,11 +45,12 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest, hosts: &Arc<Hosts>)
     };
     let mut handlers: Vec<Arc<dyn TaskHandler>> =
         vec![Arc::new(Echo), Arc::new(Sleep), Arc::new(SystemInfo::new(Arc::new(source)))];
+    handlers.extend(command.map(|command| Arc::new(command) as Arc<dyn TaskHandler>));
     handlers.extend(processes(config)?);
     handlers.extend(http(config, hosts)?);
     handlers.extend(files(config)?);
-    let declared = |name: &str| config.allow.contains(name) || config.scripts.contains_key(name);
-    handlers.retain(|handler| declared(handler.task_type()));
+    handlers.retain(|handler| config.allow.contains(handler.task_type()));
+    handlers.extend(scripts);
     handlers.extend(config.handlers.iter().cloned());
     for word in &config.allow {
         let permission = PERMISSIONS.iter().any(|permission| permission.as_str() == word);
@@ -105,28 +120,14 @@ fn http(_: &NodeConfig, _: &Arc<Hosts>) -> Result<Option<Arc<dyn TaskHandler>>, 
 /// The types that run in processes of their own.
 #[cfg(unix)]
 fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
-    use crate::handlers::command::{Command, sweep_work_root};
-    use crate::handlers::script::Script;
     use crate::handlers::workers::{PoolLimits, WorkerPool};
     use crate::sandbox::{Launcher, PlainLauncher};
     let wants = |task_type: &str| config.allow.contains(task_type);
     let mut handlers: Vec<Arc<dyn TaskHandler>> = Vec::new();
-    if config.scripts.is_empty() && !["command", "python_eval", "wasm"].into_iter().any(wants) {
+    if !wants("python_eval") && !wants("wasm") {
         return Ok(handlers);
     }
     let launcher: Arc<dyn Launcher> = Arc::new(PlainLauncher::new().map_err(NodeError::Workers)?);
-    if wants("command") || !config.scripts.is_empty() {
-        let work_root = config.data_dir.join("work");
-        if let Err(error) = sweep_work_root(&work_root) {
-            tracing::warn!(%error, "what earlier commands left behind is still there");
-        }
-        let command: Arc<dyn TaskHandler> = Arc::new(Command::new(Arc::clone(&launcher), work_root));
-        let script = |(name, argv): (&String, &Vec<String>)| -> Arc<dyn TaskHandler> {
-            Arc::new(Script::new(name, argv, Arc::clone(&command)))
-        };
-        handlers.extend(config.scripts.iter().map(script));
-        handlers.push(command);
-    }
     let program = match &config.worker_program {
         Some(program) => program.clone(),
         None => WorkerPool::own_executable().map_err(NodeError::Workers)?,

@@ -65,6 +65,23 @@ impl Roots {
         Ok(())
     }
 
+    /// Of these, only what a task asks for: directories and files below those that the owner allows.
+    pub(super) fn narrowed(&self, asked: &[PathBuf]) -> Result<Self, TaskError> {
+        let narrow = |path: &PathBuf| {
+            let text = path.to_str().ok_or_else(|| TaskError::invalid("a path of `sandbox` is not UTF-8"))?;
+            let place = self.place(text)?;
+            let open = || {
+                let (dir, only) = match place.root.metadata(&place.path)?.is_dir() {
+                    true => (place.root.open_dir(&place.path)?, None),
+                    false => place.parent().map(|(dir, name)| (dir, Some(name)))?,
+                };
+                Ok(Root { path: path.clone(), dir, only })
+            };
+            open().map_err(|error: io::Error| super::operations::failed(text, &error))
+        };
+        asked.iter().map(narrow).collect::<Result<_, _>>().map(Self)
+    }
+
     /// Finds the place of a path: relative to the first directory, or absolute and below one of them.
     pub(super) fn place(&self, text: &str) -> Result<Place<'_>, TaskError> {
         let path = Path::new(text);

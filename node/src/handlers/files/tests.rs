@@ -243,3 +243,33 @@ async fn an_owner_allows_more_directories_and_single_files() {
     assert_eq!(rig.class("read", &secret, json!({})).await, ErrorClass::PermissionDenied);
     assert_eq!(rig.class("read", &format!("{}x", text(&share)), json!({})).await, ErrorClass::PermissionDenied);
 }
+
+#[tokio::test]
+async fn a_task_gets_no_more_than_it_asks_for() {
+    let rig = Rig::new();
+    rig.act("mkdir", "mine", json!({})).await.unwrap();
+    rig.act("write", "other", json!({"content": "x"})).await.unwrap();
+    symlink("../other", rig.inside("mine/up")).unwrap();
+    let inside = rig.inside("").canonicalize().unwrap();
+    let act = |allowed: Vec<std::path::PathBuf>, files: Option<bool>, payload: Value| {
+        let mut limits = TaskLimits::default();
+        limits.sandbox.allowed_paths = allowed;
+        limits.sandbox.allow_filesystem = files;
+        let token = tokio_util::sync::CancellationToken::new();
+        rig.handler.execute(TaskContext::new(TaskInfo::default(), limits, token, None), payload)
+    };
+    let read = |path: &str| json!({"operation": "read", "path": path});
+    let mine = || vec![inside.join("mine")];
+    let write = json!({"operation": "write", "path": "a", "content": "x"});
+    act(mine(), None, write.clone()).await.unwrap();
+    assert!(rig.inside("mine/a").exists(), "relative to what it asks for");
+    let other = inside.join("other").display().to_string();
+    assert!(act(mine(), None, read("up")).await.is_err());
+    assert!(act(mine(), None, read(&other)).await.is_err());
+    assert_eq!(act(vec![inside.join("other")], None, read(&other)).await.unwrap()["content"], "x", "a single file");
+    for beyond in [rig.dir.path().join("secret"), "/".into(), inside.join("mine/up/..")] {
+        assert!(act(vec![beyond], None, read("secret")).await.is_err());
+    }
+    let error = act(Vec::new(), Some(false), write).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::PermissionDenied);
+}

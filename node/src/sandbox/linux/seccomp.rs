@@ -10,7 +10,6 @@ use libc::{c_long, sock_filter};
 
 /// What a filter lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(dead_code, reason = "programs get theirs from the spawner")]
 pub(super) enum Filter {
     /// For programs that somebody else wrote.
     Command {
@@ -120,6 +119,26 @@ const OUTSIDE: &[c_long] = &[
     libc::SYS_mq_open,
 ];
 
+/// What changes the process that its first argument names, 0 being the caller: limits, scheduling, processors. Nothing else keeps
+/// one process of a user from doing that to another.
+const OF_A_PROCESS: &[c_long] = &[
+    libc::SYS_prlimit64,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
+];
+
+/// The same, with what kind of number it is before it: a process, a group, or (never) a user.
+const OF_A_KIND: &[(c_long, u32)] = &[(libc::SYS_setpriority, PRIO_USER), (libc::SYS_ioprio_set, IOPRIO_WHO_USER)];
+
+/// From `sys/resource.h`.
+const PRIO_USER: u32 = 2;
+/// From `linux/ioprio.h`.
+const IOPRIO_WHO_USER: u32 = 3;
+
 /// What a program that only computes has no use for.
 const COMPUTING: &[c_long] = &[
     libc::SYS_socket,
@@ -204,6 +223,7 @@ fn build(filter: Filter) -> Vec<sock_filter> {
         Filter::Command { internet, local, groups } => {
             if !groups {
                 out.refuse_all(OUTSIDE, libc::EPERM);
+                out.only_itself();
             }
             out.sockets(internet, local);
             out.no_new_namespaces(0);
@@ -211,6 +231,7 @@ fn build(filter: Filter) -> Vec<sock_filter> {
         }
         Filter::Worker { files } => {
             out.refuse_all(COMPUTING, libc::EACCES);
+            out.only_itself();
             if !files {
                 out.refuse_all(FILES, libc::EACCES);
                 out.refuse_all(FILES_HERE, libc::EACCES);
@@ -282,6 +303,26 @@ impl Program {
     fn refuse_all(&mut self, calls: &[c_long], errno: i32) {
         for call in calls {
             self.if_equal(*call as u32, |out| out.refuse(errno));
+        }
+    }
+
+    /// Limits and priorities of the caller alone.
+    fn only_itself(&mut self) {
+        for call in OF_A_PROCESS {
+            self.if_equal(*call as u32, |out| {
+                out.load(argument(0));
+                out.unless_equal(0, |out| out.refuse(libc::EPERM));
+                out.answer(libc::SECCOMP_RET_ALLOW);
+            });
+        }
+        for (call, user) in OF_A_KIND {
+            self.if_equal(*call as u32, |out| {
+                out.load(argument(0));
+                out.if_equal(*user, |out| out.refuse(libc::EPERM));
+                out.load(argument(1));
+                out.unless_equal(0, |out| out.refuse(libc::EPERM));
+                out.answer(libc::SECCOMP_RET_ALLOW);
+            });
         }
     }
 

@@ -4,8 +4,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::super::user::{drop_root, task_user};
 use super::landlock::confine;
-use super::privilege::{die_with_parent, drop_root, hide_memory, no_new_privileges, task_user};
+use super::privilege::{die_with_parent, hide_memory, no_new_privileges};
 use super::seccomp::{Filter, install};
 
 /// What a worker may still reach. Nothing, unless something is named.
