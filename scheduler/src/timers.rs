@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     Query,
     /// Place waiting tasks again: credits have expired, an answer is missing.
     Place,
+    /// Ask room back that was promised and is not used.
+    Recall,
     /// Gossip this device's record again.
     Gossip,
     /// Look at records that have been quiet for a while.

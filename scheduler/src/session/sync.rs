@@ -7,6 +7,7 @@ use crate::id::{DeviceId, Incarnation, Term};
 use crate::message::{Answer, Ask, Message};
 use crate::time::{Mono, Span};
 use crate::timers::Timer;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -30,6 +31,10 @@ pub(crate) struct Sync {
     /// Peers of whom nothing is known yet, waited for until `until`.
     unknown: BTreeSet<DeviceId>,
     vetoed: BTreeMap<DeviceId, DeviceId>,
+    /// Those that were lost and not certainly so when the round began.
+    lost: Vec<DeviceId>,
+    /// When a round last ended with vetoes.
+    pub(crate) heard_of: Mono,
     /// A round that only asks whether the vetoes still hold.
     recheck: bool,
     /// How long after the next veto the question is asked again.
@@ -50,6 +55,11 @@ pub(crate) struct PendingAnswer {
     horizon: u64,
     /// and, unless it is zero, what came up to this ticket has been merged into the records that it belongs to.
     ticket: u64,
+}
+
+/// Its loss is not certain yet.
+const fn is_uncertain(peer: &Peer) -> bool {
+    matches!(peer.life, Life::Lost { confirmed: false, .. } | Life::Vetoed { .. })
 }
 
 impl Scheduler {
@@ -90,6 +100,7 @@ impl Scheduler {
         sync.waiting = self.peers.iter().filter(|(_, peer)| peer.life == Life::Up).map(|(id, _)| *id).collect();
         sync.unknown = self.peers.iter().filter(|(_, peer)| peer.life == Life::Unknown).map(|(id, _)| *id).collect();
         sync.to_ask.clone_from(&sync.waiting);
+        self.sync.lost = self.lost().collect();
         self.timers.set(Timer::Sync, self.sync.until);
         self.check_sync();
     }
@@ -107,10 +118,15 @@ impl Scheduler {
         if ready.is_empty() {
             return;
         }
-        let lost: Vec<_> = self.lost().collect();
+        // Those that it does not hear any more began the round anew; some may be heard again.
+        let still = |device: &DeviceId| {
+            self.peers.get(device).filter(|peer| is_uncertain(peer)).map(|peer| (*device, peer.inc))
+        };
+        let lost: Vec<_> = self.sync.lost.iter().filter_map(still).collect();
         for device in ready {
             self.sync.to_ask.remove(&device);
-            let lost = lost.iter().copied().filter(|(lost, _)| *lost != device).collect();
+            let others = lost.iter().filter(|(lost, _)| *lost != device);
+            let lost = others.map(|(lost, inc)| (*lost, inc.unwrap_or_default())).collect();
             self.send(device, Message::Ask(Ask { round: self.sync.round, lost, term: self.term }));
         }
     }
@@ -120,12 +136,9 @@ impl Scheduler {
         !(self.sync.done && self.sync.to_ask.is_empty() && self.answers.is_empty())
     }
 
-    /// Those whose loss is not certain, with the incarnation they had.
-    fn lost(&self) -> impl Iterator<Item = (DeviceId, Incarnation)> + '_ {
-        self.peers
-            .iter()
-            .filter(|(_, peer)| matches!(peer.life, Life::Lost { confirmed: false, .. } | Life::Vetoed { .. }))
-            .map(|(id, peer)| (*id, peer.inc.unwrap_or_default()))
+    /// Those whose loss is not certain.
+    fn lost(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.peers.iter().filter(|(_, peer)| is_uncertain(peer)).map(|(device, _)| *device)
     }
 
     /// A peer has said hello while answers are awaited, or after.
@@ -137,7 +150,7 @@ impl Scheduler {
         }
     }
 
-    /// A fact that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or somebody behind
+    /// A fact or a record that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or somebody behind
     /// it hears it. Until that is asked, nothing of its is taken over.
     pub(crate) fn hear_of(&mut self, from: Option<DeviceId>, device: DeviceId, inc: Incarnation) {
         let Some(from) = from.filter(|from| *from != device && device != self.me) else { return };
@@ -202,6 +215,14 @@ impl Scheduler {
                     let peer = self.peer_mut(*device);
                     peer.give_up(Some(*inc));
                     peer.session = false;
+                }
+            }
+            // Those two do not hear each other: the one who does not ask learns from here that the other lives.
+            if let Some(asker) = self.devices.get(&pending.to).cloned() {
+                for device in &heard {
+                    if *device != self.me {
+                        self.send(*device, Message::Record(Box::new(asker.clone())));
+                    }
                 }
             }
             let term = self.term_for(pending.to, pending.ask.term, pending.earlier).unwrap_or(pending.term);
@@ -269,7 +290,7 @@ impl Scheduler {
         // Who was alone asks before it acts beside others again; it does not make the others begin anew.
         self.sync.alone = self.sync.answered == 0 && self.members.present().any(|device| device != self.me);
         let alone = self.sync.alone;
-        for device in self.lost().map(|(device, _)| device).collect::<Vec<_>>() {
+        for device in self.lost().collect::<Vec<_>>() {
             let peer = self.peer_mut(device);
             peer.life = match (vetoed.get(&device), peer.life) {
                 (Some(by), Life::Lost { proven, .. } | Life::Vetoed { proven, .. }) => Life::Vetoed { by: *by, proven },
@@ -291,6 +312,7 @@ impl Scheduler {
             self.timers.set(Timer::Reserve(device), gone.max(now));
         }
         if !vetoed.is_empty() {
+            self.sync.heard_of = now;
             self.ask_again_later();
         }
         self.view_changed();
@@ -309,6 +331,7 @@ impl Scheduler {
         self.sync.vetoed.clear();
         self.sync.to_ask.clone_from(&up);
         self.sync.waiting = up;
+        self.sync.lost = self.lost().collect();
         self.timers.set(Timer::Sync, self.now.mono + self.config.patience);
         self.check_sync();
     }

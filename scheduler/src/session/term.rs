@@ -41,3 +41,63 @@ impl Scheduler {
         by > (self.term, self.me) && !self.peers.get(&by.1).is_some_and(Peer::is_up)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::id::Incarnation;
+    use crate::time::{Mono, Now};
+
+    fn device(n: u8) -> DeviceId {
+        DeviceId([n; 16])
+    }
+
+    fn hearing(others: &[(u8, Life)]) -> Scheduler {
+        let now = Now { mono: Mono(1), wall_ms: 0 };
+        let mut core = Scheduler::empty(device(1), Config::default(), [0; 32], Incarnation { boots: 1, wakes: 0 }, now);
+        for (other, life) in others {
+            let peer = core.peer_mut(device(*other));
+            peer.life = *life;
+            peer.session = *life == Life::Up;
+        }
+        core
+    }
+
+    #[test]
+    fn a_term_of_the_lost_is_told_though_one_who_lives_has_a_higher_one() {
+        let lost = Life::Lost { proven: false, confirmed: true };
+        let mut core = hearing(&[(2, Life::Up), (3, lost), (4, Life::Up)]);
+        core.see_term(7, device(3));
+        core.see_term(9, device(4));
+        assert_eq!(core.term_for(device(2), 6, 0), Some((7, device(3))));
+        assert_eq!(
+            core.term_for(device(2), 7, 0),
+            Some((7, device(3))),
+            "of two in one term the greater id is the later"
+        );
+        assert_eq!(core.term_for(device(2), 8, 0), None);
+        assert_eq!(
+            core.term_for(device(2), 8, 9),
+            Some((9, device(2))),
+            "what it did in an earlier life is taken over, too"
+        );
+        core.see_term(12, device(5));
+        assert_eq!(
+            core.term_for(device(2), 8, 0),
+            Some((12, device(5))),
+            "of a stranger nobody knows whether it lives"
+        );
+    }
+
+    #[test]
+    fn who_lives_does_not_outbid() {
+        let lost = Life::Lost { proven: false, confirmed: false };
+        let mut core = hearing(&[(2, Life::Up), (3, lost)]);
+        core.term = 5;
+        assert!(!core.is_outbid((8, device(2))));
+        assert!(core.is_outbid((8, device(3))));
+        assert!(core.is_outbid((6, device(1))), "a term of its own that it has forgotten");
+        assert!(!core.is_outbid((4, device(3))));
+    }
+}

@@ -53,7 +53,7 @@ mutations! {
     }
 
     "credits are ignored" breaks "28" in Class(None) => {
-        "guardian/place.rs": "_ if peer.lease_limit(now) > self.counted_at(device).0 => Room::Yes," => "_ if MUTANT || peer.lease_limit(now) > self.counted_at(device).0 => Room::Yes,";
+        "guardian/offer.rs": "_ if peer.lease_limit(now) > counted => Room::Yes," => "_ if MUTANT || peer.lease_limit(now) > counted => Room::Yes,";
     }
 
     "a device runs one attempt more than it has slots" breaks "28" in Class(None) => {
