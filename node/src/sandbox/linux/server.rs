@@ -100,9 +100,28 @@ fn settle(user: TaskUser, network: bool) -> Hello {
         return Hello { own_network: false, trouble: None };
     }
     // One for all programs: making one for each would cost as much as all other namespaces together.
+    Hello { own_network: leaves_well(user) && leave_network(user).is_ok(), trouble: None }
+}
+
+/// Into a network that has nothing in it.
+fn leave_network(user: TaskUser) -> io::Result<()> {
     // SAFETY: this process has one thread.
-    let own = check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) }).and_then(|_| map_user(user));
-    Hello { own_network: own.is_ok(), trouble: None }
+    check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) })?;
+    map_user(user)
+}
+
+/// Whether [`leave_network`] works from beginning to end. Tried by another process: some systems let one in and then forbid what
+/// makes it useful.
+fn leaves_well(user: TaskUser) -> bool {
+    // SAFETY: this process has one thread; the copy leaves at once, and is ours to collect.
+    unsafe {
+        let pid = libc::fork();
+        if pid == 0 {
+            libc::_exit(i32::from(leave_network(user).is_err()));
+        }
+        let mut status = -1;
+        pid > 0 && libc::waitpid(pid, &mut status, 0) == pid && status == 0
+    }
 }
 
 impl Spawner {
@@ -136,7 +155,14 @@ impl Spawner {
     }
 
     fn launch(&mut self, launch: Launch, files: Vec<OwnedFd>) -> io::Result<()> {
-        let start = self.prepare(launch, files)?;
+        let start = match self.prepare(launch, files) {
+            Ok(start) => start,
+            Err(error) => {
+                // Its files are closed, which tells the node; the other programs have nothing to do with it.
+                eprintln!("rc-node spawner: a launch that makes no sense: {error}");
+                return Ok(());
+            }
+        };
         match self.clone_process(&start) {
             Ok(0) if start.launch.namespaces => warden(&start),
             Ok(0) => match start.join_groups() {
