@@ -4,6 +4,7 @@
 //! `replies` are the two halves of a question from a [`Handle`]. What a task or the cluster looks like to people is put together
 //! in `report`. Decides nothing about tasks.
 
+mod alarm;
 mod attempts;
 mod capacity;
 mod disk;

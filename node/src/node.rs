@@ -25,7 +25,7 @@ use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Span, TaskId};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 /// Below the data directory.
 const BLOBS_DIR: &str = "blobs";
@@ -114,7 +114,8 @@ impl Node {
         let tell = move |event| drop(disk_tell.send(event));
         let writer = Writer::start(boot.storage, DISK_QUEUE_MAX, tell).map_err(NodeError::Thread)?;
         let (capacity_tell, capacity_events) = mpsc::channel(1);
-        tokio::spawn(watch_capacity(sampler, owner, latest, capacity.clone(), capacity_tell));
+        let look = Arc::new(Notify::new());
+        tokio::spawn(watch_capacity(sampler, owner, latest, capacity.clone(), Arc::clone(&look), capacity_tell));
         let (listening_tell, mut listening) = watch::channel(Vec::new());
         let (driver, handle) = Driver::new(Parts {
             core,
@@ -131,6 +132,7 @@ impl Node {
             blobs,
             capacity,
             capacity_events,
+            look,
             listening: listening_tell,
             ports,
             disk_found: boot.disk_found,

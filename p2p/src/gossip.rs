@@ -46,9 +46,11 @@ pub(crate) fn build(prefix: &str, gossip_bytes_max: usize) -> Result<Behaviour, 
         .max_transmit_size(gossip_bytes_max + ENVELOPE_BYTES)
         .duplicate_cache_time(DUPLICATES)
         .connection_handler_queue_len(QUEUE_MAX)
+        // It reaches every neighbour at once, and passing on is only for those who are nobody's neighbour: in a small cluster each
+        // copy more is one that everybody has already.
         .flood_publish(true)
-        .mesh_n(4)
-        .mesh_n_low(2)
+        .mesh_n(2)
+        .mesh_n_low(1)
         .mesh_n_high(6)
         .mesh_outbound_min(1)
         .gossip_lazy(3)

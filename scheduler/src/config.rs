@@ -47,6 +47,9 @@ pub struct Config {
     pub frame_bytes: usize,
     /// Frames not yet acknowledged per peer.
     pub frames_in_flight: usize,
+    /// What nobody waits for is gathered this long before it is passed on: facts whose writer sends them itself, and stable marks. The
+    /// one of a pair with the larger id gathers twice as long.
+    pub gather: Span,
     /// Attempts that end without the task's fault (device lost, released) before the task fails.
     pub releases_max: u32,
 }
@@ -74,6 +77,7 @@ impl Default for Config {
             queue_max: 1_000_000,
             frame_bytes: 256 * 1024,
             frames_in_flight: 8,
+            gather: Span::from_ms(5),
             releases_max: 20,
         }
     }

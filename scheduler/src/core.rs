@@ -69,6 +69,8 @@ pub struct Scheduler {
     pub(crate) peers: BTreeMap<DeviceId, Peer>,
     /// Those of whose outboxes something may be left.
     pub(crate) unsent: BTreeSet<DeviceId>,
+    /// Those for whom something is gathered.
+    pub(crate) gathering: BTreeSet<DeviceId>,
     /// Those of whose frames some may have to be acknowledged.
     pub(crate) unacked: BTreeSet<DeviceId>,
     pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
@@ -76,6 +78,8 @@ pub struct Scheduler {
     pub(crate) gossiped: (Mono, DeviceRecord),
     /// The highest term known, and whose it is: pairs, so that two devices that pick a term at once need not outbid each other for ever.
     pub(crate) seen_term: (Term, DeviceId),
+    /// The highest of those whose owner this device knows nothing else of.
+    pub(crate) stranger_term: (Term, DeviceId),
     pub(crate) term: Term,
     pub(crate) sync: Sync,
     pub(crate) answers: Vec<PendingAnswer>,
@@ -132,11 +136,13 @@ impl Scheduler {
             keys: BTreeMap::new(),
             peers: BTreeMap::new(),
             unsent: BTreeSet::new(),
+            gathering: BTreeSet::new(),
             unacked: BTreeSet::new(),
             devices: BTreeMap::new(),
             gossiped: (Mono(0), own.clone()),
             own,
             seen_term: (0, DeviceId::default()),
+            stranger_term: (0, DeviceId::default()),
             term: 0,
             sync: Sync::default(),
             answers: Vec::new(),
@@ -178,10 +184,10 @@ impl Scheduler {
             Input::PeerDown(device) => self.peer_down(device),
             Input::PeerRefused(device) => self.peer_refused(device),
             Input::Message { from, message } => self.handle_message(from, message),
-            Input::Device(record) => self.handle_device(record),
+            Input::Device(record) => self.handle_device(*record),
             Input::Command { id, command } => self.handle_command(id, command),
             Input::Attempt { task, epoch, event } => self.handle_attempt(task, epoch, event),
-            Input::Capacity(capacity) => self.handle_capacity(capacity),
+            Input::Capacity(capacity) => self.handle_capacity(*capacity),
             Input::Persisted { upto } => self.handle_persisted(upto),
             Input::Loaded { task, facts } => self.handle_loaded(task, facts),
             Input::Storage { healthy } => self.handle_storage(healthy),
@@ -210,6 +216,7 @@ impl Scheduler {
             self.effects.push_back(effect);
         }
         self.flush_graves();
+        self.pass_on_if_awaited();
         self.flush_outboxes();
         self.flush_acks();
         self.flush_asks();
@@ -257,11 +264,12 @@ impl Scheduler {
             Timer::Reserve(_) => self.dirty_open(),
             Timer::Digest(device) => self.digest_due(device),
             Timer::Compare(device) => self.end_compare(device),
+            Timer::Gather(device) => self.pass_on(device),
             Timer::Sync => self.sync_due(),
             Timer::Task(task) => {
                 self.dirty.insert(task);
             }
-            Timer::Ack | Timer::Gossip | Timer::Quiet => {}
+            Timer::Ack | Timer::Gossip | Timer::Quiet | Timer::Recall => {}
             Timer::Query => self.query_due(),
             Timer::Place => self.guardian.world += 1,
             Timer::Bury => self.bury_due(),
@@ -301,7 +309,7 @@ impl Scheduler {
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
-            Message::Record(record) => self.handle_device(record),
+            Message::Record(record) => self.handle_device(*record),
         }
     }
 
@@ -356,12 +364,6 @@ impl Scheduler {
         match self.peers.get(&device)?.life {
             Life::Vetoed { by, .. } => Some(by),
             _ => None,
-        }
-    }
-
-    pub(crate) fn see_term(&mut self, term: Term, by: DeviceId) {
-        if term <= self.seen_term.0.saturating_add(crate::keeper::TERM_LEAP_MAX) {
-            self.seen_term = self.seen_term.max((term, by));
         }
     }
 

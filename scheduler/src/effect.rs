@@ -10,13 +10,13 @@ use crate::message::Message;
 use crate::record::{Fact, FactKey};
 use crate::task::{Status, TaskSpec};
 use crate::time::{Mono, Span};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What [`crate::Scheduler::poll`] returns.
 #[derive(Clone, PartialEq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "almost every output is an effect, and none is kept")]
 pub enum Output {
     /// Do this.
     Effect(Effect),
@@ -50,7 +50,7 @@ pub enum Effect {
         message: Message,
     },
     /// Tell everybody; may be lost.
-    Gossip(DeviceRecord),
+    Gossip(Box<DeviceRecord>),
     /// Run an attempt.
     Start(Start),
     /// Stop an attempt; `Ended` is still expected.

@@ -2,12 +2,13 @@
 
 mod duty;
 mod lease;
+mod offer;
 mod place;
 mod settle;
 
 use crate::id::{DeviceId, Epoch, TaskId};
 use crate::queue::{Queue, RunTimes};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 /// What this device keeps as a guardian.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct Guardian {
     pub(crate) runs: RunTimes,
     /// My open leases by holder: how many, and the XOR of their hashes.
     pub(crate) counted: BTreeMap<DeviceId, (u32, u64)>,
+    /// Those that had no room for me, and will offer some as soon as they have.
+    pub(crate) full: BTreeSet<DeviceId>,
 }
 
 /// A lease's hash for the comparison of what is held (rule 19).

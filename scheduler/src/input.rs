@@ -8,6 +8,7 @@ use crate::member::Member;
 use crate::message::Message;
 use crate::record::{Fact, Outcome};
 use crate::task::TaskSpec;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -33,7 +34,7 @@ pub enum Input {
         message: Message,
     },
     /// A gossiped record.
-    Device(DeviceRecord),
+    Device(Box<DeviceRecord>),
     /// The user of this device wants something.
     Command {
         /// For the reply.
@@ -51,7 +52,7 @@ pub enum Input {
         event: AttemptEvent,
     },
     /// This device changed.
-    Capacity(Capacity),
+    Capacity(Box<Capacity>),
     /// Everything in `Persist` effects up to this number is on disk.
     Persisted {
         /// The `upto` of the last of them.

@@ -7,6 +7,7 @@ use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
 use crate::member::Member;
 use crate::record::Fact;
 use crate::task::Priority;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -16,7 +17,6 @@ pub const PROTOCOL_VERSION: u16 = 1;
 /// One message from one device to another.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "each variant wraps the documented type of its name")]
-#[expect(clippy::large_enum_variant, reason = "messages are made, written and dropped one at a time")]
 pub enum Message {
     Hello(Hello),
     Beat(Beat),
@@ -38,7 +38,7 @@ pub enum Message {
     Query(Query),
     Reply(QueryReply),
     Live(Live),
-    Record(DeviceRecord),
+    Record(Box<DeviceRecord>),
 }
 
 /// Opens a session: first on every link, and again when the incarnation changes.

@@ -44,6 +44,7 @@ mod keep {
 pub struct Record {
     slots: Vec<Option<Fact>>,
     hash: u64,
+    bearings: resolve::Bearings,
 }
 
 /// Equal are records with the same facts, in whatever slots.
@@ -101,7 +102,8 @@ impl Record {
     /// The slot of the fact with this key.
     #[must_use]
     pub fn slot_of(&self, key: &FactKey) -> Option<usize> {
-        self.slots().find(|(_, fact)| fact.key() == *key).map(|(slot, _)| slot)
+        let kind = key.kind();
+        self.slots().find(|(_, fact)| fact.kind() == kind && fact.key() == *key).map(|(slot, _)| slot)
     }
 
     /// The slots that hold facts.
@@ -132,6 +134,7 @@ impl Record {
             }
             if fact.is_kept_before(mine) {
                 *mine = fact;
+                self.take_bearings();
             }
             return Merged::Conflict(slot);
         }
@@ -145,6 +148,7 @@ impl Record {
         };
         self.hash ^= key.hash();
         self.slots[slot] = Some(fact);
+        self.take_bearings();
         Merged::New(slot)
     }
 
@@ -152,6 +156,7 @@ impl Record {
     pub fn take_back(&mut self, slot: usize) -> Option<FactKey> {
         let key = self.slots.get_mut(slot)?.take()?.key();
         self.hash ^= key.hash();
+        self.take_bearings();
         Some(key)
     }
 
@@ -172,7 +177,7 @@ impl Record {
     pub fn normalise(&mut self) -> Vec<(usize, FactKey)> {
         // A record with so few of each kind, of the first round, is its own normal form; most are, and never get further than this.
         let mut counts = [0usize; FactKey::KINDS];
-        self.facts().for_each(|fact| counts[fact.key().kind()] += 1);
+        self.facts().for_each(|fact| counts[fact.kind()] += 1);
         let again = self.facts().any(|fact| matches!(fact, Fact::Reopened(_)));
         if !again && counts.iter().all(|count| *count <= keep::OTHERS) {
             return Vec::new();

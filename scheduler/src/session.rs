@@ -5,6 +5,7 @@ mod hello;
 mod lost;
 mod peer;
 mod sync;
+mod term;
 
 pub(crate) use peer::{Frame, Life, Peer, ToAck};
 pub(crate) use sync::{PendingAnswer, Sync};

@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     Digest(DeviceId),
     /// Stop waiting for a peer's digest.
     Compare(DeviceId),
+    /// Pass on to a peer what was gathered for it.
+    Gather(DeviceId),
     /// Stop waiting for answers, or ask again after a veto.
     Sync,
     /// Look at a task again: backoff, lost holder, overrun.
@@ -27,6 +29,8 @@ pub(crate) enum Timer {
     Query,
     /// Place waiting tasks again: credits have expired, an answer is missing.
     Place,
+    /// Ask room back that was promised and is not used.
+    Recall,
     /// Gossip this device's record again.
     Gossip,
     /// Look at records that have been quiet for a while.
@@ -45,8 +49,10 @@ pub(crate) struct Timers {
 impl Timers {
     /// Sets a deadline, in place of an earlier one.
     pub(crate) fn set(&mut self, timer: Timer, at: Mono) {
-        if let Some(old) = self.by_timer.insert(timer, at) {
-            self.by_time.remove(&(old, timer));
+        match self.by_timer.insert(timer, at) {
+            Some(old) if old == at => return,
+            Some(old) => _ = self.by_time.remove(&(old, timer)),
+            None => {}
         }
         self.by_time.insert((at, timer));
     }

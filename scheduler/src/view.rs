@@ -202,8 +202,8 @@ impl<'a> View<'a> {
     pub fn explain(&self, task: TaskId) -> Option<(u64, Vec<Row>)> {
         let entry = self.0.tasks.get(&task)?;
         let candidates = self.0.candidates(task);
-        let hash = view_hash(candidates.iter().map(|(candidate, _)| candidate.record));
-        Some((hash, explain(task, &entry.spec, candidates.into_iter().map(|(candidate, _)| candidate))))
+        let hash = view_hash(candidates.iter().map(|candidate| candidate.record));
+        Some((hash, explain(task, &entry.spec, candidates)))
     }
 
     /// The write after which everything known now is on disk; compare with what the driver has been told.

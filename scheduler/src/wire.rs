@@ -1,10 +1,11 @@
 //! The form of messages and facts on links and on disk: CBOR arrays, each with the number of its kind first. Decoding bounds what it
 //! accepts; a fact of an unknown kind is kept as bytes, an unknown message is an error that its receiver counts and drops.
 
+mod cbor;
 mod fact;
 mod message;
 
-pub use fact::{decode_fact, encode_fact};
+pub use fact::{decode_fact, encode_fact, write_fact};
 pub use message::{decode, decode_record, encode, encode_record};
 
 use alloc::vec::Vec;

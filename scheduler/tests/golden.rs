@@ -203,7 +203,7 @@ fn messages() -> Vec<(&'static str, Message)> {
                 text: "half".to_owned(),
             }),
         ),
-        ("record", Message::Record(record())),
+        ("record", Message::Record(Box::new(record()))),
     ]
 }
 

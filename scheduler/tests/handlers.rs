@@ -29,7 +29,7 @@ impl Core {
         it.drain();
         let capacity =
             Capacity { max_concurrent_tasks: 1, task_types: ["echo".to_owned()].into(), ..Capacity::default() };
-        it.does(Input::Capacity(capacity));
+        it.does(Input::Capacity(Box::new(capacity)));
         it.persisted();
         it
     }

@@ -29,7 +29,9 @@ const BACKGROUND_MAX: usize = 2;
 const AVOID: Duration = Duration::from_secs(600);
 const AVOIDED_MAX: usize = 1024;
 /// Between two looks for what is missing, and for what may go.
-const PERIOD: Duration = Duration::from_secs(15);
+const PERIOD: Duration = Duration::from_secs(60);
+/// Likewise, where what nobody names is not kept for long.
+const PERIOD_MIN: Duration = Duration::from_secs(15);
 /// Between two attempts to fetch what nobody seems to have.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -390,14 +392,15 @@ async fn look_after(inner: Weak<Inner>) {
         let Some(strong) = inner.upgrade() else { return };
         let blobs = Blobs(strong);
         blobs.fetch_missing();
-        if collected.elapsed() >= PERIOD {
+        let period = blobs.0.store.grace().clamp(PERIOD_MIN, PERIOD);
+        if collected.elapsed() >= period {
             collected = Instant::now();
             let store = blobs.0.store.clone();
             if let Ok(1..) = blobs.blocking(move || Ok(store.collect())).await {
                 tracing::info!(usage = ?blobs.0.store.usage(), "blobs that nobody names are gone");
             }
         }
-        let next = blobs.next_try().map_or(PERIOD, |at| at.saturating_duration_since(Instant::now()).min(PERIOD));
+        let next = blobs.next_try().map_or(period, |at| at.saturating_duration_since(Instant::now()).min(period));
         // A bell that rings meanwhile is heard at once; one that keeps nobody alive is looked for now and then.
         let _ = tokio::time::timeout(next, blobs.0.look.notified()).await;
     }

@@ -371,6 +371,11 @@ impl Store {
         }
     }
 
+    /// How long what nobody names is kept.
+    pub(super) fn grace(&self) -> Duration {
+        self.limits.grace
+    }
+
     /// How full it is.
     pub(super) fn usage(&self) -> StoreUsage {
         let index = self.index();

@@ -1,14 +1,15 @@
 //! What this device tells of itself: measured now and then, passed on only when it changed by more than noise.
 
 use crate::capabilities::{Capabilities, Sampler};
-use rc_scheduler::{Capacity, Role};
+use rc_scheduler::{Capacity, Role, Span};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-/// Between two looks at processor and memory.
-const FAST: Duration = Duration::from_secs(3);
+/// Between two looks at processor and memory, at the earliest: when the node is awake anyway.
+pub(super) const LOOK_EVERY: Span = Span::from_secs(3);
+/// At the latest: then the node wakes for it.
+pub(super) const LOOK_LATEST: Span = Span::from_secs(6);
 /// Every so many of them, at everything else too.
 const SLOW_EVERY: u32 = 10;
 
@@ -63,36 +64,41 @@ impl Owner {
     }
 }
 
-/// Measures until nobody listens any more. `told` is what was passed on last.
+/// Measures whenever `look` is rung, until nobody listens any more. `told` is what was passed on last.
 pub(crate) async fn watch(
     mut sampler: Sampler,
     owner: Owner,
     latest: Latest,
     mut told: Capacity,
+    look: Arc<Notify>,
     out: mpsc::Sender<Capacity>,
 ) {
+    let mut usage = told.cpu_usage_ppm;
     for round in 1.. {
         tokio::select! {
             () = out.closed() => return,
-            () = tokio::time::sleep(FAST) => {}
+            () = look.notified() => {}
         }
-        let sampled = tokio::task::spawn_blocking(move || {
-            sampler.sample_fast();
-            if u32::is_multiple_of(round, SLOW_EVERY) {
+        // Short enough not to bother another thread with it.
+        sampler.sample_fast();
+        if u32::is_multiple_of(round, SLOW_EVERY) {
+            let sampled = tokio::task::spawn_blocking(move || {
                 sampler.sample_slow();
-            }
-            sampler
-        });
-        match sampled.await {
-            Ok(back) => sampler = back,
-            Err(error) => {
-                tracing::error!(%error, "the device is not measured any more");
-                return;
+                sampler
+            });
+            match sampled.await {
+                Ok(back) => sampler = back,
+                Err(error) => {
+                    tracing::error!(%error, "the device is not measured any more");
+                    return;
+                }
             }
         }
         let now = sampler.capabilities();
         now.clone_into(&mut latest.write().unwrap_or_else(PoisonError::into_inner));
-        let capacity = owner.capacity(now);
+        let mut capacity = owner.capacity(now);
+        usage = smooth(usage, capacity.cpu_usage_ppm);
+        capacity.cpu_usage_ppm = usage;
         if is_news(&told, &capacity) {
             told = capacity.clone();
             if out.send(capacity).await.is_err() {
@@ -100,6 +106,13 @@ pub(crate) async fn watch(
             }
         }
     }
+}
+
+/// The processor of a device in use is busy one second and idle the next. What is told moves a quarter of the way with each look, or
+/// all others would be woken every time.
+fn smooth(old: Option<u32>, new: Option<u32>) -> Option<u32> {
+    let (Some(old), Some(new)) = (old, new) else { return new };
+    Some(if new >= old { old + (new - old).div_ceil(4) } else { old - (old - new).div_ceil(4) })
 }
 
 /// Whether something changed that placement could care about: anything fixed, or a measure by more than its step.
@@ -115,7 +128,7 @@ fn is_news(told: &Capacity, now: &Capacity) -> bool {
     let mut now = now.clone();
     let part = |total: Option<u64>| total.map_or(1, |total| i128::from(total / 20)).max(1);
     settle(told.cpu_usage_ppm, &mut now.cpu_usage_ppm, 100_000);
-    settle(told.load_milli, &mut now.load_milli, 500);
+    settle(told.load_milli, &mut now.load_milli, i128::from(told.load_milli.unwrap_or(0) / 4).max(500));
     settle(told.memory_available_bytes, &mut now.memory_available_bytes, part(told.memory_total_bytes));
     settle(told.storage_available_bytes, &mut now.storage_available_bytes, part(told.storage_total_bytes));
     settle(told.battery_ppm, &mut now.battery_ppm, 50_000);
@@ -126,6 +139,21 @@ fn is_news(told: &Capacity, now: &Capacity) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_steady_change_arrives_and_a_short_one_hardly_shows() {
+        assert_eq!((smooth(None, Some(7)), smooth(Some(7), None)), (Some(7), None));
+        assert_eq!(smooth(Some(100_000), Some(500_000)), Some(200_000));
+        let mut usage = Some(0);
+        for _ in 0..60 {
+            usage = smooth(usage, Some(1_000_000));
+        }
+        assert_eq!(usage, Some(1_000_000));
+        for _ in 0..60 {
+            usage = smooth(usage, Some(0));
+        }
+        assert_eq!(usage, Some(0));
+    }
 
     #[test]
     fn noise_is_no_news_and_drift_is() {

@@ -36,7 +36,7 @@ impl Driver {
         // What blocks the device is not measured.
         capacity.blocked.clone_from(&self.capacity.blocked);
         self.capacity = capacity.clone();
-        self.feed(Input::Capacity(capacity));
+        self.feed(Input::Capacity(Box::new(capacity)));
     }
 
     pub(super) fn handle_executor(&mut self, event: ExecutorEvent) {
@@ -97,7 +97,7 @@ impl Driver {
                 }
             },
             News::Gossip { via, bytes } => match wire::decode_record(&bytes) {
-                Ok(record) => self.feed(Input::Device(record)),
+                Ok(record) => self.feed(Input::Device(Box::new(record))),
                 Err(error) => {
                     self.bad_messages += 1;
                     tracing::debug!(%via, %error, "dropped a record");

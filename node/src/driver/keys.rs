@@ -34,10 +34,9 @@ pub(super) fn fact_key(key: &FactKey) -> Vec<u8> {
 
 /// The value of a fact: the number of its kind on the wire, then its body.
 pub(super) fn fact_value(fact: &Fact) -> Vec<u8> {
-    let (kind, body) = wire::encode_fact(fact);
-    let mut value = Vec::with_capacity(1 + body.len());
-    value.push(kind);
-    value.extend_from_slice(&body);
+    let mut value = Vec::with_capacity(192);
+    value.push(0);
+    value[0] = wire::write_fact(fact, &mut value);
     value
 }
 

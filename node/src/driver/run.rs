@@ -1,5 +1,7 @@
 //! The loop: waits for news, gives it to the core one by one, and lets the core come to rest after each.
 
+use super::alarm::Alarm;
+use super::capacity::{LOOK_EVERY, LOOK_LATEST};
 use super::disk::Disk;
 use super::handle::Handle;
 use super::large::{Large, LargeEvent};
@@ -14,9 +16,8 @@ use crate::storage::{self, Writer};
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
-use tokio::sync::{broadcast, mpsc, watch};
-use tokio::time::Instant;
+use std::sync::Arc;
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 /// Requests that wait; then whoever asks waits too.
 const REQUESTS_MAX: usize = 1024;
@@ -24,8 +25,6 @@ const REQUESTS_MAX: usize = 1024;
 const NEWS_MAX: usize = 1024;
 /// Inputs taken from one source before the others get a turn.
 const TURN_MAX: usize = 64;
-/// Longest sleep: the timers of the runtime stand still while the device is suspended, the core's do not.
-const SLEEP_MAX: Duration = Duration::from_secs(30);
 
 /// What a driver is put together from.
 pub(crate) struct Parts {
@@ -45,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) blobs: Blobs,
     pub(crate) capacity: Capacity,
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
+    /// Rung when it is time to measure the device again.
+    pub(crate) look: Arc<Notify>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
     /// What the start found wrong on the disk, in words.
@@ -68,6 +69,8 @@ pub(crate) struct Driver {
     large_events: mpsc::UnboundedReceiver<LargeEvent>,
     pub(super) capacity: Capacity,
     capacity_events: mpsc::Receiver<Capacity>,
+    look: Arc<Notify>,
+    looked: Mono,
     requests: mpsc::Receiver<Request>,
     requests_ended: bool,
     pub(super) pending: BTreeMap<CommandId, Pending>,
@@ -110,6 +113,8 @@ impl Driver {
             large_events,
             capacity: parts.capacity,
             capacity_events: parts.capacity_events,
+            look: parts.look,
+            looked: clock::now().mono,
             requests,
             requests_ended: false,
             pending: BTreeMap::new(),
@@ -133,18 +138,10 @@ impl Driver {
     pub(crate) async fn run(mut self) {
         self.last_accepted = self.core.view().newest_accepted();
         self.drain();
-        self.feed(Input::Capacity(self.capacity.clone()));
-        let sleep = tokio::time::sleep(Duration::ZERO);
-        tokio::pin!(sleep);
-        // What the sleep was set to, until it is over.
-        let mut armed = None;
+        self.feed(Input::Capacity(Box::new(self.capacity.clone())));
+        let mut alarm = Alarm::new();
         while !self.has_stopped() {
-            let wake = self.next_wake();
-            if armed != Some(wake) {
-                armed = Some(wake);
-                let left = wake.map_or(SLEEP_MAX, |wake| Duration::from_micros(wake.since(clock::now().mono).0));
-                sleep.as_mut().reset(Instant::now() + left.min(SLEEP_MAX));
-            }
+            alarm.set(self.next_wake());
             tokio::select! {
                 biased;
                 Some(event) = self.disk_events.recv() => self.handle_disk(event),
@@ -162,13 +159,17 @@ impl Driver {
                         self.begin_stop(None);
                     }
                 },
-                () = &mut sleep => armed = None,
+                () = alarm.ring() => {}
             }
             self.take_turns();
             let now = clock::now().mono;
             self.disk.retry(now);
             if self.wake.is_some_and(|wake| wake <= now) {
                 self.feed(Input::Tick);
+            }
+            if now.since(self.looked) >= LOOK_EVERY {
+                self.looked = now;
+                self.look.notify_one();
             }
         }
         let Self { client, events, disk, stopping, disk_events, .. } = self;
@@ -198,7 +199,7 @@ impl Driver {
 
     fn next_wake(&self) -> Option<Mono> {
         let stop = self.stopping.as_ref().map(Stopping::deadline);
-        [self.wake, self.disk.wake(), stop].into_iter().flatten().min()
+        [self.wake, self.disk.wake(), stop, Some(self.looked + LOOK_LATEST)].into_iter().flatten().min()
     }
 
     /// Gives the core an input and carries out all that it wants done.

@@ -38,7 +38,7 @@ impl Driver {
         let deadline = clock::now().mono + STOP_TIME_MAX;
         self.stopping = Some(Stopping { deadline, told: told.into_iter().collect() });
         self.capacity.blocked.insert(Blocked::Draining);
-        self.feed(Input::Capacity(self.capacity.clone()));
+        self.feed(Input::Capacity(Box::new(self.capacity.clone())));
         for attempt in self.large.stop_all() {
             self.attempts.remove(&attempt);
         }

@@ -28,24 +28,20 @@ pub enum LimitError {
     Batch(usize),
 }
 
+/// One change. Its key and its value lie one behind the other in the batch's data, up to here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Op {
     kind: Kind,
     task: TaskKey,
-    key: Box<[u8]>,
-    value: Box<[u8]>,
-}
-
-impl Op {
-    fn content(&self) -> Content<'_> {
-        Content { kind: self.kind, task: self.task, key: &self.key, value: &self.value }
-    }
+    key_bytes: usize,
+    end: usize,
 }
 
 /// An ordered list of changes that become durable together or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     ops: Vec<Op>,
+    data: Vec<u8>,
     bytes: usize,
 }
 
@@ -86,7 +82,9 @@ impl Batch {
             return Err(other);
         }
         self.bytes += other.bytes;
-        self.ops.extend(other.ops);
+        let start = self.data.len();
+        self.data.extend_from_slice(&other.data);
+        self.ops.extend(other.ops.into_iter().map(|op| Op { end: start + op.end, ..op }));
         Ok(())
     }
 
@@ -106,7 +104,12 @@ impl Batch {
     }
 
     pub(super) fn contents(&self) -> impl Iterator<Item = Content<'_>> {
-        self.ops.iter().map(Op::content)
+        let mut start = 0;
+        self.ops.iter().map(move |op| {
+            let (key, value) = self.data[start..op.end].split_at(op.key_bytes);
+            start = op.end;
+            Content { kind: op.kind, task: op.task, key, value }
+        })
     }
 
     fn push(&mut self, kind: Kind, task: TaskKey, key: &[u8], value: &[u8]) -> Result<(), LimitError> {
@@ -116,13 +119,14 @@ impl Batch {
         if value.len() > VALUE_BYTES_MAX {
             return Err(LimitError::Value(value.len()));
         }
-        let op = Op { kind, task, key: key.into(), value: value.into() };
-        let bytes = self.bytes + op.content().frame_len();
+        let bytes = self.bytes + Content { kind, task, key, value }.frame_len();
         if bytes > BATCH_BYTES_MAX {
             return Err(LimitError::Batch(bytes));
         }
         self.bytes = bytes;
-        self.ops.push(op);
+        self.data.extend_from_slice(key);
+        self.data.extend_from_slice(value);
+        self.ops.push(Op { kind, task, key_bytes: key.len(), end: self.data.len() });
         Ok(())
     }
 }

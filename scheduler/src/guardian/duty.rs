@@ -77,8 +77,10 @@ impl Scheduler {
         if let Some(acceptor) = entry.acceptors().filter(|by| self.is_willing(*by)).min() {
             return Some(acceptor);
         }
-        let here = entry.durable & entry.submitted_slots() != 0;
-        let holders = entry.copies.iter().filter(|copy| copy.has).map(|copy| copy.device);
+        let submitted = entry.submitted_slots();
+        let here = entry.durable & submitted != 0;
+        // Who is about to have it acts as soon as it has, and may not be able to say so for as long as its disk takes.
+        let holders = entry.copies.iter().filter(|copy| copy.has || copy.sent & submitted != 0).map(|copy| copy.device);
         holders
             .chain(here.then_some(self.me))
             .filter(|device| self.is_willing(*device))
@@ -140,7 +142,7 @@ impl Scheduler {
     /// record waits to hear who else has: of those that got it at the same moment, only one is the first.
     fn first_lease(&self, entry: &Entry) -> Duty {
         let since = if entry.spec.idempotency_key.is_some() {
-            if self.members.present().count() > 1 { self.members_changed } else { return Duty::Lease }
+            if self.members.present().nth(1).is_some() { self.members_changed } else { return Duty::Lease }
         } else if entry.acceptors().any(|by| by == self.me) {
             return Duty::Lease;
         } else {

@@ -60,7 +60,7 @@ impl Scheduler {
                 let leases = entry
                     .record
                     .slots()
-                    .filter(|(_, fact)| matches!(fact, Fact::Leased(_) | Fact::Closed(_)))
+                    .filter(|(_, fact)| matches!(fact, Fact::Submitted(_) | Fact::Leased(_) | Fact::Closed(_)))
                     .fold(0, |mask, (slot, _)| mask | 1 << slot);
                 let copy = entry.copy_mut(device);
                 copy.stored &= !leases;

@@ -5,6 +5,7 @@ use crate::device::{Capacity, DeviceRecord};
 use crate::effect::Effect;
 use crate::time::Span;
 use crate::timers::Timer;
+use alloc::boxed::Box;
 
 /// Changes of load are gossiped no more often than this.
 const GOSSIP_MIN: Span = Span::from_secs(1);
@@ -61,10 +62,13 @@ impl Scheduler {
         }
         let (last, told) = &self.gossiped;
         let now = self.now.mono;
+        let soonest = *last + GOSSIP_MIN;
+        if now < soonest && self.timers.at(Timer::Gossip).is_some_and(|at| at <= soonest) {
+            return;
+        }
         let changed = (told.active_tasks, told.queued_tasks) != (active, queued)
-            || told.capacity != self.own.capacity
-            || told.incarnation != self.own.incarnation
-            || told.affinity != self.own.affinity;
+            || told.sequence != self.own.sequence
+            || told.incarnation != self.own.incarnation;
         let due = *last + if changed { GOSSIP_MIN } else { GOSSIP_MAX };
         if now >= due || last.0 == 0 {
             self.own.sequence += 1;
@@ -73,7 +77,7 @@ impl Scheduler {
             self.gossiped = (now, self.own.clone());
             self.timers.set(Timer::Gossip, now + GOSSIP_MAX);
             if self.peers.values().any(|peer| peer.link) {
-                self.effects.push_back(Effect::Gossip(self.own.clone()));
+                self.effects.push_back(Effect::Gossip(Box::new(self.own.clone())));
             }
         } else {
             self.timers.set_earlier(Timer::Gossip, due);

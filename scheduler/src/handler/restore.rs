@@ -64,6 +64,12 @@ impl Restore {
         }
         let own = core.graves.last(me).filter(|last| last >> 32 == u64::from(core.series));
         core.accepted = core.accepted.max(own.unwrap_or_default());
+        // Before the records: what they show of a device is noted with it.
+        for device in core.members.iter().map(|member| member.device).collect::<Vec<_>>() {
+            if device != me {
+                core.peer_mut(device);
+            }
+        }
         let mut this = Self { core, seen: BTreeMap::new(), newest: 0 };
         let mut ended: BTreeMap<TaskId, u32> = durable.ended.into_iter().collect();
         let mut tasks: BTreeMap<TaskId, Vec<Fact>> = BTreeMap::new();
@@ -115,11 +121,11 @@ impl Restore {
             Fact::Leased(f) => {
                 note(f.to, f.to_inc);
                 note(f.by, f.by_inc);
-                core.seen_term = core.seen_term.max((f.epoch.term(), f.by));
+                core.note_term(f.epoch.term(), f.by);
             }
             Fact::Settled(f) => {
                 note(f.by, f.by_inc);
-                core.seen_term = core.seen_term.max((f.term, f.by));
+                core.note_term(f.term, f.by);
             }
             _ => {}
         }
@@ -131,10 +137,8 @@ impl Restore {
         let Self { mut core, seen, .. } = self;
         let me = core.me;
         core.now = now;
-        for device in core.members.iter().map(|member| member.device).collect::<Vec<_>>() {
-            if device != me {
-                core.peer_mut(device).inc = seen.get(&device).copied();
-            }
+        for (device, peer) in &mut core.peers {
+            peer.inc = seen.get(device).copied();
         }
         core.learn_member(Member { device: me, version: 0, keeps: true, retired: false, revoked: false });
         core.start_sync();

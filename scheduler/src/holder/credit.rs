@@ -6,6 +6,7 @@ use crate::id::DeviceId;
 use crate::message::{Grant, Message, Want};
 use crate::task::Priority;
 use crate::time::{Mono, Span};
+use crate::timers::Timer;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -15,6 +16,10 @@ const BUCKET: Span = Span::from_ms(100);
 const BUCKETS: usize = 10;
 /// Most leases in hand, whatever the rate.
 const WINDOW_MAX: u32 = 4_096;
+
+/// Room that was promised and not used for so long is asked back when others have none: whoever has not leased by then has most likely
+/// found another device. It is theirs until they give it back, or until the promise is over.
+const IDLE: Span = Span::from_ms(100);
 
 /// A guardian that would like to lease to this device.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +35,10 @@ struct Wanted {
 struct Given {
     limit: u32,
     until: Mono,
+    /// When it was last added to or leased from.
+    used: Mono,
+    /// It was asked back, down to this limit.
+    recalled: Option<u32>,
 }
 
 /// Wants, grants, and the rate of completion they are measured by.
@@ -72,7 +81,10 @@ impl Credits {
     }
 
     /// A lease of `from` arrived.
-    pub(crate) fn leased(&mut self, from: DeviceId) {
+    pub(crate) fn leased(&mut self, now: Mono, from: DeviceId) {
+        if let Some(given) = self.given.get_mut(&from) {
+            (given.used, given.recalled) = (now, None);
+        }
         if let Some(want) = self.wants.get_mut(&from) {
             want.count = want.count.saturating_sub(1);
         }
@@ -123,12 +135,17 @@ impl Scheduler {
         if outbid { 0 } else { self.free().div_ceil(1 + rivals_count) }
     }
 
-    /// A guardian asks for credits.
+    /// A guardian asks for credits; with a count of zero, it wants none any more, and gives back what it was asked for.
     pub(crate) fn handle_want(&mut self, from: DeviceId, want: Want) {
         let until = self.now.mono + self.config.credit_ttl;
         let Want { count, priority } = want;
         if count == 0 {
             self.credits.wants.remove(&from);
+            if let Some(given) = self.credits.given.get_mut(&from)
+                && let Some(limit) = given.recalled.take()
+            {
+                given.limit = limit;
+            }
         } else {
             self.credits.wants.insert(from, Wanted { count, priority, until, answered: false });
         }
@@ -149,19 +166,60 @@ impl Scheduler {
         let over = (self.holder.runs.len() as u32).saturating_sub(self.window());
         let step = (self.window() / 8).max(1);
         let mut sharers = wants.len() as u32 + u32::from(self.guardian.queue.len() > 0);
+        let mut hungry = 0;
         for (device, want) in wants {
+            if self.credits.given.get(&device).is_some_and(|given| given.recalled.is_some()) {
+                // It has not seen yet that its room is asked back, or has leased from it: what it is told now might cross that.
+                sharers = sharers.saturating_sub(1);
+                continue;
+            }
             let outstanding = self.outstanding(device);
             let share = free.div_ceil(sharers.max(1));
             sharers = sharers.saturating_sub(1);
             let more = share.min(want.count.saturating_sub(outstanding));
+            hungry += u32::from(outstanding + more == 0);
             if want.answered && (more == 0 || (outstanding > 0 && more < step)) {
                 continue;
             }
             free -= more;
             let limit = (self.holder.runs.count_of(device) + outstanding + more).saturating_sub(over);
-            self.credits.given.insert(device, Given { limit, until: now + self.config.credit_ttl });
+            let used = match self.credits.given.get(&device) {
+                Some(given) if more == 0 => given.used,
+                _ => now,
+            };
+            let until = now + self.config.credit_ttl;
+            self.credits.given.insert(device, Given { limit, until, used, recalled: None });
             if let Some(want) = self.credits.wants.get_mut(&device) {
                 want.answered = true;
+            }
+            self.send(device, Message::Grant(Grant { limit }));
+        }
+        if hungry > 0 {
+            self.recall(hungry);
+        }
+    }
+
+    /// Asks for room back that is promised and not used, so much that each of the hungry can have some.
+    fn recall(&mut self, hungry: u32) {
+        let now = self.now.mono;
+        let given = self.credits.given.iter().map(|(device, given)| (given.used, *device, given.recalled.is_some()));
+        let mut idle: Vec<_> = given.filter(|(_, device, _)| self.outstanding(*device) > 0).collect();
+        idle.sort_unstable();
+        let coming = idle.iter().filter(|(.., recalled)| *recalled).map(|(_, device, _)| self.outstanding(*device));
+        let room = self.window().saturating_sub(self.holder.runs.len() as u32);
+        let mut missing = hungry.min(room).saturating_sub(coming.fold(0, u32::saturating_add));
+        for (used, device, recalled) in idle {
+            if missing == 0 || recalled {
+                continue;
+            }
+            if now < used + IDLE {
+                self.timers.set_earlier(Timer::Recall, used + IDLE);
+                return;
+            }
+            missing = missing.saturating_sub(self.outstanding(device));
+            let limit = self.holder.runs.count_of(device);
+            if let Some(given) = self.credits.given.get_mut(&device) {
+                (given.recalled, given.until) = (Some(limit), now + self.config.credit_ttl);
             }
             self.send(device, Message::Grant(Grant { limit }));
         }

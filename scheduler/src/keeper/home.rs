@@ -20,10 +20,16 @@ pub(crate) fn rendezvous(device: DeviceId, task: TaskId) -> (u64, DeviceId) {
 
 /// The first `size` of `devices` in rendezvous order.
 pub(crate) fn first(devices: impl Iterator<Item = DeviceId>, task: TaskId, size: usize) -> Vec<DeviceId> {
-    let mut ranked: Vec<_> = devices.map(|device| rendezvous(device, task)).collect();
-    ranked.sort_unstable_by(|a, b| b.cmp(a));
-    ranked.truncate(size);
-    ranked.into_iter().map(|(_, device)| device).collect()
+    // Of a thousand devices three are wanted: to sort all of them would cost more than to rank them.
+    let mut best: Vec<_> = Vec::with_capacity(size + 1);
+    for ranked in devices.map(|device| rendezvous(device, task)) {
+        if best.len() < size || best.last().is_some_and(|last| ranked > *last) {
+            let at = best.partition_point(|other| *other > ranked);
+            best.insert(at, ranked);
+            best.truncate(size);
+        }
+    }
+    best.into_iter().map(|(_, device)| device).collect()
 }
 
 impl Scheduler {

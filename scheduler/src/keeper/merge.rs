@@ -112,7 +112,7 @@ impl Scheduler {
                 self.hear_of(from, lease.by, lease.by_inc);
                 self.see_term(lease.epoch.term(), lease.by);
                 if lease.to == self.me {
-                    self.credits.leased(lease.by);
+                    self.credits.leased(now, lease.by);
                 }
             }
             Fact::Settled(settled) => {

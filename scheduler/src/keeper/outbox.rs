@@ -3,10 +3,12 @@
 
 use crate::core::Scheduler;
 use crate::disk::Placed;
+use crate::entry::Entry;
 use crate::id::{DeviceId, TaskId};
 use crate::message::{Facts, Message, Resend, Stored};
-use crate::record::Fact;
+use crate::record::{Fact, Slots};
 use crate::session::{Frame, ToAck};
+use crate::timers::Timer;
 use alloc::vec::Vec;
 
 /// About how many bytes a fact takes beside its texts and payloads.
@@ -32,14 +34,58 @@ impl Scheduler {
         let (now, quiet) = (self.now.mono, self.config.digest_quiet);
         let Some(entry) = self.tasks.get(&task) else { return };
         for target in self.push_targets(task, entry) {
-            if entry.missing_at(target) != 0
-                && let Some(peer) = self.peers.get_mut(&target)
-                && peer.session
-                && (peer.comparing.is_none() || entry.is_recent(now, quiet))
-            {
+            let missing = entry.missing_at(target);
+            let waits = missing != 0 && self.can_wait(entry, missing, target);
+            let Some(peer) = self.peers.get_mut(&target) else { continue };
+            if missing == 0 || !waits {
+                // Somebody else was faster, or it goes now.
+                if peer.gathered.remove(&task) && peer.gathered.is_empty() {
+                    self.gathering.remove(&target);
+                    self.timers.clear(Timer::Gather(target));
+                }
+            }
+            if missing == 0 || !peer.session || (peer.comparing.is_some() && !entry.is_recent(now, quiet)) {
+                continue;
+            }
+            if !waits {
                 peer.outbox.insert(task);
                 self.unsent.insert(target);
+            } else if !peer.outbox.contains(&task) && peer.gathered.insert(task) && self.gathering.insert(target) {
+                // Of a pair one comes first, and what it sends the other one need not.
+                let (soon, gather) = (now + self.config.gather, self.config.gather);
+                self.timers.set(Timer::Gather(target), if self.me < target { soon } else { soon + gather });
             }
+        }
+    }
+
+    /// Whether all that a device lacks of a task can wait a moment: its writers send it there themselves, or it is the mark that an
+    /// end may be told, which the acceptor alone is in a hurry for. Nothing waits while anybody asks what is known.
+    fn can_wait(&self, entry: &Entry, missing: Slots, target: DeviceId) -> bool {
+        let sent_by_writer = |fact: &Fact| {
+            let writer = fact.writer().and_then(|writer| self.peers.get(&writer));
+            writer.is_some_and(|writer| writer.is_up())
+        };
+        let unhurried = |fact: &Fact| matches!(fact, Fact::Stable(_)) && !entry.acceptors().any(|by| by == target);
+        let mut lacked = entry.record.slots().filter(|(slot, _)| missing & 1 << slot != 0);
+        !self.is_awaited() && lacked.all(|(_, fact)| sent_by_writer(fact) || unhurried(fact))
+    }
+
+    /// What was gathered for a device goes to it now.
+    pub(crate) fn pass_on(&mut self, device: DeviceId) {
+        self.gathering.remove(&device);
+        self.timers.clear(Timer::Gather(device));
+        if let Some(peer) = self.peers.get_mut(&device)
+            && peer.session
+        {
+            peer.outbox.append(&mut peer.gathered);
+            self.unsent.insert(device);
+        }
+    }
+
+    /// Asks and answers follow all that is known here; so do they what was gathered.
+    pub(crate) fn pass_on_if_awaited(&mut self) {
+        if !self.gathering.is_empty() && self.is_awaited() {
+            self.gathering.clone().into_iter().for_each(|device| self.pass_on(device));
         }
     }
 
@@ -197,6 +243,12 @@ impl Scheduler {
     pub(crate) fn unsend(&mut self, device: DeviceId) {
         let Some(peer) = self.peers.get_mut(&device) else { return };
         peer.outbox.clear();
+        if peer.session {
+            // Else it is looked at again with the next session.
+            self.dirty.append(&mut peer.gathered);
+            self.gathering.remove(&device);
+            self.timers.clear(Timer::Gather(device));
+        }
         peer.to_ack.clear();
         for frame in core::mem::take(&mut peer.frames) {
             for placed in frame.facts {

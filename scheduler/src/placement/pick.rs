@@ -4,7 +4,7 @@
 use super::candidate::Candidate;
 use super::filter::fits;
 use super::score::{Terms, score};
-use super::tie_break::{Rank, rank_of, ranks};
+use super::tie_break::{rank_of, ranks};
 use crate::id::{DeviceId, TaskId};
 use crate::task::TaskSpec;
 use alloc::vec::Vec;
@@ -30,10 +30,12 @@ pub fn pick<'a>(task: TaskId, spec: &TaskSpec, candidates: impl IntoIterator<Ite
     for candidate in candidates {
         let terms = score(spec, &candidate);
         let total = terms.total();
-        let is_low = |group: &Group| !group.devices.is_empty() && total < group.total;
+        let is_low = |group: &Group<'_>| !group.devices.is_empty() && total < group.total;
         let is_beaten = is_low(&second) || (is_low(&first) && first.devices.len() > 1);
-        // Most devices lose by their numbers, which are cheaper to compare than the texts of the filter.
-        if is_beaten || !fits(spec, &candidate) {
+        // Most devices lose by their numbers, which are cheaper to compare than the texts of the filter. Of many with the same total,
+        // those are looked at that turn out to be the first two.
+        let is_one_of_many = total == first.total && first.devices.len() > 1;
+        if is_beaten || !(is_one_of_many || fits(spec, &candidate)) {
             continue;
         }
         if first.devices.is_empty() || total > first.total {
@@ -43,39 +45,57 @@ pub fn pick<'a>(task: TaskId, spec: &TaskSpec, candidates: impl IntoIterator<Ite
         if total != group.total {
             *group = Group { total, devices: Vec::new() };
         }
-        group.devices.push((candidate.record.device, terms));
+        group.devices.push((candidate, terms));
     }
-    let [best, next] = first.best_two(task);
-    let next = next.or_else(|| second.best_two(task)[0]);
-    best.map(|(device, terms)| Pick { device, terms, runner_up: next })
+    let [best, next] = first.best_two(task, spec);
+    let next = next.or_else(|| second.best_two(task, spec)[0]);
+    let named = |(candidate, terms): Scored<'a>| (candidate.record.device, terms);
+    best.map(named).map(|(device, terms)| Pick { device, terms, runner_up: next.map(named) })
 }
 
-type Scored = (DeviceId, Terms);
+type Scored<'a> = (Candidate<'a>, Terms);
 
-/// Devices with the same total.
+/// Devices with the same total; the first two of them fit, of the others nobody knows.
 #[derive(Default)]
-struct Group {
+struct Group<'a> {
     total: u32,
-    devices: Vec<Scored>,
+    devices: Vec<Scored<'a>>,
 }
 
-impl Group {
-    /// The first two in the task's own order.
-    fn best_two(&self, task: TaskId) -> [Option<Scored>; 2] {
+impl<'a> Group<'a> {
+    /// The first two that fit, in the task's own order.
+    fn best_two(&mut self, task: TaskId, spec: &TaskSpec) -> [Option<Scored<'a>>; 2] {
+        let best = self.first_two(task);
+        let fit = |found: &Scored<'a>| fits(spec, &found.0);
+        if best.iter().flatten().all(fit) {
+            return best;
+        }
+        self.devices.retain(fit);
+        self.first_two(task)
+    }
+
+    fn first_two(&self, task: TaskId) -> [Option<Scored<'a>>; 2] {
         if let [only] = self.devices[..] {
             return [Some(only), None];
         }
-        let ranks = ranks(task, self.devices.iter().map(|(device, _)| *device));
-        let mut best: [Option<(Rank, Reverse<Terms>, DeviceId)>; 2] = [None; 2];
-        for (rank, (device, terms)) in ranks.into_iter().zip(&self.devices) {
-            let next = Some((rank, Reverse(*terms), *device));
-            if best[0].is_none() || next < best[0] {
-                best = [next, best[0]];
-            } else if best[1].is_none() || next < best[1] {
-                best[1] = next;
+        let ranks = ranks(task, self.devices.iter().map(|(candidate, _)| candidate.record.device));
+        let key = |at: usize| {
+            let (candidate, terms) = &self.devices[at];
+            (ranks[at], Reverse(*terms), candidate.record.device)
+        };
+        let mut best: [Option<usize>; 2] = [None; 2];
+        for (at, rank) in ranks.iter().enumerate() {
+            // One number tells nearly all apart.
+            let goes_before = |other: Option<usize>| {
+                other.is_none_or(|other| *rank < ranks[other] || (*rank == ranks[other] && key(at) < key(other)))
+            };
+            if goes_before(best[0]) {
+                best = [Some(at), best[0]];
+            } else if goes_before(best[1]) {
+                best[1] = Some(at);
             }
         }
-        best.map(|found| found.map(|(_, Reverse(terms), device)| (device, terms)))
+        best.map(|found| found.map(|at| self.devices[at]))
     }
 }
 

@@ -1,36 +1,24 @@
-//! The order of devices that score the same for a task: blake3(task id ‖ device id), the least first. Every device of a large
-//! cluster may score the same, and then each needs its hash for each task; so several are computed side by side, with nothing but
-//! arithmetic that compilers turn into vector instructions on every processor.
+//! The order of devices that score the same for a task: blake3(task id ‖ device id), the least first; its first eight bytes, for no two
+//! devices of a cluster will ever share those. Every device of a large
+//! cluster may score the same, and then each needs its hash for each task; so several are computed side by side, in a loop of nothing
+//! but straight arithmetic that compilers turn into vector instructions on every processor.
 
 use crate::id::{DeviceId, TaskId};
 use alloc::vec::Vec;
 
-/// Hashes computed side by side: as many words as the vector registers that every 64-bit processor has.
-const LANES: usize = 4;
-
-/// One word of each lane.
-type Words = [u32; LANES];
+/// Hashes computed side by side: two vector registers of those that every 64-bit processor has.
+const LANES: usize = 8;
 
 /// blake3's initial values.
 const IV: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
-/// Which word of the message comes where in each of blake3's seven rounds.
-const ROUNDS: [[usize; 16]; 7] = [
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-    [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8],
-    [3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1],
-    [10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6],
-    [12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4],
-    [9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7],
-    [11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13],
-];
 /// Bytes that are hashed.
 const BYTES: u32 = 32;
 /// First, last and only chunk: `CHUNK_START | CHUNK_END | ROOT`.
 const FLAGS: u32 = 1 | 2 | 8;
 
-/// A place in the order; the least goes first. Compares as the bytes of the hash do.
-pub(super) type Rank = [u32; 8];
+/// A place in the order; the least goes first.
+pub(super) type Rank = u64;
 
 /// The ranks of some devices for a task, in the order given.
 pub(super) fn ranks(task: TaskId, devices: impl Iterator<Item = DeviceId>) -> Vec<Rank> {
@@ -62,48 +50,67 @@ fn word(id: &[u8; 16], at: usize) -> u32 {
     u32::from_le_bytes([id[4 * at], id[4 * at + 1], id[4 * at + 2], id[4 * at + 3]])
 }
 
-fn add(a: Words, b: Words) -> Words {
-    core::array::from_fn(|lane| a[lane].wrapping_add(b[lane]))
+/// The state of one hash.
+type State = [u32; 16];
+
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "the loop over the lanes becomes vector instructions only if all of it is in one body"
+)]
+fn quarter(v: &mut State, [a, b, c, d]: [usize; 4], x: u32, y: u32) {
+    v[a] = v[a].wrapping_add(v[b]).wrapping_add(x);
+    v[d] = (v[d] ^ v[a]).rotate_right(16);
+    v[c] = v[c].wrapping_add(v[d]);
+    v[b] = (v[b] ^ v[c]).rotate_right(12);
+    v[a] = v[a].wrapping_add(v[b]).wrapping_add(y);
+    v[d] = (v[d] ^ v[a]).rotate_right(8);
+    v[c] = v[c].wrapping_add(v[d]);
+    v[b] = (v[b] ^ v[c]).rotate_right(7);
 }
 
-fn mix(a: Words, b: Words, right: u32) -> Words {
-    core::array::from_fn(|lane| (a[lane] ^ b[lane]).rotate_right(right))
+/// One of blake3's seven rounds; `order` says which word of the message comes where.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn round(v: &mut State, message: &State, order: [usize; 16]) {
+    let m = |at: usize| message[order[at]];
+    quarter(v, [0, 4, 8, 12], m(0), m(1));
+    quarter(v, [1, 5, 9, 13], m(2), m(3));
+    quarter(v, [2, 6, 10, 14], m(4), m(5));
+    quarter(v, [3, 7, 11, 15], m(6), m(7));
+    quarter(v, [0, 5, 10, 15], m(8), m(9));
+    quarter(v, [1, 6, 11, 12], m(10), m(11));
+    quarter(v, [2, 7, 8, 13], m(12), m(13));
+    quarter(v, [3, 4, 9, 14], m(14), m(15));
 }
 
 /// blake3 of 32 bytes, in each lane.
 fn hash(task: TaskId, devices: &[DeviceId; LANES]) -> [Rank; LANES] {
-    let mut message = [[0; LANES]; 16];
-    for at in 0..4 {
-        message[at] = [word(&task.0, at); LANES];
-        message[4 + at] = core::array::from_fn(|lane| word(&devices[lane].0, at));
+    let task: [u32; 4] = core::array::from_fn(|at| word(&task.0, at));
+    let words: [[u32; LANES]; 4] = core::array::from_fn(|at| core::array::from_fn(|lane| word(&devices[lane].0, at)));
+    let mut out = [[0; LANES]; 2];
+    for lane in 0..LANES {
+        let mut message = [0; 16];
+        message[..4].copy_from_slice(&task);
+        (message[4], message[5]) = (words[0][lane], words[1][lane]);
+        (message[6], message[7]) = (words[2][lane], words[3][lane]);
+        let mut v = [0; 16];
+        v[..8].copy_from_slice(&IV);
+        v[8..12].copy_from_slice(&IV[..4]);
+        (v[14], v[15]) = (BYTES, FLAGS);
+        round(&mut v, &message, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        round(&mut v, &message, [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]);
+        round(&mut v, &message, [3, 4, 10, 12, 13, 2, 7, 14, 6, 5, 9, 0, 11, 15, 8, 1]);
+        round(&mut v, &message, [10, 7, 12, 9, 14, 3, 13, 15, 4, 0, 11, 2, 5, 8, 1, 6]);
+        round(&mut v, &message, [12, 13, 9, 11, 15, 10, 14, 8, 7, 2, 5, 3, 0, 1, 6, 4]);
+        round(&mut v, &message, [9, 14, 11, 5, 8, 12, 15, 1, 13, 3, 0, 10, 2, 6, 4, 7]);
+        round(&mut v, &message, [11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13]);
+        out[0][lane] = v[0] ^ v[8];
+        out[1][lane] = v[1] ^ v[9];
     }
-    let mut v: [Words; 16] = core::array::from_fn(|at| [IV[at % 8]; LANES]);
-    v[12] = [0; LANES];
-    v[13] = [0; LANES];
-    v[14] = [BYTES; LANES];
-    v[15] = [FLAGS; LANES];
-    for order in &ROUNDS {
-        let mut quarter = |a: usize, b: usize, c: usize, d: usize, first: usize| {
-            let (x, y) = (message[order[first]], message[order[first + 1]]);
-            v[a] = add(add(v[a], v[b]), x);
-            v[d] = mix(v[d], v[a], 16);
-            v[c] = add(v[c], v[d]);
-            v[b] = mix(v[b], v[c], 12);
-            v[a] = add(add(v[a], v[b]), y);
-            v[d] = mix(v[d], v[a], 8);
-            v[c] = add(v[c], v[d]);
-            v[b] = mix(v[b], v[c], 7);
-        };
-        quarter(0, 4, 8, 12, 0);
-        quarter(1, 5, 9, 13, 2);
-        quarter(2, 6, 10, 14, 4);
-        quarter(3, 7, 11, 15, 6);
-        quarter(0, 5, 10, 15, 8);
-        quarter(1, 6, 11, 12, 10);
-        quarter(2, 7, 8, 13, 12);
-        quarter(3, 4, 9, 14, 14);
-    }
-    core::array::from_fn(|lane| core::array::from_fn(|at| (v[at][lane] ^ v[at + 8][lane]).swap_bytes()))
+    // Compares as the bytes do.
+    let both = |lane: usize| u64::from(out[0][lane]) | u64::from(out[1][lane]) << 32;
+    core::array::from_fn(|lane| both(lane).swap_bytes())
 }
 
 #[cfg(test)]
@@ -124,8 +131,7 @@ mod tests {
             assert_eq!(ranks.len(), devices.len());
             for (device, found) in devices.iter().zip(ranks) {
                 let bytes = *blake3::hash(&[task.0, device.0].concat()).as_bytes();
-                let found_bytes: Vec<u8> = found.iter().flat_map(|word| word.to_be_bytes()).collect();
-                assert_eq!(found_bytes, bytes);
+                assert_eq!(found.to_be_bytes(), bytes[..8]);
                 assert_eq!(rank_of(task, *device), found);
             }
         }

@@ -249,6 +249,38 @@ impl Fact {
 }
 
 impl Fact {
+    /// The number of the kind of its key, from 0.
+    #[must_use]
+    pub const fn kind(&self) -> usize {
+        match self {
+            Self::Submitted(_) => 0,
+            Self::Leased(_) => 1,
+            Self::Closed(_) => 2,
+            Self::CancelAsked(_) => 3,
+            Self::Reopened(_) => 4,
+            Self::DepDone(_) => 5,
+            Self::Settled(_) => 6,
+            Self::Stable(_) => 7,
+            Self::Unknown { .. } => 8,
+        }
+    }
+
+    /// Who wrote it; `None` if this version does not understand it.
+    #[must_use]
+    pub const fn writer(&self) -> Option<DeviceId> {
+        match self {
+            Self::Submitted(f) => Some(f.by),
+            Self::Leased(f) => Some(f.by),
+            Self::Closed(f) => Some(f.by),
+            Self::CancelAsked(f) => Some(f.by),
+            Self::Reopened(f) => Some(f.by),
+            Self::DepDone(f) => Some(f.by),
+            Self::Settled(f) => Some(f.by),
+            Self::Stable(f) => Some(f.by),
+            Self::Unknown { .. } => None,
+        }
+    }
+
     /// A hash of the whole fact, to choose between two values of one key in the same way everywhere.
     #[must_use]
     pub fn content_hash(&self) -> [u8; 32] {

@@ -27,10 +27,79 @@ pub struct State<'a> {
     pub cancel_asked: bool,
 }
 
+/// The slots of the facts that a [`State`] is made of. A record is asked where it stands far more often than it changes, so this is
+/// found out when it changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bearings {
+    round: u32,
+    submitted: Option<u8>,
+    lease: Option<u8>,
+    closed: Option<u8>,
+    good: Option<u8>,
+    settled: Option<u8>,
+    stable: Option<u8>,
+    outcome: Option<u8>,
+    cancel_asked: bool,
+}
+
 impl Record {
-    /// Resolves the facts; rules 10 to 12.
+    /// Where the task stands; rules 10 to 12.
     #[must_use]
     pub fn resolve(&self) -> State<'_> {
+        let found = &self.bearings;
+        let at = |slot: Option<u8>| slot.and_then(|slot| self.get(slot.into()));
+        let finished = |slot| match at(slot) {
+            Some(Fact::Closed(Closed { epoch, close: Close::Finished(outcome), .. })) => Some((*epoch, outcome)),
+            _ => None,
+        };
+        State {
+            round: found.round,
+            submitted: if let Some(Fact::Submitted(f)) = at(found.submitted) { Some(f) } else { None },
+            lease: if let Some(Fact::Leased(f)) = at(found.lease) { Some(f) } else { None },
+            closed: if let Some(Fact::Closed(f)) = at(found.closed) { Some(f) } else { None },
+            good: finished(found.good),
+            settled: if let Some(Fact::Settled(f)) = at(found.settled) { Some(f) } else { None },
+            stable: if let Some(Fact::Stable(f)) = at(found.stable) { Some(f) } else { None },
+            outcome: finished(found.outcome).map(|(_, outcome)| outcome),
+            cancel_asked: found.cancel_asked,
+        }
+    }
+
+    /// Finds out where the task stands now; to be called whenever the facts have changed.
+    pub(super) fn take_bearings(&mut self) {
+        fn is<T>(found: Option<&T>, this: &T) -> bool {
+            found.is_some_and(|found| core::ptr::eq(found, this))
+        }
+        let state = self.look();
+        let mut found = Bearings { round: state.round, cancel_asked: state.cancel_asked, ..Bearings::default() };
+        for (slot, fact) in self.slots() {
+            let slot = Some(slot as u8);
+            match fact {
+                Fact::Submitted(f) if is(state.submitted, f) => found.submitted = slot,
+                Fact::Leased(f) if is(state.lease, f) => found.lease = slot,
+                Fact::Settled(f) if is(state.settled, f) => found.settled = slot,
+                Fact::Stable(f) if is(state.stable, f) => found.stable = slot,
+                Fact::Closed(f) => {
+                    if is(state.closed, f) {
+                        found.closed = slot;
+                    }
+                    if let Close::Finished(outcome) = &f.close {
+                        if is(state.good.map(|(_, good)| good), outcome) {
+                            found.good = slot;
+                        }
+                        if is(state.outcome, outcome) {
+                            found.outcome = slot;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.bearings = found;
+    }
+
+    /// Resolves the facts.
+    fn look(&self) -> State<'_> {
         let mut state = State {
             round: 0,
             submitted: None,

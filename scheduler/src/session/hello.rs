@@ -8,6 +8,7 @@ use crate::member::Member;
 use crate::message::{Hello, Message, PROTOCOL_VERSION};
 use crate::session::peer::Credit;
 use crate::timers::Timer;
+use alloc::boxed::Box;
 
 /// A life so far ahead of one's own is absurd: who believed it would soon have no later ones left.
 const LEAP_MAX: u32 = 1 << 20;
@@ -96,7 +97,7 @@ impl Scheduler {
         self.credits.forget(from);
         self.unsend(from);
         self.view_changed();
-        self.send(from, Message::Record(self.own.clone()));
+        self.send(from, Message::Record(Box::new(self.own.clone())));
         self.tell_graves(from);
         self.beat(from, false);
         self.timers.set(Timer::Silence(from), now + self.config.isolated);

@@ -1,7 +1,7 @@
 //! What this device knows of another one.
 
 use crate::disk::Placed;
-use crate::id::{DeviceId, Incarnation, TaskId};
+use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::time::{Mono, Span};
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -83,10 +83,14 @@ pub(crate) struct Peer {
     pub(crate) take: bool,
     /// It has asked every keeper since its last start, wake or loss.
     pub(crate) synced: bool,
+    /// The highest term it is known to have taken.
+    pub(crate) term: Term,
     /// What it said, and what I counted, of the leases it holds of me, when they last differed; and how often running.
     pub(crate) mismatch: ((u32, u64), (u32, u64), u8),
     /// Tasks with facts that it has not stored.
     pub(crate) outbox: BTreeSet<TaskId>,
+    /// Tasks of which it lacks only what can wait a moment.
+    pub(crate) gathered: BTreeSet<TaskId>,
     /// Frames on their way.
     pub(crate) frames: VecDeque<Frame>,
     /// The number of the next frame.
@@ -144,8 +148,10 @@ impl Peer {
             guard: true,
             take: true,
             synced: false,
+            term: 0,
             mismatch: ((0, 0), (0, 0), 0),
             outbox: BTreeSet::new(),
+            gathered: BTreeSet::new(),
             frames: VecDeque::new(),
             next_frame: first_frame,
             expected: 0,

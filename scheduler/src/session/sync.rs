@@ -30,6 +30,8 @@ pub(crate) struct Sync {
     /// Peers of whom nothing is known yet, waited for until `until`.
     unknown: BTreeSet<DeviceId>,
     vetoed: BTreeMap<DeviceId, DeviceId>,
+    /// Those that were lost and not certainly so when the round began.
+    lost: Vec<DeviceId>,
     /// A round that only asks whether the vetoes still hold.
     recheck: bool,
     /// How long after the next veto the question is asked again.
@@ -44,10 +46,17 @@ pub(crate) struct PendingAnswer {
     ask: Ask,
     /// The highest term known before the question, and whose it is.
     term: (Term, DeviceId),
+    /// The highest term of the asker itself that was known before.
+    earlier: Term,
     /// Everything learned before the question is safe with this write,
     horizon: u64,
     /// and, unless it is zero, what came up to this ticket has been merged into the records that it belongs to.
     ticket: u64,
+}
+
+/// Its loss is not certain yet.
+const fn is_uncertain(peer: &Peer) -> bool {
+    matches!(peer.life, Life::Lost { confirmed: false, .. } | Life::Vetoed { .. })
 }
 
 impl Scheduler {
@@ -59,6 +68,14 @@ impl Scheduler {
 
     /// Starts a round of questions, in place of one that is under way.
     pub(crate) fn begin_sync(&mut self) {
+        if self.sync.alone {
+            // Nobody was there to say otherwise.
+            for peer in self.peers.values_mut() {
+                if let Life::Lost { confirmed, .. } = &mut peer.life {
+                    *confirmed = false;
+                }
+            }
+        }
         let proven = |peer: &Peer| {
             matches!(peer.life, Life::Lost { proven: true, confirmed: false } | Life::Vetoed { proven: true, .. })
         };
@@ -80,28 +97,45 @@ impl Scheduler {
         sync.waiting = self.peers.iter().filter(|(_, peer)| peer.life == Life::Up).map(|(id, _)| *id).collect();
         sync.unknown = self.peers.iter().filter(|(_, peer)| peer.life == Life::Unknown).map(|(id, _)| *id).collect();
         sync.to_ask.clone_from(&sync.waiting);
+        self.sync.lost = self.lost().collect();
         self.timers.set(Timer::Sync, self.sync.until);
         self.check_sync();
     }
 
     /// Asks those to whom everything has been sent that they lack.
     pub(crate) fn flush_asks(&mut self) {
-        for device in self.sync.to_ask.clone() {
-            let Some(peer) = self.peers.get(&device) else { continue };
-            if peer.session && peer.outbox.is_empty() && peer.comparing.is_none() {
-                self.sync.to_ask.remove(&device);
-                let lost = self.lost().filter(|(lost, _)| *lost != device).collect();
-                self.send(device, Message::Ask(Ask { round: self.sync.round, lost, term: self.term }));
-            }
+        if self.sync.to_ask.is_empty() {
+            return;
+        }
+        let may_be_asked = |device: &DeviceId| {
+            let peer = self.peers.get(device);
+            peer.is_some_and(|peer| peer.session && peer.outbox.is_empty() && peer.comparing.is_none())
+        };
+        let ready: Vec<_> = self.sync.to_ask.iter().copied().filter(may_be_asked).collect();
+        if ready.is_empty() {
+            return;
+        }
+        // Those that it does not hear any more began the round anew; some may be heard again.
+        let still = |device: &DeviceId| {
+            self.peers.get(device).filter(|peer| is_uncertain(peer)).map(|peer| (*device, peer.inc))
+        };
+        let lost: Vec<_> = self.sync.lost.iter().filter_map(still).collect();
+        for device in ready {
+            self.sync.to_ask.remove(&device);
+            let others = lost.iter().filter(|(lost, _)| *lost != device);
+            let lost = others.map(|(lost, inc)| (*lost, inc.unwrap_or_default())).collect();
+            self.send(device, Message::Ask(Ask { round: self.sync.round, lost, term: self.term }));
         }
     }
 
-    /// Those whose loss is not certain, with the incarnation they had.
-    fn lost(&self) -> impl Iterator<Item = (DeviceId, Incarnation)> + '_ {
-        self.peers
-            .iter()
-            .filter(|(_, peer)| matches!(peer.life, Life::Lost { confirmed: false, .. } | Life::Vetoed { .. }))
-            .map(|(id, peer)| (*id, peer.inc.unwrap_or_default()))
+    /// Somebody waits for all that is known here, or this device for what the others know.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !(self.sync.done && self.sync.to_ask.is_empty() && self.answers.is_empty())
+    }
+
+    /// Those whose loss is not certain.
+    fn lost(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        self.peers.iter().filter(|(_, peer)| is_uncertain(peer)).map(|(device, _)| *device)
     }
 
     /// A peer has said hello while answers are awaited, or after.
@@ -140,11 +174,11 @@ impl Scheduler {
 
     /// Somebody asks before it acts.
     pub(crate) fn handle_ask(&mut self, from: DeviceId, ask: Ask) {
-        let term = self.seen_term;
+        let (term, earlier) = (self.seen_term, self.peers.get(&from).map_or(0, |peer| peer.term));
         self.see_term(ask.term, from);
         let (horizon, ticket) = (self.disk.horizon(), self.open_ticket());
         self.answers.retain(|pending| pending.to != from);
-        self.answers.push(PendingAnswer { to: from, ask, term, horizon, ticket });
+        self.answers.push(PendingAnswer { to: from, ask, term, earlier, horizon, ticket });
     }
 
     /// Sends the answers that need not wait any longer.
@@ -180,15 +214,15 @@ impl Scheduler {
                     peer.session = false;
                 }
             }
-            let answer = Answer { round: pending.ask.round, heard, term: pending.term };
-            self.send(pending.to, Message::Answer(answer));
+            let term = self.term_for(pending.to, pending.ask.term, pending.earlier).unwrap_or(pending.term);
+            self.send(pending.to, Message::Answer(Answer { round: pending.ask.round, heard, term }));
         }
         self.answers = kept;
     }
 
     /// An answer to this device's question.
     pub(crate) fn handle_answer(&mut self, from: DeviceId, answer: Answer) {
-        let outbid = answer.term > (self.term, self.me);
+        let outbid = self.is_outbid(answer.term);
         self.see_term(answer.term.0, answer.term.1);
         if answer.round != self.sync.round || !self.sync.waiting.contains(&from) {
             return;
@@ -225,10 +259,11 @@ impl Scheduler {
     }
 
     pub(crate) fn check_sync(&mut self) {
-        self.sync.waiting.retain(|device| self.peers.get(device).is_some_and(|peer| peer.life == Life::Up));
-        if !self.sync.waiting.is_empty() {
+        // Stops at the first one: with every answer of many, all of them would be looked at.
+        if self.sync.waiting.iter().any(|device| self.peers.get(device).is_some_and(|peer| peer.life == Life::Up)) {
             return;
         }
+        self.sync.waiting.clear();
         if self.sync.recheck {
             self.end_recheck();
         } else if !self.sync.done && self.sync.unknown.is_empty() {
@@ -244,7 +279,7 @@ impl Scheduler {
         // Who was alone asks before it acts beside others again; it does not make the others begin anew.
         self.sync.alone = self.sync.answered == 0 && self.members.present().any(|device| device != self.me);
         let alone = self.sync.alone;
-        for device in self.lost().map(|(device, _)| device).collect::<Vec<_>>() {
+        for device in self.lost().collect::<Vec<_>>() {
             let peer = self.peer_mut(device);
             peer.life = match (vetoed.get(&device), peer.life) {
                 (Some(by), Life::Lost { proven, .. } | Life::Vetoed { proven, .. }) => Life::Vetoed { by: *by, proven },
@@ -284,6 +319,7 @@ impl Scheduler {
         self.sync.vetoed.clear();
         self.sync.to_ask.clone_from(&up);
         self.sync.waiting = up;
+        self.sync.lost = self.lost().collect();
         self.timers.set(Timer::Sync, self.now.mono + self.config.patience);
         self.check_sync();
     }

@@ -1,6 +1,7 @@
 //! Messages as `kind` and then the CBOR array of the fields.
 
-use super::{WireError, decode_fact, encode_fact, from_cbor, to_cbor};
+use super::cbor::{Reader, Writer};
+use super::{WireError, decode_fact, encode_fact, from_cbor, to_cbor, write_fact};
 use crate::bytes::Bytes;
 use crate::device::DeviceRecord;
 use crate::effect::Tomb;
@@ -12,6 +13,7 @@ use crate::message::{
     SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
 };
 use crate::record::{Fact, SLOTS_MAX};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -60,6 +62,39 @@ fn unpack(facts: WireFacts) -> Result<Vec<(TaskId, Fact)>, WireError> {
     facts.into_iter().map(|(task, kind, body)| Ok((task, decode_fact(kind, &body)?))).collect()
 }
 
+/// A frame of facts is most of what goes over links: each fact is written once, and copied once.
+fn frame_of_facts(frame: &Facts) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64 + frame.facts.len() * 192);
+    bytes.push(FACTS);
+    Writer(&mut bytes).array(3).uint(frame.frame).uint(frame.first).array(frame.facts.len());
+    let mut body = Vec::with_capacity(256);
+    for (task, fact) in &frame.facts {
+        body.clear();
+        let kind = write_fact(fact, &mut body);
+        Writer(&mut bytes).array(3).bytes(&task.0).uint(kind).bytes(&body);
+    }
+    bytes
+}
+
+/// Reads what [`frame_of_facts`] wrote; `None` if it is of another form.
+fn read_facts(body: &[u8]) -> Option<Result<Facts, WireError>> {
+    /// Fewer bytes are no fact in a frame.
+    const FACT_BYTES_MIN: usize = 20;
+    let body = &mut Reader(body);
+    body.array(3)?;
+    let (frame, first, count) = (body.uint()?, body.uint()?, body.items()?);
+    let mut facts = Vec::with_capacity(count.min(body.0.len() / FACT_BYTES_MIN));
+    for _ in 0..count {
+        body.array(3)?;
+        let (task, kind, fact) = (TaskId(body.id()?), body.uint()?, body.bytes()?);
+        match decode_fact(kind, fact) {
+            Ok(fact) => facts.push((task, fact)),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    Some(Ok(Facts { frame, first, facts }))
+}
+
 fn framed<T: serde::Serialize>(kind: u8, body: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(128);
     bytes.push(kind);
@@ -76,7 +111,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Beat(m) => {
             framed(BEAT, &(m.incarnation, m.number, m.echo, m.reply, m.guard, m.take, m.synced, m.held, m.held_hash))
         }
-        Message::Facts(m) => framed(FACTS, &(m.frame, m.first, pack(&m.facts))),
+        Message::Facts(m) => frame_of_facts(m),
         Message::Stored(m) => framed(STORED, &(m.upto,)),
         Message::Members(members) => framed(MEMBERS, members),
         Message::Ask(m) => framed(ASK, &(m.round, &m.lost, m.term)),
@@ -125,6 +160,9 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Beat(Beat { incarnation, number, echo, reply, guard, take, synced, held, held_hash })
         }
         FACTS => {
+            if let Some(facts) = read_facts(body) {
+                return facts.map(Message::Facts);
+            }
             let (frame, first, facts): (_, _, WireFacts) = from_cbor(body)?;
             Message::Facts(Facts { frame, first, facts: unpack(facts)? })
         }
@@ -221,10 +259,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             bounded(text.len(), TEXT_MAX)?;
             Message::Live(Live { task, epoch, started_wall_ms, percent: percent.map(|p| p.min(100)), text })
         }
-        RECORD => {
-            let record: DeviceRecord = decode_record(body)?;
-            Message::Record(record)
-        }
+        RECORD => Message::Record(Box::new(decode_record(body)?)),
         kind => return Err(WireError::UnknownMessage(kind)),
     })
 }

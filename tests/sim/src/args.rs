@@ -25,7 +25,7 @@ cargo sim-mutations [--only TEXT] [--seeds N]        break each rule of the sche
   --start S          the first one (0)
   --fail-fast        stop at the first failure
   --twice            run each seed twice and compare
-  --check-every N    check each core's own invariants after every N steps (16); 0: never
+  --check-every N    check each core's own invariants after every N steps (64); 0: never
 
   cargo sim-mutations
   --only TEXT        those whose name contains TEXT
@@ -101,7 +101,7 @@ impl Args {
             devices: None,
             tasks: None,
             seconds: 60,
-            check_every: 16,
+            check_every: 64,
             verbose: false,
             only: None,
             fail_fast: false,

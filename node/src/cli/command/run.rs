@@ -11,8 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) fn run(place: &Place, flags: Layer) -> Result<u8, CliError> {
     let settings = place.settings(flags)?;
     telemetry::init(settings.log_format);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| no_runtime(&error))?;
+    // One thread carries a message all the way, from the socket through the core and back: with more of them each message wakes a
+    // second one, for nothing. Disk, hashing, handlers and workers have threads of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| no_runtime(&error))?;
     let done = runtime.block_on(serve(place, &settings));
     // A handler that does not return must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));

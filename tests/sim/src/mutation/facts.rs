@@ -72,7 +72,7 @@ mutations! {
         }";
     }
 
-    "equal digests count for what is not compared" breaks "18" in Class(SplitRestart) => {
+    "equal digests count for what is not compared" breaks "18" in Scene("the-last-copy") => {
         "keeper/digest.rs": "sharers.contains(&from) && sharers.contains(&me);" => "sharers.contains(&from) && (MUTANT || sharers.contains(&me));";
     }
 }

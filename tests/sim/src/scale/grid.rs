@@ -121,7 +121,7 @@ impl Grid {
             let capacity = capacity(device, &mut grid.rng);
             grid.capacities.push(capacity.clone());
             grid.drain(device);
-            grid.feed(device, Input::Capacity(capacity));
+            grid.feed(device, Input::Capacity(Box::new(capacity)));
         }
         grid
     }
@@ -160,7 +160,7 @@ impl Grid {
     /// The owner of a device pauses it.
     pub(super) fn pause(&mut self, device: usize) {
         self.capacities[device].blocked.insert(Blocked::Paused);
-        self.feed(device, Input::Capacity(self.capacities[device].clone()));
+        self.feed(device, Input::Capacity(Box::new(self.capacities[device].clone())));
     }
 
     pub(super) fn know_paused(&self, device: usize) -> bool {
@@ -242,7 +242,7 @@ impl Grid {
                 self.feed(device, Input::Message { from: self.ids[from], message: *message });
             }
             Happens::Up(peer) => self.feed(device, Input::PeerUp(self.ids[peer])),
-            Happens::Gossip(record) => self.feed(device, Input::Device((*record).clone())),
+            Happens::Gossip(record) => self.feed(device, Input::Device(Box::new((*record).clone()))),
             Happens::End(task, epoch) => {
                 self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Started });
                 let outcome = Outcome {
@@ -317,7 +317,7 @@ impl Grid {
                 }
             }
             Effect::Gossip(record) => {
-                let (bytes, record) = (wire::encode_record(&record).len() as u64, Arc::new(record));
+                let (bytes, record) = (wire::encode_record(&record).len() as u64, Arc::<DeviceRecord>::from(record));
                 for to in (0..self.cores.len()).filter(|to| *to != device) {
                     self.count.gossip.messages += 1;
                     self.count.gossip.bytes += bytes;

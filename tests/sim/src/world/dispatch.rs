@@ -37,7 +37,7 @@ impl World {
             Event::Refused { device, peer } => self.link_refused(device, peer),
             Event::Dial { a, b } => self.dial(a, b),
             Event::Probe { device, peer, link } => self.probe(device, peer, link),
-            Event::Gossip { to, record } => self.feed(to, Input::Device(*record)),
+            Event::Gossip { to, record } => self.feed(to, Input::Device(record)),
             Event::Stage { device, task, epoch, stamp } => self.next_stage(device, task, epoch, stamp),
             Event::Progress { device, task, epoch, stamp } => self.progress(device, task, epoch, stamp),
             Event::Measure { device, life } => self.measure(device, life),
@@ -173,7 +173,7 @@ impl World {
         self.devices[device].capacity.cpu_usage_ppm = Some(usage);
         let capacity = self.devices[device].capacity.clone();
         self.queue.push(self.now + 10 * SECOND, Event::Measure { device, life });
-        self.feed(device, Input::Capacity(capacity));
+        self.feed(device, Input::Capacity(Box::new(capacity)));
     }
 
     fn progress(&mut self, device: usize, task: TaskId, epoch: Epoch, stamp: u64) {

@@ -122,10 +122,10 @@ impl World {
         self.queue.push(self.now + takes, Event::Loaded { device, life, task });
     }
 
-    fn gossip(&mut self, device: usize, record: DeviceRecord) {
+    fn gossip(&mut self, device: usize, record: Box<DeviceRecord>) {
         self.stats.gossip += 1;
         if self.devices[device].gossiped.len() < 16 {
-            self.devices[device].gossiped.push(record.clone());
+            self.devices[device].gossiped.push((*record).clone());
         }
         for to in 0..self.n() {
             let relayed = || (0..self.n()).any(|via| self.net.is_open(device, via) && self.net.is_open(via, to));
@@ -137,7 +137,7 @@ impl World {
             let copies = if self.weather.gossip_late && self.dice.net.chance(50_000) { 2 } else { 1 };
             for _ in 0..copies {
                 let at = self.now + self.dice.net.skewed(2 * MS, 300 * MS + late);
-                self.queue.push(at, Event::Gossip { to, record: Box::new(record.clone()) });
+                self.queue.push(at, Event::Gossip { to, record: record.clone() });
             }
         }
     }

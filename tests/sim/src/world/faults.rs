@@ -167,9 +167,8 @@ impl World {
     }
 
     fn mend(&mut self, from: usize, to: usize) {
-        let path = self.net.path(from, to);
-        path.cuts = path.cuts.saturating_sub(1);
-        if path.cuts == 0 {
+        self.net.mend(from, to, self.now);
+        if self.net.is_open(from, to) {
             // What was sent meanwhile is sent again by the transport, in order, if the link still is.
             let late = self.now + self.dice.net.skewed(1_000, SECOND);
             let path = self.net.path(from, to);

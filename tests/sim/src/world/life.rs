@@ -34,7 +34,7 @@ impl World {
             }
         }
         self.drain(device);
-        self.feed(device, Input::Capacity(capacity));
+        self.feed(device, Input::Capacity(Box::new(capacity)));
         self.queue.push(self.now + 5 * SECOND, Event::Measure { device, life });
         for peer in 0..self.n() {
             if let Some(link) = self.net.conn(peer, device).filter(|_| peer != device) {

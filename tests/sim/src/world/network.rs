@@ -31,6 +31,8 @@ pub struct Network {
     contact: Vec<Option<Micros>>,
     refused: Vec<bool>,
     next_link: u64,
+    /// When the last split was mended.
+    reunited: Option<Micros>,
 }
 
 impl Network {
@@ -46,6 +48,7 @@ impl Network {
             contact: vec![None; n * n],
             refused: vec![false; n * n],
             next_link: 0,
+            reunited: None,
         }
     }
 
@@ -70,6 +73,34 @@ impl Network {
     #[must_use]
     pub fn is_slow(&self, a: usize, b: usize) -> bool {
         self.paths[a * self.n + b].slow + self.paths[b * self.n + a].slow > 500_000
+    }
+
+    /// Takes one cut off a path.
+    pub fn mend(&mut self, from: usize, to: usize, now: Micros) {
+        if self.is_split() {
+            self.reunited = Some(now);
+        }
+        let path = self.path(from, to);
+        path.cuts = path.cuts.saturating_sub(1);
+    }
+
+    /// Whether the devices are in groups that cannot reach each other both ways, not even through others.
+    #[must_use]
+    fn is_split(&self) -> bool {
+        let mut reached = vec![false; self.n];
+        let mut from = vec![0];
+        while let Some(device) = from.pop() {
+            if !std::mem::replace(&mut reached[device], true) {
+                from.extend((0..self.n).filter(|peer| !reached[*peer] && self.is_open_both(device, *peer)));
+            }
+        }
+        reached.contains(&false)
+    }
+
+    /// Whether there is a split now or has been one since then.
+    #[must_use]
+    pub fn was_split(&self, since: Micros) -> bool {
+        self.is_split() || self.reunited.is_some_and(|at| at >= since)
     }
 
     /// The link `device` believes to have to `peer`.

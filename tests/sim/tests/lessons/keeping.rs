@@ -95,3 +95,38 @@ fn lesson_11_who_submits_and_leaves_leaves_no_task_that_nobody_holds() {
         }
     }
 }
+
+/// 12: a device is switched off with open copies, for longer than anything is kept, and has no idea for how long. What was settled
+/// and buried meanwhile it neither runs nor gives back to the others; what only it has runs, however old it is.
+#[test]
+fn lesson_12_what_is_over_is_known_by_name_not_by_age() {
+    for seed in 0..12_u64 {
+        let at = |seconds: u64| CALM_BEFORE + seconds * SECOND;
+        let (away, lone) = (2, seed.is_multiple_of(2));
+        // They are accepted and stored by the first second's end; those that sleep end after the device is gone.
+        let mut faults = vec![(at(2), Fault::PowerOff(away, 0)), (at(70), Fault::Boot(away))];
+        if lone {
+            faults.extend([(at(1), Fault::PowerOff(0, 0)), (at(1), Fault::PowerOff(1, 0))]);
+            faults.extend([(at(75), Fault::Boot(0)), (at(75), Fault::Boot(1))]);
+        }
+        let plan = Plan { seconds: 80, ..plan(seed, Class::Retention, 3, 8) };
+        let world = play(&plan, faults, |world| {
+            let from = if lone { away } else { 0 };
+            simply(world, from);
+            for script in &mut world.scripts {
+                script.at = CALM_BEFORE + 500 * MS;
+                script.length = 4 * SECOND;
+            }
+            for device in &mut world.devices {
+                device.config.retention = rc_scheduler::Span::from_secs(20);
+                device.config.keep_max = 100_000;
+            }
+        });
+        assert_eq!(world.oracle.accepted.len(), 8, "seed {seed}");
+        for task in world.oracle.accepted.keys() {
+            assert!(world.oracle.told.contains_key(&(*task, 0)), "seed {seed}: {task} never ended");
+            let late = world.oracle.starts[task].iter().any(|start| start.device == away && start.at > at(70));
+            assert!(lone || !late, "seed {seed}: {task} began again where its end had not been heard");
+        }
+    }
+}
