@@ -9,7 +9,9 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -18,10 +20,11 @@ use super::super::usage::convert;
 use super::super::user::{TaskUser, drop_root, task_user};
 use super::child::{Start, warden};
 use super::root::map_user;
+use super::view::{Piece, look_around};
 use super::wire::{Hello, Launch, Message, Record, Step, receive, send};
 
 /// In line for the processor, all programs together stand behind the node (where the kernel groups by session).
-const AUTOGROUP_NICE: &str = "10";
+const AUTOGROUP_NICE: &str = "5";
 /// When memory runs out, programs go before the node.
 const OOM_SCORE_ADJ: &str = "500";
 
@@ -36,6 +39,7 @@ struct Spawner {
     socket: UnixStream,
     user: TaskUser,
     nothing: OwnedFd,
+    shown: Rc<[(PathBuf, Piece)]>,
     children: HashMap<libc::pid_t, Child>,
 }
 
@@ -72,7 +76,8 @@ fn begin() -> io::Result<Spawner> {
     let user = task_user();
     let hello = settle(user, network);
     send(&mut socket, &hello, &[])?;
-    Ok(Spawner { socket, user, nothing, children: HashMap::new() })
+    let shown = look_around(network).into();
+    Ok(Spawner { socket, user, nothing, shown, children: HashMap::new() })
 }
 
 /// The circumstances in which all programs are started.
@@ -196,8 +201,8 @@ impl Spawner {
         let program = launch.argv.first().ok_or_else(|| io::Error::other("no program"))?;
         let candidates = candidates(program, &launch.env)?;
         let groups = files.collect();
-        let user = self.user;
-        Ok(Start { launch, gate, report, stdout, stderr, work, stdin, groups, user, candidates, argv, env })
+        let (user, shown) = (self.user, Rc::clone(&self.shown));
+        Ok(Start { launch, gate, report, stdout, stderr, work, stdin, groups, user, shown, candidates, argv, env })
     }
 
     /// A copy of this process, in namespaces of its own if it shall have them. Returns 0 in the copy.
