@@ -1,9 +1,10 @@
 //! Measures a cluster that has nothing to do: processor, wake-ups, bytes and memory per node, and whether anybody was taken for dead.
 //!
 //! `cargo run --release --example bench_idle [-- --quick] [--seconds N] [--nodes N] [--dir DIR]`. One JSON line per figure, per node.
-//! First come as many bare networks (the same libp2p protocols, and not one message of ours), then `rc-node`, built beside this
-//! program; the difference is what we add. Where the system lets it, both run in a network namespace of their own, so that the bytes
-//! are theirs alone.
+//! First come as many bare networks (the same libp2p protocols, everybody linked to everybody, and not one message of ours), then
+//! `rc-node`, built beside this program; the difference is what we add. That libp2p alone costs nothing is no mistake: links that say
+//! nothing need no timer. The figures are printed only if all of these networks still have all of their links at the end. Where the
+//! system lets it, both run in a network namespace of their own, so that the bytes are theirs alone.
 
 mod cost;
 mod nodes;
@@ -17,12 +18,16 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// What starting leaves behind (lookups, the first gossip) ends before idleness begins.
 const SETTLE: Duration = Duration::from_secs(12);
+/// Within it all bare networks must have found each other.
+const LINK_TIME_MAX: Duration = Duration::from_secs(30);
 /// The first word of a bare network's command line.
 const BARE: &str = "__bare";
 /// Set in the network namespace.
@@ -36,7 +41,8 @@ struct Options {
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The bare networks get as many threads as a node has.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     if words.first().is_some_and(|word| word == BARE) {
         return runtime.block_on(bare(words.get(1..).unwrap_or_default()));
     }
@@ -79,8 +85,11 @@ async fn bench(options: &Options) -> Result<()> {
     figure("apart_from_other_traffic", f64::from(u8::from(std::env::var_os(APART).is_some())));
     let time = options.time.min(Duration::from_secs(120));
     let bare = {
-        let networks = Bare::start(options.nodes)?;
-        measure(&networks.pids(), time).await?
+        let mut networks = Bare::start(options.nodes)?;
+        networks.wait_for_all().await?;
+        let spent = measure(&networks.pids(), time).await?;
+        networks.check()?;
+        spent
     };
     tell("libp2p_alone", bare, time, options.nodes);
 
@@ -148,11 +157,15 @@ fn tell(what: &str, spent: Cost, time: Duration, nodes: usize) {
 }
 
 /// Networks of the same cluster, each a process, with nothing to say.
-struct Bare(Vec<Child>);
+struct Bare {
+    children: Vec<Child>,
+    /// How many links each of them has, as it says itself.
+    links: Vec<Arc<AtomicUsize>>,
+}
 
 impl Drop for Bare {
     fn drop(&mut self) {
-        for child in &mut self.0 {
+        for child in &mut self.children {
             // What is gone already needs no killing.
             let _ = child.kill();
             let _ = child.wait();
@@ -162,37 +175,70 @@ impl Drop for Bare {
 
 impl Bare {
     fn start(nodes: usize) -> Result<Self> {
-        let mut started = Self(Vec::new());
+        let mut started = Self { children: Vec::new(), links: Vec::new() };
         let mut first = None;
         for _ in 0..nodes {
             let mut command = Command::new(std::env::current_exe()?);
             command.arg(BARE).args(&first).stdout(Stdio::piped());
-            started.0.push(command.spawn()?);
-            let out = started.0.last_mut().and_then(|child| child.stdout.take()).ok_or("no output")?;
+            started.children.push(command.spawn()?);
+            let out = started.children.last_mut().and_then(|child| child.stdout.take()).ok_or("no output")?;
+            let mut out = BufReader::new(out);
             let mut address = String::new();
-            BufReader::new(out).read_line(&mut address)?;
+            out.read_line(&mut address)?;
             first.get_or_insert_with(|| address.trim().to_owned());
+            let links = Arc::new(AtomicUsize::new(0));
+            started.links.push(Arc::clone(&links));
+            std::thread::spawn(move || {
+                let told = out.lines().map_while(std::result::Result::ok).filter_map(|line| line.parse().ok());
+                told.for_each(|count| links.store(count, Relaxed));
+            });
         }
         Ok(started)
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.0.iter().map(Child::id).collect()
+        self.children.iter().map(Child::id).collect()
+    }
+
+    /// Waits until each has a link to each other.
+    async fn wait_for_all(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while let Err(error) = self.check() {
+            if begun.elapsed() > LINK_TIME_MAX {
+                return Err(error);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
+    /// Every one of them lives, and has a link to each other.
+    fn check(&mut self) -> Result<()> {
+        for child in &mut self.children {
+            if let Some(status) = child.try_wait()? {
+                return Err(format!("a bare network has ended: {status}").into());
+            }
+        }
+        let links: Vec<_> = self.links.iter().map(|links| links.load(Relaxed)).collect();
+        let whole = links.iter().all(|count| count + 1 == self.children.len());
+        if whole { Ok(()) } else { Err(format!("not everybody is linked with everybody: {links:?}").into()) }
     }
 }
 
-/// Prints where it listens, joins the network at the address given, and stays. The first looks for others on the local network, as
-/// the first of the nodes does.
+/// Prints where it listens, joins the network at the address given, and stays; prints how many links it has whenever that changes.
+/// The first looks for others on the local network, as the first of the nodes does.
 async fn bare(peers: &[String]) -> Result<()> {
     let listen: Multiaddr = "/ip4/127.0.0.1/tcp/0".parse()?;
     let mut config = Config::new(Keypair::generate_ed25519(), Secret::from([7; 32]));
     config.listen = vec![listen];
     config.mdns = peers.is_empty();
     config.peers = peers.iter().map(|peer| peer.parse()).collect::<std::result::Result<_, _>>()?;
-    let (_client, mut events) = rc_p2p::start(config).await?;
+    let (client, mut events) = rc_p2p::start(config).await?;
     while let Some(event) = events.next().await {
-        if let Event::Listening(address) = event {
-            println!("{address}");
+        match event {
+            Event::Listening(address) => println!("{address}"),
+            Event::Up { .. } | Event::Down { .. } => println!("{}", client.linked().len()),
+            _ => {}
         }
     }
     Ok(())

@@ -309,7 +309,10 @@ impl Scheduler {
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
-            Message::Record(record) => self.handle_device(*record),
+            Message::Record(record) => {
+                self.hear_of(Some(from), record.device, record.incarnation);
+                self.handle_device(*record);
+            }
         }
     }
 

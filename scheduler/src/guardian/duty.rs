@@ -138,11 +138,15 @@ impl Scheduler {
     }
 
     /// A beat's pause before the first lease, where another device may be about to write it. Who begins a keyed task follows from the
-    /// members alone, so whoever has just learned of one waits until the others have, too. And an heir that has just been given a
-    /// record waits to hear who else has: of those that got it at the same moment, only one is the first.
+    /// members alone, so whoever has just learned of one, or that one lives who is not heard here, waits until the others have, too.
+    /// And an heir that has just been given a record waits to hear who else has: of those that got it at the same moment, only one is
+    /// the first.
     fn first_lease(&self, entry: &Entry) -> Duty {
         let since = if entry.spec.idempotency_key.is_some() {
-            if self.members.present().nth(1).is_some() { self.members_changed } else { return Duty::Lease }
+            if self.members.present().nth(1).is_none() {
+                return Duty::Lease;
+            }
+            self.members_changed.max(self.sync.heard_of)
         } else if entry.acceptors().any(|by| by == self.me) {
             return Duty::Lease;
         } else {

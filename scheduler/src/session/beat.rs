@@ -4,12 +4,14 @@ use super::Life;
 use crate::core::Scheduler;
 use crate::id::DeviceId;
 use crate::message::{Beat, Message, Resend};
-use crate::time::Span;
+use crate::time::{Mono, Span};
 use crate::timers::Timer;
 use alloc::vec::Vec;
 
 /// Beats in a row that tell the same difference before leases are sent again; fewer would take what is under way for lost.
 const MISMATCHES: u8 = 3;
+/// Up to so many others, everybody beats in the same moment. With more, the air is better used evenly.
+const TOGETHER_MAX: usize = 16;
 
 impl Scheduler {
     /// Of a pair the device with the smaller id keeps the time. If that fell to whoever was first, two that begin at the same moment
@@ -25,6 +27,9 @@ impl Scheduler {
         }
         // What is due once a beat is done here, for of the two only one side's timer ever comes.
         self.send_live(to);
+        if self.timers.at(Timer::Digest(to)).is_some_and(|due| due <= self.now.mono + self.config.beat) {
+            self.digest_due(to);
+        }
         self.check_frames(to);
         self.give_back_overdue(to);
         let (held, held_hash) = self.held_of(to);
@@ -82,19 +87,43 @@ impl Scheduler {
         }
         if !beat.reply {
             self.beat(from, true);
+            self.keep_time_with(from);
         }
     }
 
     /// Beats that are due within a quarter of the period go with one that is due now, and from then on all together: a device that
-    /// sleeps between beats wakes once for those that it leads. None is late by this. (To join in with the beats of others as well
-    /// would wake it even less, and cost half as many beats again.)
+    /// sleeps between beats wakes once for those that it leads. None is late by this.
     fn join_in(&mut self) {
-        let (now, beat) = (self.now.mono, self.config.beat);
+        let soon = self.now.mono + Span(self.config.beat.0 / 4);
+        for (device, _) in self.led().into_iter().filter(|(_, due)| *due <= soon) {
+            self.beat(device, false);
+        }
+    }
+
+    /// Those that this device leads and is in session with, and when it beats to them.
+    fn led(&self) -> Vec<(DeviceId, Mono)> {
         let led = self.peers.iter().filter(|(device, peer)| peer.session && self.leads(**device));
-        let led: Vec<_> = led.map(|(device, _)| *device).collect();
-        for device in led {
-            if self.timers.at(Timer::Beat(device)).is_some_and(|due| due <= now + Span(beat.0 / 4)) {
+        led.filter_map(|(device, _)| Some((*device, self.timers.at(Timer::Beat(*device))?))).collect()
+    }
+
+    /// A beat of the peer with the smallest id of all that this device hears: what it leads itself beats in the same moment, so that
+    /// a device wakes once for everybody. What is far from that moment comes closer to it by a quarter of the period each time, always
+    /// early; and once it is there, it waits a sixteenth longer for it than its own time, or the two would take turns in being first.
+    fn keep_time_with(&mut self, from: DeviceId) {
+        let others = || self.peers.iter().filter(|(_, peer)| peer.session).map(|(device, _)| *device);
+        if self.leads(from) || others().next() != Some(from) || others().count() > TOGETHER_MAX {
+            return;
+        }
+        let (now, beat) = (self.now.mono, self.config.beat.0);
+        let (quarter, slack) = (Span(beat / 4), Span(beat / 16));
+        for (device, due) in self.led() {
+            if due <= now + quarter {
                 self.beat(device, false);
+                self.timers.set(Timer::Beat(device), now + Span(beat) + slack);
+            } else if due <= now + Span(beat - quarter.0) {
+                self.timers.set(Timer::Beat(device), Mono(due.0 - quarter.0));
+            } else if due <= now + Span(beat) {
+                self.timers.set(Timer::Beat(device), due + slack);
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::id::{DeviceId, Incarnation, Term};
 use crate::message::{Answer, Ask, Message};
 use crate::time::{Mono, Span};
 use crate::timers::Timer;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -32,6 +33,8 @@ pub(crate) struct Sync {
     vetoed: BTreeMap<DeviceId, DeviceId>,
     /// Those that were lost and not certainly so when the round began.
     lost: Vec<DeviceId>,
+    /// When a round last ended with vetoes.
+    pub(crate) heard_of: Mono,
     /// A round that only asks whether the vetoes still hold.
     recheck: bool,
     /// How long after the next veto the question is asked again.
@@ -147,7 +150,7 @@ impl Scheduler {
         }
     }
 
-    /// A fact that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or somebody behind
+    /// A fact or a record that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or somebody behind
     /// it hears it. Until that is asked, nothing of its is taken over.
     pub(crate) fn hear_of(&mut self, from: Option<DeviceId>, device: DeviceId, inc: Incarnation) {
         let Some(from) = from.filter(|from| *from != device && device != self.me) else { return };
@@ -212,6 +215,14 @@ impl Scheduler {
                     let peer = self.peer_mut(*device);
                     peer.give_up(Some(*inc));
                     peer.session = false;
+                }
+            }
+            // Those two do not hear each other: the one who does not ask learns from here that the other lives.
+            if let Some(asker) = self.devices.get(&pending.to).cloned() {
+                for device in &heard {
+                    if *device != self.me {
+                        self.send(*device, Message::Record(Box::new(asker.clone())));
+                    }
                 }
             }
             let term = self.term_for(pending.to, pending.ask.term, pending.earlier).unwrap_or(pending.term);
@@ -301,6 +312,7 @@ impl Scheduler {
             self.timers.set(Timer::Reserve(device), gone.max(now));
         }
         if !vetoed.is_empty() {
+            self.sync.heard_of = now;
             self.ask_again_later();
         }
         self.view_changed();

@@ -92,6 +92,11 @@ pub const ALL: &[Scene] = &[
         about: "one device is cut off from all others for about as long as they take to give it up",
         draw: cut_off,
     },
+    Scene {
+        name: "back-through-one",
+        about: "one device loses the others one after the other, and finds one of them again, through whom it could reach the rest",
+        draw: back_through_one,
+    },
 ];
 
 /// What a scene draws from a seed.
@@ -236,6 +241,32 @@ fn cut_off(seed: u64) -> Scenario {
             put(&mut scenario, at, Fault::Cut(from, to));
             put(&mut scenario, mend, Fault::Mend(from, to));
         }
+    }
+    scenario
+}
+
+fn back_through_one(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 2;
+    let (mut scenario, mut rng) = stage(seed, Class::PairCut, devices, 60);
+    let alone = rng.index(devices);
+    let mut at = CALM_BEFORE;
+    let others: Vec<_> = (0..devices).filter(|other| *other != alone).collect();
+    for other in &others {
+        at += rng.between(0, 8 * SECOND);
+        for (from, to) in [(alone, *other), (*other, alone)] {
+            put(&mut scenario, at, Fault::Cut(from, to));
+        }
+    }
+    // It has given up the last one by then, and asked whoever was left.
+    let back = at + rng.between(8 * SECOND, 14 * SECOND);
+    let through = rng.pick(&others);
+    for (from, to) in [(alone, through), (through, alone)] {
+        put(&mut scenario, back, Fault::Mend(from, to));
+    }
+    for script in scenario.scripts.values_mut() {
+        lengthen(script, &mut rng);
+        script.at = back + rng.between(3 * SECOND, 12 * SECOND);
+        script.device = rng.pick(&others);
     }
     scenario
 }

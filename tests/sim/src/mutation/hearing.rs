@@ -15,7 +15,7 @@ mutations! {
             }";
     }
 
-    "what was concluded alone is certain in company" breaks "20" in Class(PairCut) => {
+    "what was concluded alone is certain in company" breaks "20" in Scene("back-through-one") => {
         "session/sync.rs": "        if self.sync.alone {" => "        if self.sync.alone && !MUTANT {";
     }
 
