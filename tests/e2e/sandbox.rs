@@ -65,6 +65,12 @@ fn a_limit_that_no_device_can_enforce_keeps_a_task_waiting_and_explain_says_whic
             assert!(said.out.contains(&format!("cannot enforce {limit}")), "{said:?}");
         }
     }
+    if !can("cpu") {
+        let said = node.say(&["submit", "command", "--payload", r#"{"argv":["true"]}"#, "--cpu-limit", "50"]);
+        assert_eq!(said.code, 7, "{said:?}");
+    }
+    let big = ["exec", "--max-file-size", "1000", "--", "sh", "-c", "head -c 5000 /dev/zero >f; stat -c %s f"];
+    assert_eq!(node.say(&big).out, "1000\n");
     // What the owner does not grant is not placed either.
     let task = json!({"task_type": "command", "payload": payload, "sandbox": {"allow_network": true}});
     let (code, id) = submit(&node, &dir, &task);

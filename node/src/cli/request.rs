@@ -98,6 +98,16 @@ impl Object {
         }
         self.put("requirements", needs)?;
 
+        let mut sandbox = self.take("sandbox")?;
+        sandbox.set_some("allow_network", flags.allow_network)?;
+        sandbox.set_some("allow_filesystem", flags.allow_filesystem)?;
+        sandbox.set_list("allowed_paths", &flags.allowed_paths)?;
+        sandbox.set_some("max_file_size", flags.max_file_size)?;
+        sandbox.set_some("max_execution_time", seconds(flags.max_execution_time))?;
+        sandbox.set_some("memory_limit", flags.memory_limit)?;
+        sandbox.set_some("cpu_limit", flags.cpu_limit)?;
+        self.put("sandbox", sandbox)?;
+
         let mut retry = self.take("retry")?;
         retry.set_some("max_retries", flags.max_retries)?;
         retry.set_some("backoff_strategy", flags.backoff_strategy.as_ref())?;

@@ -244,7 +244,13 @@ async fn supervise(
         () = time_up => Ok(Why::TimeUp(timeout.unwrap_or_default())),
         what = watch(|| Box::new(see.clone()), bounds, &mut peak) => Ok(Why::TooMuch(what)),
     };
-    let why = why.map_err(lost)?;
+    let why = match why {
+        Ok(why) => why,
+        Err(error) => {
+            process.kill_tree(marks).await;
+            return Err(lost(error));
+        }
+    };
     if matches!(why, Why::Itself) {
         if !pumps.finish().await {
             // Someone who left the group still holds a pipe: it must be looked for.

@@ -149,9 +149,15 @@ impl Process {
     /// whose environment has all of `marks` (`NAME=value`).
     pub async fn kill_tree(&self, marks: Vec<String>) {
         if let Keeper::Spawner(_) = self.keeper {
-            // Nobody can leave.
             self.signal_group(Signal::KILL);
-            return;
+            if self.tier == Tier::Namespaces {
+                // Nobody can leave, and nobody outlives the warden.
+                return;
+            }
+            // If the spawner is alive this is done already; if it is dead nobody else does it.
+            if self.exit.is_none() {
+                let _ = kill_process_group(self.pid, Signal::KILL);
+            }
         }
         let leader = self.id();
         // Walking /proc takes a millisecond or more, too long for a runtime thread.

@@ -77,7 +77,8 @@ impl Cell {
     }
 
     pub(crate) fn ctx(&self, limits: TaskLimits) -> TaskContext {
-        let env = vec![("RC_TASK_ID".to_owned(), "t".to_owned()), ("RC_TASK_EPOCH".to_owned(), "1".to_owned())];
+        // By its name the survivors of a task are found, and killed.
+        let env = vec![("RC_TASK_ID".to_owned(), token()), ("RC_TASK_EPOCH".to_owned(), "1".to_owned())];
         let info = TaskInfo { task: "t".to_owned(), attempt: 1, epoch: 1, traceparent: None, env };
         TaskContext::new(info, limits, CancellationToken::new(), None)
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::super::limits::{Resource, set};
 use super::super::sys::check;
@@ -16,7 +17,10 @@ use super::landlock::confine;
 use super::privilege::{die_with_parent, no_new_privileges};
 use super::seccomp::{Filter, install};
 use super::wire::{Launch, Limits, Step, Text};
-use super::{root, view};
+use super::{
+    root,
+    view::{self, Piece},
+};
 
 /// Programs start behind the node in line for the processor.
 const NICE: i32 = 10;
@@ -36,6 +40,8 @@ pub(super) struct Start {
     pub(super) stdin: OwnedFd,
     pub(super) groups: Vec<OwnedFd>,
     pub(super) user: TaskUser,
+    /// What it sees of the device, in a file system of its own.
+    pub(super) shown: Rc<[(PathBuf, Piece)]>,
     /// Where to look for the program, in this order.
     pub(super) candidates: Vec<CString>,
     pub(super) argv: Vec<CString>,
@@ -113,12 +119,13 @@ impl Start {
     fn granted(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let paths = |texts: &[Text]| texts.iter().map(|text| OsStr::from_bytes(text).into()).collect::<Vec<PathBuf>>();
         let (mut read, mut write) = (paths(&self.launch.read), paths(&self.launch.write));
-        write.extend(view::DEVICES.iter().map(PathBuf::from));
         if self.launch.namespaces {
             // Nothing else is there.
             read.push("/".into());
+            write.push("/dev".into());
             write.push(view::WORK.into());
         } else {
+            write.extend(view::DEVICES.iter().map(PathBuf::from));
             read.extend(view::SYSTEM.iter().map(PathBuf::from));
             read.extend(view::etc(self.launch.network).map(|name| Path::new("/etc").join(name)));
             write.push(format!("/proc/self/fd/{}", self.work.as_raw_fd()).into());

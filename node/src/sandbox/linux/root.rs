@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use super::super::sys::check;
 use super::super::user::TaskUser;
 use super::child::{Failure, Start, at};
-use super::view;
+use super::view::{self, Piece};
 use super::wire::{Step, Text};
 
 /// Where it is put together; covered by it meanwhile, and gone afterwards.
@@ -62,12 +62,9 @@ fn assemble(start: &Start) -> io::Result<()> {
     } else {
         std::os::unix::fs::symlink(view::WORK, site("/tmp"))?;
     }
-    for path in view::SYSTEM {
-        show(Path::new(path))?;
-    }
     make_dir(&site("/etc"))?;
-    for name in view::etc_own(launch.network) {
-        show(&Path::new("/etc").join(name))?;
+    for (path, piece) in start.shown.iter() {
+        show(path, piece)?;
     }
     let (uid, gid) = (start.user.uid, start.user.gid);
     let work_name = view::WORK;
@@ -133,19 +130,21 @@ pub(super) fn give_up_capabilities() -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) }).map(drop)
 }
 
-/// Shows a part of the device in its place: a link to what is shown as a link, everything else as it is. What is not there is left
-/// out.
-fn show(path: &Path) -> io::Result<()> {
-    let (Ok(seen), Ok(real)) = (fs::symlink_metadata(path), fs::canonicalize(path)) else { return Ok(()) };
+/// Shows a part of the device in its place.
+fn show(path: &Path, piece: &Piece) -> io::Result<()> {
     let target = site_of(path);
-    if seen.is_symlink() && view::SYSTEM.iter().any(|shown| real.starts_with(shown)) {
-        if let Some(parent) = target.parent() {
-            make_dir(parent)?;
+    match piece {
+        Piece::Link(to) => {
+            if let Some(parent) = target.parent().filter(|parent| *parent != Path::new(SITE)) {
+                make_dir(parent)?;
+            }
+            std::os::unix::fs::symlink(to, target)
         }
-        return std::os::unix::fs::symlink(fs::read_link(path)?, target);
+        Piece::Real { path, is_dir } => {
+            place(&target, *is_dir)?;
+            bind(path.as_os_str(), &target, libc::MS_REC)
+        }
     }
-    place(&target, real.is_dir())?;
-    bind(real.as_os_str(), &target, libc::MS_REC)
 }
 
 fn site(path: &str) -> PathBuf {

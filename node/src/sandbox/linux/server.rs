@@ -9,7 +9,9 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -18,10 +20,11 @@ use super::super::usage::convert;
 use super::super::user::{TaskUser, drop_root, task_user};
 use super::child::{Start, warden};
 use super::root::map_user;
+use super::view::{Piece, look_around};
 use super::wire::{Hello, Launch, Message, Record, Step, receive, send};
 
 /// In line for the processor, all programs together stand behind the node (where the kernel groups by session).
-const AUTOGROUP_NICE: &str = "10";
+const AUTOGROUP_NICE: &str = "5";
 /// When memory runs out, programs go before the node.
 const OOM_SCORE_ADJ: &str = "500";
 
@@ -36,6 +39,7 @@ struct Spawner {
     socket: UnixStream,
     user: TaskUser,
     nothing: OwnedFd,
+    shown: Rc<[(PathBuf, Piece)]>,
     children: HashMap<libc::pid_t, Child>,
 }
 
@@ -72,7 +76,8 @@ fn begin() -> io::Result<Spawner> {
     let user = task_user();
     let hello = settle(user, network);
     send(&mut socket, &hello, &[])?;
-    Ok(Spawner { socket, user, nothing, children: HashMap::new() })
+    let shown = look_around(network).into();
+    Ok(Spawner { socket, user, nothing, shown, children: HashMap::new() })
 }
 
 /// The circumstances in which all programs are started.
@@ -100,9 +105,28 @@ fn settle(user: TaskUser, network: bool) -> Hello {
         return Hello { own_network: false, trouble: None };
     }
     // One for all programs: making one for each would cost as much as all other namespaces together.
+    Hello { own_network: leaves_well(user) && leave_network(user).is_ok(), trouble: None }
+}
+
+/// Into a network that has nothing in it.
+fn leave_network(user: TaskUser) -> io::Result<()> {
     // SAFETY: this process has one thread.
-    let own = check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) }).and_then(|_| map_user(user));
-    Hello { own_network: own.is_ok(), trouble: None }
+    check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) })?;
+    map_user(user)
+}
+
+/// Whether [`leave_network`] works from beginning to end. Tried by another process: some systems let one in and then forbid what
+/// makes it useful.
+fn leaves_well(user: TaskUser) -> bool {
+    // SAFETY: this process has one thread; the copy leaves at once, and is ours to collect.
+    unsafe {
+        let pid = libc::fork();
+        if pid == 0 {
+            libc::_exit(i32::from(leave_network(user).is_err()));
+        }
+        let mut status = -1;
+        pid > 0 && libc::waitpid(pid, &mut status, 0) == pid && status == 0
+    }
 }
 
 impl Spawner {
@@ -136,7 +160,14 @@ impl Spawner {
     }
 
     fn launch(&mut self, launch: Launch, files: Vec<OwnedFd>) -> io::Result<()> {
-        let start = self.prepare(launch, files)?;
+        let start = match self.prepare(launch, files) {
+            Ok(start) => start,
+            Err(error) => {
+                // Its files are closed, which tells the node; the other programs have nothing to do with it.
+                eprintln!("rc-node spawner: a launch that makes no sense: {error}");
+                return Ok(());
+            }
+        };
         match self.clone_process(&start) {
             Ok(0) if start.launch.namespaces => warden(&start),
             Ok(0) => match start.join_groups() {
@@ -170,8 +201,8 @@ impl Spawner {
         let program = launch.argv.first().ok_or_else(|| io::Error::other("no program"))?;
         let candidates = candidates(program, &launch.env)?;
         let groups = files.collect();
-        let user = self.user;
-        Ok(Start { launch, gate, report, stdout, stderr, work, stdin, groups, user, candidates, argv, env })
+        let (user, shown) = (self.user, Rc::clone(&self.shown));
+        Ok(Start { launch, gate, report, stdout, stderr, work, stdin, groups, user, shown, candidates, argv, env })
     }
 
     /// A copy of this process, in namespaces of its own if it shall have them. Returns 0 in the copy.
