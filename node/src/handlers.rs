@@ -26,7 +26,7 @@ pub mod python;
 pub mod script;
 #[cfg(all(unix, feature = "wasm"))]
 pub mod wasm;
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "python", feature = "wasm")))]
 pub mod workers;
 
 pub use ask::SandboxAsk;

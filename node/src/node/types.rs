@@ -118,7 +118,7 @@ fn http(_: &NodeConfig, _: &Arc<Hosts>) -> Result<Option<Arc<dyn TaskHandler>>, 
 }
 
 /// The types that run in processes of their own.
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "python", feature = "wasm")))]
 fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
     use crate::handlers::workers::{PoolLimits, WorkerPool};
     use crate::sandbox::{Launcher, PlainLauncher};
@@ -155,7 +155,7 @@ fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError
 }
 
 /// The types that run in processes of their own.
-#[cfg(not(unix))]
+#[cfg(not(all(unix, any(feature = "python", feature = "wasm"))))]
 fn processes(_: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
     Ok(Vec::new())
 }
