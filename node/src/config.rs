@@ -10,5 +10,5 @@ pub mod units;
 mod tests;
 
 pub use file::{FileError, read_file};
-pub use layer::{EnvError, Layer, read_env};
+pub use layer::{EnvError, HandlerLayer, Layer, read_env};
 pub use settings::{Http, LogFormat, Settings, SettingsError};

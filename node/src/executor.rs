@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::handlers::{BlobAccess, ErrorClass, Registry, Stream, TaskError, TaskInfo, TaskLimits};
+use crate::handlers::{BlobAccess, ErrorClass, Registry, SandboxAsk, Stream, TaskError, TaskInfo, TaskLimits};
 use run::Run;
 
 /// Bounds of an executor.
@@ -66,6 +66,8 @@ pub struct Assignment {
     pub timeout: Duration,
     /// W3C `traceparent` of the attempt's span; processes see it as `RC_TRACEPARENT`.
     pub traceparent: Option<String>,
+    /// What the task asks of its sandbox.
+    pub sandbox: SandboxAsk,
     /// More variables for processes, besides `RC_TASK_ID`, `RC_TASK_EPOCH`, `RC_TASK_ATTEMPT` and `RC_TRACEPARENT`.
     pub env: Vec<(String, String)>,
 }

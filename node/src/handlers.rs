@@ -3,6 +3,7 @@
 //! A handler is given one payload and a [`TaskContext`] and returns one value or one [`TaskError`]. It knows nothing of
 //! leases, retries, queues or the network, and not who runs it: time limits, stops and panics are the executor's business.
 
+pub mod ask;
 mod blobs;
 mod context;
 mod error;
@@ -15,9 +16,20 @@ pub mod system_info;
 
 #[cfg(unix)]
 pub mod command;
+#[cfg(all(unix, feature = "files"))]
+pub mod files;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(all(unix, feature = "python"))]
 pub mod python;
+#[cfg(unix)]
+pub mod script;
+#[cfg(all(unix, feature = "wasm"))]
+pub mod wasm;
+#[cfg(all(unix, any(feature = "python", feature = "wasm")))]
+pub mod workers;
 
+pub use ask::SandboxAsk;
 pub use blobs::BlobAccess;
 pub use context::{Captured, ResourceUsage, Stream, TaskContext, TaskInfo, TaskLimits, TaskSink};
 pub use error::{ErrorClass, TaskError};

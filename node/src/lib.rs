@@ -18,12 +18,16 @@ pub mod telemetry;
 
 use std::process::ExitCode;
 
-/// The entry of worker processes, which the node starts as `rc-node __worker KIND`. They serve their parent over stdin
-/// and stdout and end with it. An unknown kind, or one that is not built in, is exit code 2.
+/// The entry of worker processes, which the node starts as `rc-node __worker KIND`; a program that embeds a node must call it when it
+/// is started so, before anything else. They serve their parent over stdin and stdout and end with it. An unknown kind, or one that is not built in, is exit code 2.
 pub fn worker_main(kind: &str) -> ExitCode {
     match kind {
         #[cfg(all(unix, feature = "python"))]
         handlers::python::WORKER_KIND => handlers::python::serve_worker(),
+        #[cfg(all(unix, feature = "wasm"))]
+        handlers::wasm::WORKER_KIND => handlers::wasm::serve_worker(),
+        #[cfg(unix)]
+        sandbox::SPAWNER_KIND => sandbox::serve_spawner(),
         _ => ExitCode::from(2),
     }
 }

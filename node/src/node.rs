@@ -4,18 +4,22 @@
 //! and command lines.
 
 mod boot;
+#[cfg(unix)]
+mod command;
 mod config;
 mod error;
+mod hooks;
 mod ports;
 mod types;
 
 pub use config::NodeConfig;
 pub use error::NodeError;
+pub use hooks::Hooks;
 pub(crate) use ports::{PORTS_CELL, Ports};
 
 use crate::blobs::Blobs;
 use crate::capabilities::Sampler;
-use crate::driver::{Driver, Handle, Latest, Owner, Parts, watch_capacity};
+use crate::driver::{Driver, Handle, Hosts, Latest, Owner, Parts, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::storage::Writer;
@@ -58,9 +62,22 @@ impl Node {
         let id = device_id(&keypair.public().to_peer_id());
 
         let data_dir = config.data_dir.clone();
-        let sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;
+        let mut sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;
+        #[cfg(unix)]
+        let shelter = command::shelter(&config).await?;
+        #[cfg(unix)]
+        sampler.set_sandbox_level(shelter.as_ref().map_or(0, |shelter| shelter.tier() as u8));
         let latest: Latest = Arc::new(RwLock::new(sampler.capabilities().clone()));
-        let types = types::registry(&config, &latest)?;
+        let hosts: Arc<Hosts> = Arc::default();
+        #[cfg(unix)]
+        let scripts = shelter.as_ref().map_or_else(Vec::new, |shelter| command::scripts(&config, shelter));
+        #[cfg(unix)]
+        let command = shelter.map(|shelter| command::handler(&config, shelter));
+        #[cfg(unix)]
+        let enforces = command.iter().flat_map(|command| command.enforces()).map(str::to_owned).collect();
+        #[cfg(not(unix))]
+        let (command, scripts, enforces) = (None, Vec::new(), std::collections::BTreeSet::new());
+        let types = types::registry(&config, &latest, &hosts, command, scripts)?;
         let owner = Owner {
             name: config.name.clone(),
             role: config.role,
@@ -68,6 +85,7 @@ impl Node {
             max_concurrent_tasks: config.max_concurrent_tasks,
             task_types: types.registry.task_types().map(str::to_owned).collect(),
             permissions: types.permissions,
+            enforces,
         };
         let capacity = owner.capacity(sampler.capabilities());
 
@@ -111,6 +129,7 @@ impl Node {
             client,
             events,
             known: boot.known,
+            hosts,
             has_seeds: !boot.seeds.is_empty(),
             writer,
             disk_events,
@@ -124,6 +143,9 @@ impl Node {
             ports,
             disk_found: boot.disk_found,
         });
+        if let Some(hooks) = config.hooks.take() {
+            tokio::spawn(hooks::tell(hooks, handle.clone()));
+        }
         tokio::spawn(driver.run());
         // Only to know the addresses; a node whose listeners come up later works all the same.
         let _ = tokio::time::timeout(LISTEN_TIME_MAX, listening.wait_for(|list| !list.is_empty())).await;

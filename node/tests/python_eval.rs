@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rc_node::handlers::python::{PoolLimits, PythonEval, PythonPool};
+use rc_node::handlers::python::{PythonEval, WORKER_KIND};
+use rc_node::handlers::workers::{PoolLimits, WorkerPool};
 use rc_node::handlers::{ErrorClass, TaskContext, TaskError, TaskHandler, TaskInfo, TaskLimits};
 use rc_node::sandbox::PlainLauncher;
 use serde_json::{Value, json};
@@ -14,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 fn handler(limits: PoolLimits) -> PythonEval {
     let launcher = Arc::new(PlainLauncher::new().unwrap());
-    PythonEval::new(PythonPool::new(launcher, PathBuf::from(env!("CARGO_BIN_EXE_rc-node")), limits))
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_rc-node"));
+    PythonEval::new(WorkerPool::new(WORKER_KIND, launcher, program, limits))
 }
 
 fn one_worker() -> PoolLimits {
@@ -59,6 +61,12 @@ async fn a_warm_worker_serves_many_and_keeps_nothing_between_them() {
     assert_eq!(handler.pool().idle_worker_ids(), workers);
     drop(handler);
     gone(workers[0]).await;
+}
+
+#[tokio::test]
+async fn a_million_numbers_are_added() {
+    let handler = handler(one_worker());
+    assert_eq!(eval(&handler, "sum(range(1000000))").await.unwrap()["result"], 499_999_500_000_u64);
 }
 
 #[tokio::test]
@@ -130,14 +138,14 @@ async fn a_time_limit_and_a_cancel_stop_an_endless_loop() {
 
 #[tokio::test]
 async fn workers_are_replaced_when_old_and_go_when_idle() {
-    let limits = PoolLimits { evaluations_max: 2, idle_max: Duration::from_millis(30), ..one_worker() };
+    let limits = PoolLimits { requests_max: 2, idle_max: Duration::from_millis(30), ..one_worker() };
     let handler = handler(limits);
     eval(&handler, "1").await.unwrap();
     let first = handler.pool().idle_worker_ids()[0];
     gone(first).await;
     assert_eq!(handler.pool().idle_workers(), 0, "idle for too long");
 
-    let keep = PoolLimits { evaluations_max: 2, ..one_worker() };
+    let keep = PoolLimits { requests_max: 2, ..one_worker() };
     let handler = self::handler(keep);
     eval(&handler, "1").await.unwrap();
     let first = handler.pool().idle_worker_ids();

@@ -69,6 +69,9 @@ pub struct Capacity {
     /// What the device can enforce on a task: 0 limits only, 1 system-call and path filters, 2 namespaces.
     #[serde(rename = "z")]
     pub sandbox_level: u8,
+    /// The limits of a task's sandbox that it can enforce on what it did not write itself: `network filesystem file_size memory cpu`.
+    #[serde(rename = "j", skip_serializing_if = "BTreeSet::is_empty")]
+    pub enforces: BTreeSet<String>,
     /// Why it takes no new work now; empty when it does.
     #[serde(rename = "v")]
     pub blocked: BTreeSet<Blocked>,
@@ -133,7 +136,7 @@ impl DeviceRecord {
     pub fn is_bounded(&self) -> bool {
         let c = &self.capacity;
         let texts = [&c.name, &c.platform, &c.arch, &c.os_version];
-        let lists = [&c.tags, &c.task_types, &c.permissions, &self.affinity];
+        let lists = [&c.tags, &c.task_types, &c.permissions, &c.enforces, &self.affinity];
         let sensors = c.sensors.as_ref();
         texts.iter().all(|text| text.len() <= TEXT_BYTES_MAX)
             && lists

@@ -8,7 +8,7 @@ pub(super) use blob::{BlobArgs, BlobVerb};
 pub(super) use task::TaskFlags;
 pub(super) use verbs::{
     CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
-    SubmitArgs, WaitArgs,
+    SubmitArgs, TaskArgs, TaskVerb, WaitArgs,
 };
 
 use crate::config::Layer;
@@ -95,6 +95,9 @@ Exits with the command's own code, 124 if it ran out of time, 125 if rc-node fai
     /// List the cluster's devices
     #[command(after_help = "Examples:\n  rc-node peers\n  rc-node peers -o wide")]
     Peers(PeersArgs),
+    /// Say what tasks there can be
+    #[command(after_help = "Examples:\n  rc-node task types\n  rc-node task types -o json")]
+    Task(TaskArgs),
     /// List the cluster's tasks, the newest first
     #[command(after_help = "Examples:\n  rc-node ps\n  rc-node ps --status failed --limit 10 -o wide")]
     Ps(PsArgs),

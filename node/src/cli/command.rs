@@ -16,6 +16,7 @@ mod run;
 mod show;
 mod status;
 mod submit;
+mod task;
 mod wait;
 
 use super::args::{Cli, Verb};
@@ -44,6 +45,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Submit(args)) => block(submit::submit(&place?, *args)),
         Some(Verb::Exec(args)) => block(exec::exec(&place?, *args)),
         Some(Verb::Peers(args)) => block(peers::peers(&place?, args)),
+        Some(Verb::Task(args)) => block(task::task(&place?, args)),
         Some(Verb::Ps(args)) => block(ps::ps(&place?, args)),
         Some(Verb::Show(args)) => block(show::show(&place?, args)),
         Some(Verb::Result(args)) => block(result::result(&place?, args)),

@@ -28,7 +28,10 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.peers = addresses(&settings.peers)?;
     config.mdns = settings.mdns;
     config.allow.extend(settings.allow.iter().cloned());
+    config.allowed_paths.clone_from(&settings.allowed_paths);
     config.allow_alone.clone_from(&settings.allow_alone);
+    config.http_allow.clone_from(&settings.http_allow);
+    config.scripts.clone_from(&settings.scripts);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
     config.blobs = settings.blobs;
     config.retention = settings.retention;

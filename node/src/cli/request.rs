@@ -3,6 +3,7 @@
 use super::args::{SubmitArgs, TaskFlags};
 use super::error::{CliError, Exit};
 use crate::api::model::{TaskRequests, parse_tasks};
+use data_encoding::BASE64;
 use rc_scheduler::DeviceId;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -14,6 +15,9 @@ use std::time::Duration;
 
 /// Longest file or payload that is read at all; the node says what it takes of that.
 const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// Longest module; a device takes no longer one.
+const MODULE_BYTES_MAX: u64 = 16 << 20;
 
 type Raw = Box<RawValue>;
 
@@ -94,6 +98,16 @@ impl Object {
         }
         self.put("requirements", needs)?;
 
+        let mut sandbox = self.take("sandbox")?;
+        sandbox.set_some("allow_network", flags.allow_network)?;
+        sandbox.set_some("allow_filesystem", flags.allow_filesystem)?;
+        sandbox.set_list("allowed_paths", &flags.allowed_paths)?;
+        sandbox.set_some("max_file_size", flags.max_file_size)?;
+        sandbox.set_some("max_execution_time", seconds(flags.max_execution_time))?;
+        sandbox.set_some("memory_limit", flags.memory_limit)?;
+        sandbox.set_some("cpu_limit", flags.cpu_limit)?;
+        self.put("sandbox", sandbox)?;
+
         let mut retry = self.take("retry")?;
         retry.set_some("max_retries", flags.max_retries)?;
         retry.set_some("backoff_strategy", flags.backoff_strategy.as_ref())?;
@@ -129,6 +143,7 @@ pub(super) fn of_submit(args: &SubmitArgs) -> Result<Body, CliError> {
         vec![Object::parse("the file", &text)?.0]
     };
     let payload = args.payload.as_deref().map(payload).transpose()?;
+    let module = args.module.as_deref().map(module).transpose()?;
     for fields in &mut tasks {
         let mut task = Object(std::mem::take(fields));
         task.set_some("task_type", args.task_type.as_ref())?;
@@ -143,6 +158,11 @@ pub(super) fn of_submit(args: &SubmitArgs) -> Result<Body, CliError> {
                     Err(_) => object.set(key, value)?,
                 }
             }
+            task.set("payload", &object.0)?;
+        }
+        if let Some(module) = &module {
+            let mut object = task.take("payload")?;
+            object.set("module", module)?;
             task.set("payload", &object.0)?;
         }
         task.apply(&args.task)?;
@@ -207,6 +227,25 @@ fn payload(text: &str) -> Result<Raw, CliError> {
 /// Standard input as text.
 pub(super) fn read_stdin() -> Result<String, CliError> {
     read_to_limit(io::stdin().lock(), "standard input", FILE_BYTES_MAX)
+}
+
+/// A module as it goes into a payload.
+fn module(path: &Path) -> Result<String, CliError> {
+    let name = path.display().to_string();
+    let unread = |error| CliError::usage(format!("{name}: {error}"), "check the file's name");
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MODULE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(unread)?;
+    if bytes.len() as u64 > MODULE_BYTES_MAX {
+        return Err(CliError::usage(
+            format!("{name} is longer than {MODULE_BYTES_MAX} bytes"),
+            "make a smaller module",
+        ));
+    }
+    if !bytes.starts_with(b"\0asm") {
+        let hint = "compile it first, e.g. cargo build --target wasm32-wasip1, or wat2wasm FILE";
+        return Err(CliError::usage(format!("{name} is no WebAssembly module"), hint));
+    }
+    Ok(BASE64.encode(&bytes))
 }
 
 fn read_file(path: &Path) -> Result<String, CliError> {

@@ -50,6 +50,21 @@ pub fn read_file(path: &Path, asked_for: bool) -> Result<Layer, FileError> {
     if read.map_err(io)? as u64 > FILE_BYTES_MAX {
         return Err(FileError::TooLong(path.to_owned()));
     }
-    toml::from_str(&text)
-        .map_err(|error| FileError::Syntax { path: path.to_owned(), message: error.to_string().trim_end().to_owned() })
+    let mut layer: Layer = toml::from_str(&text).map_err(|error| FileError::Syntax {
+        path: path.to_owned(),
+        message: error.to_string().trim_end().to_owned(),
+    })?;
+    let dir = std::path::absolute(path).map_err(io)?;
+    for handler in layer.handlers.iter_mut().flat_map(|handlers| handlers.values_mut()) {
+        handler.command.iter_mut().for_each(|word| beside(word, &dir));
+    }
+    Ok(layer)
+}
+
+/// A word of a command that names a file beside the configuration means that file: the command runs in a directory of its own.
+fn beside(word: &mut String, config: &Path) {
+    let file = config.parent().map(|dir| dir.join(word.as_str())).filter(|file| file.is_file());
+    if let Some(file) = file.as_ref().and_then(|file| file.to_str()) {
+        file.clone_into(word);
+    }
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// Settings as they were typed somewhere.
@@ -26,9 +27,16 @@ pub struct Layer {
     /// Do not look for devices on the local network
     #[arg(long, num_args = 0, default_missing_value = "true", value_name = "BOOL")]
     pub no_mdns: Option<bool>,
-    /// Task types that this device runs beside the harmless ones, e.g. command; they may do whatever this user may
+    /// Task types that this device runs beside the harmless ones, e.g. command, and permissions that it grants to tasks that ask:
+    /// network_access, read_files, write_files
     #[arg(long, value_name = "TYPES", value_delimiter = ',')]
     pub allow: Option<Vec<String>>,
+    /// A file or directory that tasks may have where read_files or write_files is allowed; may be repeated
+    #[arg(long = "allowed-path", value_name = "PATH", value_delimiter = ',')]
+    pub allowed_paths: Option<Vec<String>>,
+    /// What tasks of type http_request may reach besides the Internet, e.g. 192.168.1.0/24:8080
+    #[arg(long, value_name = "ADDR[/BITS][:PORT]", value_delimiter = ',')]
+    pub http_allow: Option<Vec<String>>,
     /// Tasks at once [default: 5; mobile 2]
     #[arg(long, value_name = "N")]
     pub max_concurrent_tasks: Option<u32>,
@@ -53,6 +61,17 @@ pub struct Layer {
     /// `text` for people, `json` for programs [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// Task types that are programs of the owner's; only in the file.
+    #[arg(skip)]
+    pub handlers: Option<BTreeMap<String, HandlerLayer>>,
+}
+
+/// A task type that is declared in the file: `[handlers.NAME]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerLayer {
+    /// The program and its arguments; one process per task.
+    pub command: Vec<String>,
 }
 
 /// A variable that cannot be read.
@@ -76,6 +95,8 @@ impl Layer {
             peers: self.peers.or(lower.peers),
             no_mdns: self.no_mdns.or(lower.no_mdns),
             allow: self.allow.or(lower.allow),
+            allowed_paths: self.allowed_paths.or(lower.allowed_paths),
+            http_allow: self.http_allow.or(lower.http_allow),
             max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
             blobs_max_bytes: self.blobs_max_bytes.or(lower.blobs_max_bytes),
             blobs_grace: self.blobs_grace.or(lower.blobs_grace),
@@ -84,6 +105,7 @@ impl Layer {
             keep_tasks: self.keep_tasks.or(lower.keep_tasks),
             http: self.http.or(lower.http),
             log_format: self.log_format.or(lower.log_format),
+            handlers: self.handlers.or(lower.handlers),
         }
     }
 }
@@ -122,6 +144,8 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         peers: list("RC_NODE_PEERS")?,
         no_mdns: flag("RC_NODE_NO_MDNS")?,
         allow: list("RC_NODE_ALLOW")?,
+        allowed_paths: list("RC_NODE_ALLOWED_PATHS")?,
+        http_allow: list("RC_NODE_HTTP_ALLOW")?,
         max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
         blobs_max_bytes: text("RC_NODE_BLOBS_MAX_BYTES")?,
         blobs_grace: text("RC_NODE_BLOBS_GRACE")?,
@@ -130,5 +154,6 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         keep_tasks: number("RC_NODE_KEEP_TASKS")?,
         http: text("RC_NODE_HTTP")?,
         log_format: text("RC_NODE_LOG_FORMAT")?,
+        handlers: None,
     })
 }

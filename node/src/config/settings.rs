@@ -1,10 +1,10 @@
 //! What the layers mean, checked once. Whoever gets [`Settings`] need not check again.
 
-use super::layer::Layer;
+use super::layer::{HandlerLayer, Layer};
 use super::units::{self, parse_duration};
 use crate::blobs::StoreLimits;
 use rc_scheduler::Role;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -40,8 +40,12 @@ pub struct Settings {
     pub mdns: bool,
     /// Task types that its owner switched on beside the harmless ones.
     pub allow: BTreeSet<String>,
+    /// Files and directories that tasks may have; absolute.
+    pub allowed_paths: Vec<PathBuf>,
     /// More of these while nobody else is a member.
     pub allow_alone: BTreeSet<String>,
+    /// What `http_request` may reach besides public addresses.
+    pub http_allow: Vec<String>,
     /// Tasks at once.
     pub max_concurrent_tasks: u32,
     /// Room and time for large data.
@@ -54,6 +58,8 @@ pub struct Settings {
     pub http: Http,
     /// How to log.
     pub log_format: LogFormat,
+    /// Task types that are programs of the owner's: program and arguments.
+    pub scripts: BTreeMap<String, Vec<String>>,
 }
 
 /// The TCP port for programs.
@@ -124,7 +130,9 @@ impl Settings {
             peers: addresses("peer", layer.peers)?,
             mdns: !layer.no_mdns.unwrap_or(false),
             allow: words("allow", layer.allow)?.into_iter().collect(),
+            allowed_paths: paths(layer.allowed_paths)?,
             allow_alone: BTreeSet::new(),
+            http_allow: words("http-allow", layer.http_allow)?,
             max_concurrent_tasks,
             blobs: blobs(
                 layer.blobs_max_bytes.as_deref(),
@@ -135,8 +143,25 @@ impl Settings {
             keep_tasks: keep_tasks(layer.keep_tasks)?,
             http: http(layer.http.as_deref())?,
             log_format: log_format(layer.log_format.as_deref())?,
+            scripts: scripts(layer.handlers)?,
         })
     }
+}
+
+fn scripts(handlers: Option<BTreeMap<String, HandlerLayer>>) -> Result<BTreeMap<String, Vec<String>>, SettingsError> {
+    let handlers = handlers.unwrap_or_default();
+    if handlers.len() > LIST_MAX {
+        return Err(SettingsError::new("handlers", &handlers.len().to_string(), format!("at most {LIST_MAX} of them")));
+    }
+    let script = |(name, handler): (String, HandlerLayer)| {
+        let command = handler.command;
+        let usable = command.first().is_some_and(|program| !program.is_empty())
+            && command.len() <= LIST_MAX
+            && command.iter().all(|word| !word.contains('\0'));
+        let wrong = || SettingsError::new("handlers", &name, "write [handlers.NAME] command = [\"PROGRAM\", \"ARG\"]");
+        if usable { Ok((name, command)) } else { Err(wrong()) }
+    };
+    handlers.into_iter().map(script).collect()
 }
 
 fn retention(text: Option<&str>) -> Result<Duration, SettingsError> {
@@ -226,6 +251,23 @@ fn blobs(bytes: Option<&str>, grace: Option<&str>, payload: Option<&str>) -> Res
         grace: grace.map_or(Ok(default.grace), long)?,
         payload_bytes_max: size("payload-max-bytes", payload, default.payload_bytes_max, 1 << 16..=1 << 30)?,
     })
+}
+
+fn paths(texts: Option<Vec<String>>) -> Result<Vec<PathBuf>, SettingsError> {
+    let texts = texts.unwrap_or_default();
+    if texts.len() > LIST_MAX {
+        return Err(SettingsError::new(
+            "allowed-path",
+            &texts.len().to_string(),
+            format!("at most {LIST_MAX} of them"),
+        ));
+    }
+    let path = |text: &String| {
+        let path = PathBuf::from(text);
+        let wrong = || SettingsError::new("allowed-path", text, "write an absolute path, and not `/`");
+        (path.is_absolute() && path.parent().is_some()).then_some(path).ok_or_else(wrong)
+    };
+    texts.iter().map(path).collect()
 }
 
 fn http(text: Option<&str>) -> Result<Http, SettingsError> {

@@ -2,7 +2,7 @@
 
 use crate::blobs::BodyBlobs;
 use crate::executor::{self, Assignment};
-use crate::handlers::{self, ResourceUsage};
+use crate::handlers::{self, Permission, ResourceUsage, SandboxAsk};
 use rc_scheduler::{Bytes, ErrorClass, Outcome, Span, Start, StopReason};
 use serde::Serialize;
 use serde_json::Value;
@@ -86,6 +86,10 @@ pub(super) fn assignment(start: &Start, payload: Vec<u8>, over: Duration) -> Ass
         payload,
         timeout: Duration::from_micros(start.timeout.0).saturating_sub(over),
         traceparent: None,
+        sandbox: SandboxAsk {
+            writes: start.spec.required_permissions.contains(Permission::WriteFiles.as_str()),
+            ..SandboxAsk::of(&start.spec.extra)
+        },
         env: Vec::new(),
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Owner {
     pub(crate) max_concurrent_tasks: u32,
     pub(crate) task_types: BTreeSet<String>,
     pub(crate) permissions: BTreeSet<String>,
+    /// What commands are held to here.
+    pub(crate) enforces: BTreeSet<String>,
 }
 
 /// The last sample, for the `system_info` task.
@@ -56,6 +58,7 @@ impl Owner {
             task_types: self.task_types.clone(),
             permissions: self.permissions.clone(),
             sandbox_level: now.sandbox_level,
+            enforces: self.enforces.clone(),
             blocked: BTreeSet::new(),
         }
     }

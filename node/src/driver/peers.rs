@@ -1,9 +1,11 @@
 //! Which network identity is which device, who is linked, and where members were found, for the next start.
 
+use super::hosts::Hosts;
 use crate::identity::device_id;
 use rc_p2p::{Multiaddr, PeerId};
 use rc_scheduler::DeviceId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Beginning of the names of cells with a member's addresses.
 pub(crate) const PEER_CELL: &str = "peer/";
@@ -17,20 +19,23 @@ pub(super) struct Peers {
     names: BTreeMap<DeviceId, PeerId>,
     links: BTreeMap<DeviceId, Multiaddr>,
     addresses: BTreeMap<PeerId, BTreeSet<Multiaddr>>,
+    hosts: Arc<Hosts>,
 }
 
 impl Peers {
     /// With what was remembered.
-    pub(super) fn new(known: &[(PeerId, Vec<Multiaddr>)]) -> Self {
+    pub(super) fn new(known: &[(PeerId, Vec<Multiaddr>)], hosts: Arc<Hosts>) -> Self {
+        known.iter().flat_map(|(_, list)| list).for_each(|address| hosts.note(address));
         let names = known.iter().map(|(peer, _)| (device_id(peer), *peer)).collect();
         let addresses = known.iter().map(|(peer, list)| (*peer, list.iter().cloned().collect())).collect();
-        Self { names, links: BTreeMap::new(), addresses }
+        Self { names, links: BTreeMap::new(), addresses, hosts }
     }
 
     /// A link came up.
     pub(super) fn up(&mut self, peer: PeerId, address: Multiaddr) -> DeviceId {
         let device = device_id(&peer);
         self.names.insert(device, peer);
+        self.hosts.note(&address);
         self.links.insert(device, address);
         device
     }
@@ -61,6 +66,7 @@ impl Peers {
             return None;
         }
         self.names.insert(device_id(&peer), peer);
+        addresses.iter().for_each(|address| self.hosts.note(address));
         self.addresses.insert(peer, set);
         let lines: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         Some((format!("{PEER_CELL}{peer}"), lines.join("\n")))

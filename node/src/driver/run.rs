@@ -4,6 +4,7 @@ use super::alarm::Alarm;
 use super::capacity::{LOOK_EVERY, LOOK_LATEST};
 use super::disk::Disk;
 use super::handle::Handle;
+use super::hosts::Hosts;
 use super::large::{Large, LargeEvent};
 use super::peers::Peers;
 use super::request::{Pending, Request};
@@ -34,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) events: Events,
     pub(crate) known: Vec<(PeerId, Vec<Multiaddr>)>,
+    pub(crate) hosts: Arc<Hosts>,
     /// Whether there are addresses from a ticket to forget once somebody was met.
     pub(crate) has_seeds: bool,
     pub(crate) writer: Writer,
@@ -103,7 +105,7 @@ impl Driver {
             secret: parts.secret,
             client: parts.client,
             events: parts.events,
-            peers: Peers::new(&parts.known),
+            peers: Peers::new(&parts.known, parts.hosts),
             has_seeds: parts.has_seeds,
             disk: Disk::new(parts.writer),
             disk_events: parts.disk_events,

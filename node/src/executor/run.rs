@@ -49,7 +49,8 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn new(inner: &Arc<Inner>, assignment: &Assignment) -> Self {
-        let limits = TaskLimits { timeout: assignment.timeout, ..inner.limits.task.clone() };
+        let rule = TaskLimits { timeout: assignment.timeout, ..inner.limits.task.clone() };
+        let limits = assignment.sandbox.clone().tighten(rule);
         let started = Instant::now();
         let deadline = started.checked_add(limits.timeout);
         let cancel = CancellationToken::new();

@@ -46,6 +46,7 @@ fn assignment(task: &str, task_type: &str, payload: Value) -> Assignment {
         payload: payload.to_string().into_bytes(),
         timeout: Duration::from_secs(300),
         traceparent: Some("00-trace".to_owned()),
+        sandbox: Default::default(),
         env: vec![("RC_EXTRA".to_owned(), "1".to_owned())],
     }
 }
@@ -262,9 +263,14 @@ async fn progress_and_output_are_told_and_a_full_channel_holds_nobody_up() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_command_that_runs_out_of_time_keeps_what_it_had_to_show() {
-    let launcher = Arc::new(crate::sandbox::PlainLauncher::new().unwrap());
     let root = std::env::temp_dir().join(format!("rc-node-executor-{}", std::process::id()));
-    let command = crate::handlers::command::Command::new(launcher, root.clone());
+    let config = crate::sandbox::ShelterConfig {
+        program: "".into(),
+        work_root: root.clone(),
+        tier_max: crate::sandbox::Tier::Limits,
+    };
+    let shelter = Arc::new(crate::sandbox::Shelter::new(config).await.unwrap());
+    let command = crate::handlers::command::Command::new(shelter, root.clone(), Default::default());
     let (executor, mut events) = executor(ExecutorLimits::default(), vec![Arc::new(command)]);
     let payload = json!({"command": "echo $RC_TASK_ID $RC_TASK_EPOCH $RC_TRACEPARENT; exec sleep 1000", "shell": true});
     let timeout = Duration::from_millis(300);

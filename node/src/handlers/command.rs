@@ -1,7 +1,7 @@
 //! `command`: runs a program on the device.
 //!
-//! It gets a private work directory, a clean environment and a process group of its own, and the whole group dies with
-//! the task. How the process is started and confined is the [`Launcher`]'s business.
+//! It gets a private work directory and a clean environment, and everything that it started dies with it. How it is held, so
+//! that it can do no harm, is the [`Shelter`]'s business; what it asks for is granted as far as the device's owner grants it.
 //!
 //! The result is `{return_code, stdout, stderr}`. A program that a signal ended has the return code 128 + its number, as
 //! in a shell; one that could not be found or started has 127 or 126. Any code but 0 is a `task_error` that still carries
@@ -9,12 +9,13 @@
 
 mod output;
 mod payload;
+mod watch;
 mod workdir;
 
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +24,11 @@ use async_trait::async_trait;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::{ErrorClass, Permission, TaskContext, TaskError, TaskHandler};
-use crate::sandbox::{Exit, LaunchError, Launcher, Process, ProcessLimits, Program};
+use super::{ErrorClass, Permission, ResourceUsage, TaskContext, TaskError, TaskHandler, ask};
+use crate::sandbox::{Exit, Hold, LaunchError, Process, ProcessLimits, Program, Shelter, Tier};
 use output::Pumps;
 use payload::CommandPayload;
+use watch::{Bounds, Peak, watch};
 use workdir::WorkDir;
 pub use workdir::sweep_work_root;
 
@@ -34,35 +36,64 @@ pub use workdir::sweep_work_root;
 /// (Termux keeps its programs elsewhere), this is for a node that has none.
 const PATH_DEFAULT: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// What the owner of the device lets commands have, if a task asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandGrants {
+    /// The network.
+    pub network: bool,
+    /// Reading files below [`paths`](Self::paths).
+    pub read: bool,
+    /// Changing files below them, too.
+    pub write: bool,
+    /// Files and directories; absolute.
+    pub paths: Vec<PathBuf>,
+}
+
 /// The handler of `command`.
 pub struct Command {
-    launcher: Arc<dyn Launcher>,
+    shelter: Arc<Shelter>,
     work_root: PathBuf,
+    grants: CommandGrants,
     path: OsString,
 }
 
 impl Command {
-    /// A handler that starts programs with `launcher`, in work directories below `work_root` (created when needed).
-    pub fn new(launcher: Arc<dyn Launcher>, work_root: PathBuf) -> Self {
+    /// A handler that runs programs in `shelter`, in work directories below `work_root` (created when needed).
+    pub fn new(shelter: Arc<Shelter>, work_root: PathBuf, grants: CommandGrants) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_else(|| PATH_DEFAULT.into());
-        Self { launcher, work_root, path }
+        // What root finds its programs by may be closed to whom they run as.
+        let path = if shelter.other_user().is_some() { open_to_all(&path) } else { path };
+        Self { shelter, work_root, grants, path }
+    }
+
+    /// What this device holds commands to, in the words of the device record.
+    pub fn enforces(&self) -> Vec<&'static str> {
+        let mut held = vec![ask::FILE_SIZE];
+        if self.shelter.tier() > Tier::Limits {
+            held.extend([ask::NETWORK, ask::FILESYSTEM]);
+        }
+        if cfg!(target_os = "linux") {
+            held.push(ask::MEMORY);
+        }
+        held
     }
 
     fn program(&self, ctx: &TaskContext, payload: &CommandPayload, dir: &Path) -> Program {
         let limits = ctx.limits();
+        let seen = self.shelter.work_seen(dir);
         let mut argv = payload.argv.iter().map(OsString::from);
         let mut env: Vec<(OsString, OsString)> = ctx.env().iter().map(|(k, v)| (k.into(), v.into())).collect();
         env.push(("PATH".into(), self.path.clone()));
         env.push(("LANG".into(), "C.UTF-8".into()));
-        env.push(("HOME".into(), dir.into()));
-        env.push(("TMPDIR".into(), dir.into()));
+        env.push(("HOME".into(), seen.clone().into()));
+        env.push(("TMPDIR".into(), seen.into()));
         // Last, so that they win over what stands above.
         env.extend(payload.env.iter().map(|(k, v)| (k.into(), v.into())));
         Program {
             program: argv.next().unwrap_or_default(),
             args: argv.collect(),
             env,
-            cwd: payload.cwd.as_ref().map_or_else(|| dir.to_owned(), |cwd| dir.join(cwd)),
+            cwd: payload.cwd.clone().unwrap_or_default(),
             stdin: payload.stdin.is_some(),
             limits: ProcessLimits {
                 memory_bytes: limits.memory_bytes_max,
@@ -71,6 +102,42 @@ impl Command {
                 stack_bytes: None,
             },
         }
+    }
+
+    /// What it is let reach: what it asks for, if the owner grants all of that and the device can hold it to the rest.
+    fn hold(&self, ctx: &TaskContext, dir: &Path) -> Result<Hold, TaskError> {
+        let asked = &ctx.limits().sandbox;
+        let denied = |what: String| Err(TaskError::new(ErrorClass::PermissionDenied, what));
+        let held = self.enforces();
+        if let Some(need) = asked.needs().into_iter().find(|need| !held.contains(need)) {
+            let message = format!("the task asks for a limit on {need}, which this device cannot enforce");
+            return Err(TaskError::new(ErrorClass::UnsupportedOperation, message));
+        }
+        let network = asked.allow_network == Some(true);
+        if network && !self.grants.network {
+            return denied("the owner of this device does not grant network_access".to_owned());
+        }
+        let (mut read, mut write) = (Vec::new(), Vec::new());
+        if asked.wants_files() {
+            if !self.grants.read || (asked.writes && !self.grants.write) {
+                return denied("the owner of this device does not grant these files".to_owned());
+            }
+            let own = &self.grants.paths;
+            let paths = if asked.allowed_paths.is_empty() { own } else { &asked.allowed_paths };
+            for path in paths {
+                // The real place counts, not the name that leads there.
+                let real = path.canonicalize().ok().filter(|path| own.iter().any(|own| path.starts_with(own)));
+                let Some(real) = real else {
+                    return denied(format!(
+                        "{} is not among the paths that the owner of this device grants",
+                        path.display()
+                    ));
+                };
+                if asked.writes { write.push(real) } else { read.push(real) }
+            }
+        }
+        let processes_max = ctx.limits().processes_max;
+        Ok(Hold { work: dir.to_owned(), network, read, write, processes_max, groups: Vec::new() })
     }
 }
 
@@ -90,7 +157,7 @@ impl TaskHandler for Command {
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
         let payload = CommandPayload::read(&payload)?;
-        let dir = WorkDir::create(&self.work_root).await?;
+        let dir = WorkDir::create(&self.work_root, self.shelter.other_user()).await?;
         let done = self.run(&ctx, payload, dir.path()).await;
         dir.remove().await;
         done
@@ -99,14 +166,16 @@ impl TaskHandler for Command {
 
 impl Command {
     async fn run(&self, ctx: &TaskContext, payload: CommandPayload, dir: &Path) -> Result<Value, TaskError> {
+        let hold = self.hold(ctx, dir)?;
         let program = self.program(ctx, &payload, dir);
-        if !program.cwd.is_dir() {
-            return Err(TaskError::invalid(format!("`cwd` is no directory: {}", program.cwd.display())));
-        }
-        let process = self.launcher.launch(program).await.map_err(not_started)?;
-        let marks = marks(ctx);
+        let process = self.shelter.launch(program, &hold).await.map_err(not_started)?;
+        let bounds = Bounds {
+            memory_bytes: ctx.limits().memory_bytes_max,
+            disk_bytes: ctx.limits().disk_bytes_max,
+            work: dir.to_owned(),
+        };
         let stdin = payload.stdin.map(String::into_bytes);
-        let ended = supervise(ctx, process, stdin, payload.timeout, marks).await?;
+        let ended = supervise(ctx, process, stdin, payload.timeout, bounds).await?;
         let code = ended.exit.code();
         let (stdout, stderr) = ctx.captured();
         let result = json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
@@ -117,6 +186,9 @@ impl Command {
                 None => TaskError::task(format!("the command exited with code {code}")),
             },
             Why::Stopped => TaskError::stopped(),
+            Why::TooMuch(what) => {
+                TaskError::new(ErrorClass::ResourceExhausted, format!("the command was ended: {what}"))
+            }
             Why::TimeUp(limit) => {
                 let message = format!("the command was not done within {limit:?}");
                 TaskError::new(ErrorClass::TimeoutError, message)
@@ -124,6 +196,14 @@ impl Command {
         };
         Err(error.with_result(result))
     }
+}
+
+/// The directories of a `PATH` that everybody can enter.
+fn open_to_all(path: &OsStr) -> OsString {
+    use std::os::unix::fs::PermissionsExt;
+    let enters = |dir: &Path| std::fs::metadata(dir).is_ok_and(|seen| seen.permissions().mode() & 0o001 != 0);
+    let open = std::env::split_paths(path).filter(|dir| dir.is_absolute() && dir.ancestors().all(enters));
+    std::env::join_paths(open).ok().filter(|path| !path.is_empty()).unwrap_or_else(|| PATH_DEFAULT.into())
 }
 
 /// How a process of a task came to its end.
@@ -136,6 +216,7 @@ enum Why {
     Itself,
     Stopped,
     TimeUp(Duration),
+    TooMuch(String),
 }
 
 /// Sees a process through: feeds it, collects what it writes, ends it when it shall end, and leaves none of its group.
@@ -144,8 +225,11 @@ async fn supervise(
     mut process: Process,
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
-    marks: Vec<String>,
+    bounds: Bounds,
 ) -> Result<Ended, TaskError> {
+    let marks = marks(ctx);
+    let mut peak = Peak::default();
+    let see = process.looker();
     let pumps = Pumps::start(ctx, &mut process, stdin);
     let time_up = async {
         match timeout {
@@ -158,22 +242,37 @@ async fn supervise(
         exit = process.wait() => exit.map(|_| Why::Itself),
         () = ctx.cancelled() => Ok(Why::Stopped),
         () = time_up => Ok(Why::TimeUp(timeout.unwrap_or_default())),
+        what = watch(|| Box::new(see.clone()), bounds, &mut peak) => Ok(Why::TooMuch(what)),
     };
-    let why = why.map_err(lost)?;
+    let why = match why {
+        Ok(why) => why,
+        Err(error) => {
+            process.kill_tree(marks).await;
+            return Err(lost(error));
+        }
+    };
     if matches!(why, Why::Itself) {
         if !pumps.finish().await {
             // Someone who left the group still holds a pipe: it must be looked for.
             process.kill_tree(marks).await;
         }
     } else {
-        process.signal_group(Signal::TERM);
-        // Ended or not, the answer is the same: everyone who is left dies.
-        let _ = tokio::time::timeout(ctx.stop_grace(), process.wait()).await;
+        // Who takes too much gets no time to take more.
+        if !matches!(why, Why::TooMuch(_)) {
+            process.signal_group(Signal::TERM);
+            // Ended or not, the answer is the same: everyone who is left dies.
+            let _ = tokio::time::timeout(ctx.stop_grace(), process.wait()).await;
+        }
         process.kill_tree(marks).await;
         pumps.finish().await;
     }
     let exit = process.wait().await.map_err(lost)?;
-    ctx.add_usage(exit.usage);
+    // The kernel knows the largest single process, looking found the most that all had together.
+    let most = |exact: Option<u64>, seen: u64| Some(exact.unwrap_or(0).max(seen)).filter(|most| *most > 0);
+    ctx.add_usage(ResourceUsage {
+        cpu_micros: most(exit.usage.cpu_micros, peak.cpu_micros),
+        memory_bytes_max: most(exit.usage.memory_bytes_max, peak.memory_bytes),
+    });
     Ok(Ended { exit, why })
 }
 
@@ -190,8 +289,10 @@ fn lost(error: std::io::Error) -> TaskError {
 /// A program that is not there will not be there next time; a device without room for one more process may.
 fn not_started(error: LaunchError) -> TaskError {
     use std::io::ErrorKind;
-    let LaunchError::Spawn { program, source } = &error else {
-        return TaskError::new(ErrorClass::ResourceExhausted, error.to_string());
+    let (program, source) = match &error {
+        LaunchError::Spawn { program, source } => (program, source),
+        LaunchError::Directory(why) => return TaskError::invalid(format!("`cwd` cannot be entered: {why}")),
+        _ => return TaskError::new(ErrorClass::ResourceExhausted, error.to_string()),
     };
     let failed = |code: i32| {
         let why = format!("cannot start `{program}`: {source}");

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 use tokio_util::sync::CancellationToken;
 
+use super::ask::SandboxAsk;
 use super::blobs::BlobAccess;
 
 /// Which output of a task.
@@ -25,7 +26,7 @@ pub enum Stream {
 }
 
 /// Bounds for one task. The executor enforces the time, handlers that start processes the rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskLimits {
     /// From the start of the attempt. Default 300 s.
     pub timeout: Duration,
@@ -39,6 +40,12 @@ pub struct TaskLimits {
     pub file_bytes_max: u64,
     /// Open files of each process of the task. Default 256.
     pub open_files_max: u64,
+    /// Processes and threads of the task at once, where they can be counted. Default 64.
+    pub processes_max: u64,
+    /// All files in the task's work directory together. Default 1 GB.
+    pub disk_bytes_max: u64,
+    /// What the task asks of its sandbox, beyond the numbers above, which are the tighter of what it asks and what is the rule here.
+    pub sandbox: SandboxAsk,
 }
 
 impl Default for TaskLimits {
@@ -50,6 +57,9 @@ impl Default for TaskLimits {
             memory_bytes_max: None,
             file_bytes_max: 100_000_000,
             open_files_max: 256,
+            processes_max: 64,
+            disk_bytes_max: 1_000_000_000,
+            sandbox: SandboxAsk::default(),
         }
     }
 }

@@ -5,11 +5,9 @@
 //! has `"result": null` and its `"repr"`. What the expression prints is the task's stdout.
 
 mod engine;
-mod frame;
-mod pool;
+mod message;
 mod worker;
 
-pub use pool::{PoolLimits, PythonPool};
 pub use worker::serve as serve_worker;
 
 use std::time::Duration;
@@ -18,8 +16,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::payload::missing;
+use super::workers::{Frame, WorkerPool};
 use super::{ErrorClass, Fields, ResourceUsage, Stream, TaskContext, TaskError, TaskHandler};
-use frame::{Failure, Reply, Request};
+use message::{Failure, Reply, Request};
 
 /// The kind that [`crate::worker_main`] gets for these workers.
 pub const WORKER_KIND: &str = "python";
@@ -32,17 +31,17 @@ const EVALUATION_MAX: Duration = Duration::from_secs(3600);
 
 /// The handler of `python_eval`.
 pub struct PythonEval {
-    pool: PythonPool,
+    pool: WorkerPool,
 }
 
 impl PythonEval {
-    /// A handler that evaluates with the workers of `pool`.
-    pub fn new(pool: PythonPool) -> Self {
+    /// A handler that evaluates with the workers of `pool`, which are of the kind [`WORKER_KIND`].
+    pub fn new(pool: WorkerPool) -> Self {
         Self { pool }
     }
 
     /// The pool, to see what it does.
-    pub fn pool(&self) -> &PythonPool {
+    pub fn pool(&self) -> &WorkerPool {
         &self.pool
     }
 }
@@ -73,18 +72,21 @@ impl TaskHandler for PythonEval {
             expression: expression.to_owned(),
             limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
             print_bytes_max: ctx.limits().output_bytes_max,
-            memory_bytes: self.pool.value_bytes_max(),
+            // While one value is made from another, both are there.
+            memory_bytes: usize::try_from(self.pool.memory_bytes() / 2).unwrap_or(usize::MAX),
         };
+        let request = Frame::new(&request, Vec::new()).map_err(|e| TaskError::invalid(e.to_string()))?;
         let reply = tokio::select! {
             biased;
             // Dropping the evaluation kills its worker; there is no other way to stop one.
             () = ctx.cancelled() => return Err(TaskError::stopped()),
-            reply = self.pool.evaluate(request, limit) => reply?,
+            reply = self.pool.ask(&request, limit) => reply?,
         };
+        let reply: Reply = reply.message().map_err(|e| TaskError::task(format!("the worker's answer is none: {e}")))?;
         report(&ctx, &reply);
         match reply.value {
-            Ok(frame::Evaluated { result, repr: None }) => Ok(json!({"result": result, "expression": expression})),
-            Ok(frame::Evaluated { repr: Some(repr), .. }) => {
+            Ok(message::Evaluated { result, repr: None }) => Ok(json!({"result": result, "expression": expression})),
+            Ok(message::Evaluated { repr: Some(repr), .. }) => {
                 Ok(json!({"result": null, "repr": repr, "expression": expression}))
             }
             Err((failure, text)) => Err(TaskError::new(failure.class(), text)),

@@ -1,16 +1,17 @@
 //! What a node is started with. Does not know where the values come from (flags, files).
 
+use super::hooks::Hooks;
 use crate::blobs::StoreLimits;
 use crate::handlers::TaskHandler;
 use rc_p2p::Multiaddr;
 use rc_scheduler::Role;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Task types that cannot reach anything on the device.
-pub(super) const ALLOW_DEFAULT: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
+pub(super) const ALLOW_DEFAULT: [&str; 5] = ["echo", "sleep", "system_info", "python_eval", "wasm"];
 
 /// Everything [`Node::start`](super::Node::start) needs.
 #[derive(Clone)]
@@ -30,10 +31,15 @@ pub struct NodeConfig {
     /// Look for members on the local network.
     pub mdns: bool,
     /// Task types to run here, and permissions (`read_files`, …) granted beyond those that these types cannot do without. Default:
-    /// the harmless types `echo sleep system_info python_eval`.
+    /// the harmless types `echo sleep system_info python_eval wasm`.
     pub allow: BTreeSet<String>,
+    /// Files and directories that tasks may have, if the permissions `read_files` or `write_files` are granted and a task asks. None
+    /// by default.
+    pub allowed_paths: Vec<PathBuf>,
     /// More of these while this device is the only member: whoever types a command here may run it here, and nobody else can ask.
     pub allow_alone: BTreeSet<String>,
+    /// What `http_request` may reach besides public addresses: `192.168.1.0/24:8080`, `127.0.0.1:9000`, `[fd00::]/8`.
+    pub http_allow: Vec<String>,
     /// Tasks at once. Default 5, on a mobile device 2.
     pub max_concurrent_tasks: u32,
     /// How much room large data may take, and how long it stays.
@@ -44,7 +50,11 @@ pub struct NodeConfig {
     pub keep_tasks: usize,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
-    /// The program that `python_eval` starts as its workers; it must call [`crate::worker_main`]. Default: this program.
+    /// More task types, each done by a program with its arguments, see [`script`](crate::handlers::script).
+    pub scripts: BTreeMap<String, Vec<String>>,
+    /// Hears what happens to tasks. A node with hooks runs until it is stopped; dropping it is not enough.
+    pub hooks: Option<Arc<dyn Hooks>>,
+    /// The program that is started as workers and to start commands; it must call [`crate::worker_main`]. Default: this program.
     pub worker_program: Option<PathBuf>,
 }
 
@@ -62,12 +72,16 @@ impl NodeConfig {
             peers: Vec::new(),
             mdns: true,
             allow: ALLOW_DEFAULT.map(str::to_owned).into(),
+            allowed_paths: Vec::new(),
             allow_alone: BTreeSet::new(),
+            http_allow: Vec::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
             blobs: StoreLimits::default(),
             retention: Duration::from_secs(7 * 24 * 3_600),
             keep_tasks: 100_000,
             handlers: Vec::new(),
+            scripts: BTreeMap::new(),
+            hooks: None,
             worker_program: None,
         }
     }

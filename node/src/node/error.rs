@@ -54,6 +54,14 @@ pub enum NodeError {
         /// What was allowed.
         word: String,
     },
+    /// The directory of tasks' files cannot be used.
+    #[cfg(all(unix, feature = "files"))]
+    #[error(transparent)]
+    Files(crate::handlers::files::RootsError),
+    /// What `http_request` may reach beyond the Internet makes no sense.
+    #[cfg(feature = "http")]
+    #[error("--http-allow {0}")]
+    HttpAllow(crate::handlers::http::AllowedError),
     /// Worker processes cannot be started.
     #[error("worker processes cannot be started: {0}")]
     Workers(io::Error),

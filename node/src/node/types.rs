@@ -2,7 +2,7 @@
 
 use super::config::{ALLOW_DEFAULT, NodeConfig};
 use super::error::NodeError;
-use crate::driver::Latest;
+use crate::driver::{Hosts, Latest};
 use crate::handlers::echo::Echo;
 use crate::handlers::sleep::Sleep;
 use crate::handlers::system_info::SystemInfo;
@@ -19,7 +19,21 @@ pub(super) struct Types {
 const PERMISSIONS: [Permission; 4] =
     [Permission::ReadFiles, Permission::WriteFiles, Permission::NetworkAccess, Permission::SystemCommands];
 
-pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, NodeError> {
+/// What runs programs, if this system can.
+#[cfg(unix)]
+type Command = crate::handlers::command::Command;
+/// What runs programs, if this system can.
+#[cfg(not(unix))]
+type Command = Echo;
+
+/// The handlers, among them `command`, if there is one, and the owner's scripts.
+pub(super) fn registry(
+    config: &NodeConfig,
+    latest: &Latest,
+    hosts: &Arc<Hosts>,
+    command: Option<Command>,
+    scripts: Vec<Arc<dyn TaskHandler>>,
+) -> Result<Types, NodeError> {
     let latest = Arc::clone(latest);
     let name = config.name.clone();
     let source = move || {
@@ -31,8 +45,12 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
     };
     let mut handlers: Vec<Arc<dyn TaskHandler>> =
         vec![Arc::new(Echo), Arc::new(Sleep), Arc::new(SystemInfo::new(Arc::new(source)))];
+    handlers.extend(command.map(|command| Arc::new(command) as Arc<dyn TaskHandler>));
     handlers.extend(processes(config)?);
+    handlers.extend(http(config, hosts)?);
+    handlers.extend(files(config)?);
     handlers.retain(|handler| config.allow.contains(handler.task_type()));
+    handlers.extend(scripts);
     handlers.extend(config.handlers.iter().cloned());
     for word in &config.allow {
         let permission = PERMISSIONS.iter().any(|permission| permission.as_str() == word);
@@ -52,38 +70,92 @@ pub(super) fn registry(config: &NodeConfig, latest: &Latest) -> Result<Types, No
     Ok(Types { registry, permissions })
 }
 
+/// Files of a directory of the node's own, and below the paths that the owner allows.
+#[cfg(all(unix, feature = "files"))]
+fn files(config: &NodeConfig) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    use crate::handlers::files::FileOperation;
+    if !config.allow.contains("file_operation") {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(FileOperation::new(Arc::new(roots(config)?)))))
+}
+
+/// Where tasks find files.
+#[cfg(all(unix, feature = "files"))]
+fn roots(config: &NodeConfig) -> Result<crate::handlers::files::Roots, NodeError> {
+    let home = config.data_dir.join("files");
+    crate::identity::make_dir(&home).map_err(|source| NodeError::DataDir { path: home.clone(), source })?;
+    let mut roots = crate::handlers::files::Roots::new(&home).map_err(NodeError::Files)?;
+    for path in &config.allowed_paths {
+        // A disk that is not plugged in must not keep the node from its other work.
+        if let Err(error) = roots.allow(path) {
+            tracing::warn!(%error, "an allowed path is not there; tasks do not get it until the next start");
+        }
+    }
+    Ok(roots)
+}
+
+/// Files of a directory of the node's own, and below the paths that the owner allows.
+#[cfg(not(all(unix, feature = "files")))]
+fn files(_: &NodeConfig) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    Ok(None)
+}
+
+/// Requests to the Internet, and to whatever else the owner allows.
+#[cfg(feature = "http")]
+fn http(config: &NodeConfig, hosts: &Arc<Hosts>) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    use crate::handlers::http::HttpRequest;
+    let allowed = config.http_allow.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let hosts = Arc::clone(hosts);
+    let handler = HttpRequest::new(allowed.map_err(NodeError::HttpAllow)?, Arc::new(move |host| hosts.contains(host)));
+    Ok(Some(Arc::new(handler)))
+}
+
+/// Requests to the Internet, and to whatever else the owner allows.
+#[cfg(not(feature = "http"))]
+fn http(_: &NodeConfig, _: &Arc<Hosts>) -> Result<Option<Arc<dyn TaskHandler>>, NodeError> {
+    Ok(None)
+}
+
 /// The types that run in processes of their own.
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "python", feature = "wasm")))]
 fn processes(config: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
-    use crate::handlers::command::{Command, sweep_work_root};
+    use crate::handlers::workers::{PoolLimits, WorkerPool};
     use crate::sandbox::{Launcher, PlainLauncher};
     let wants = |task_type: &str| config.allow.contains(task_type);
     let mut handlers: Vec<Arc<dyn TaskHandler>> = Vec::new();
-    if !wants("command") && !wants("python_eval") {
+    if !wants("python_eval") && !wants("wasm") {
         return Ok(handlers);
     }
     let launcher: Arc<dyn Launcher> = Arc::new(PlainLauncher::new().map_err(NodeError::Workers)?);
-    if wants("command") {
-        let work_root = config.data_dir.join("work");
-        if let Err(error) = sweep_work_root(&work_root) {
-            tracing::warn!(%error, "what earlier commands left behind is still there");
-        }
-        handlers.push(Arc::new(Command::new(Arc::clone(&launcher), work_root)));
-    }
+    let program = match &config.worker_program {
+        Some(program) => program.clone(),
+        None => WorkerPool::own_executable().map_err(NodeError::Workers)?,
+    };
+    let pool = |kind, limits: PoolLimits| WorkerPool::new(kind, Arc::clone(&launcher), program.clone(), limits);
     #[cfg(feature = "python")]
     if wants("python_eval") {
-        use crate::handlers::python::{PoolLimits, PythonEval, PythonPool};
-        let program = match &config.worker_program {
-            Some(program) => program.clone(),
-            None => PythonPool::own_executable().map_err(NodeError::Workers)?,
+        use crate::handlers::python::{PythonEval, WORKER_KIND};
+        handlers.push(Arc::new(PythonEval::new(pool(WORKER_KIND, PoolLimits::default()))));
+    }
+    #[cfg(feature = "wasm")]
+    if wants("wasm") {
+        use crate::handlers::wasm::{WORKER_KIND, Wasm};
+        let wasm = Wasm::new(pool(WORKER_KIND, Wasm::pool_limits()));
+        #[cfg(feature = "files")]
+        let wasm = if wants("file_operation") || wants(Permission::ReadFiles.as_str()) {
+            let roots = roots(config)?;
+            wasm.with_files(Arc::new(move |path, bytes_max| roots.read(path, bytes_max)))
+        } else {
+            wasm
         };
-        handlers.push(Arc::new(PythonEval::new(PythonPool::new(launcher, program, PoolLimits::default()))));
+        handlers.push(Arc::new(wasm));
     }
     Ok(handlers)
 }
 
 /// The types that run in processes of their own.
-#[cfg(not(unix))]
+#[cfg(not(all(unix, any(feature = "python", feature = "wasm"))))]
 fn processes(_: &NodeConfig) -> Result<Vec<Arc<dyn TaskHandler>>, NodeError> {
     Ok(Vec::new())
 }

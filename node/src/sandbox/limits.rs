@@ -4,14 +4,18 @@
 use std::io;
 
 use super::ProcessLimits;
+use super::user::{TaskUser, drop_root};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-type Resource = libc::c_uint;
+pub(super) type Resource = libc::c_uint;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-type Resource = libc::c_int;
+pub(super) type Resource = libc::c_int;
 
-/// Applies the limits and the ties to the parent. `parent` is the process that forked.
-pub(super) fn confine(limits: &ProcessLimits, parent: libc::pid_t) -> io::Result<()> {
+/// Applies the limits and the ties to the parent, as somebody else if this is root and there is somebody to be. `parent` is the
+/// process that forked.
+pub(super) fn confine(limits: &ProcessLimits, user: Option<TaskUser>, parent: libc::pid_t) -> io::Result<()> {
+    // First: a change of user unties.
+    user.map_or(Ok(()), drop_root)?;
     die_with(parent)?;
     set(libc::RLIMIT_CORE as Resource, Some(0))?;
     set(libc::RLIMIT_FSIZE as Resource, limits.file_bytes)?;
@@ -48,7 +52,7 @@ fn die_with(_: libc::pid_t) -> io::Result<()> {
 }
 
 /// Lowers a limit, never beyond what the owner's own limit allows.
-fn set(resource: Resource, wanted: Option<u64>) -> io::Result<()> {
+pub(super) fn set(resource: Resource, wanted: Option<u64>) -> io::Result<()> {
     let Some(wanted) = wanted else { return Ok(()) };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid rlimit for the call to fill in.

@@ -10,9 +10,11 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::spawner::Request;
-use super::survivors;
+use super::held::Held;
+use super::plain::Request;
+use super::tree::{self, TreeUsage};
 use super::usage::convert;
+use super::{Tier, survivors};
 use crate::handlers::ResourceUsage;
 
 /// How a process ended.
@@ -36,12 +38,14 @@ impl Exit {
     }
 }
 
-/// A process that leads its own group. Dropping it kills the group; somebody else then collects the dead leader.
+/// A process that leads its own group, or lives in namespaces of its own. Dropping it kills everybody in there; somebody else then
+/// collects the dead.
 #[derive(Debug)]
 pub struct Process {
     pid: Pid,
+    tier: Tier,
     exit: Option<Exit>,
-    reaper: mpsc::Sender<Request>,
+    keeper: Keeper,
     /// Its standard input, if it was asked for and not taken yet.
     pub stdin: Option<ChildStdin>,
     /// Its standard output.
@@ -50,18 +54,54 @@ pub struct Process {
     pub stderr: Option<ChildStderr>,
 }
 
+/// Whose child it is.
+#[derive(Debug)]
+enum Keeper {
+    /// This process's own; who collects it when nobody waits.
+    Own(mpsc::Sender<Request>),
+    /// The spawner's.
+    Spawner(Held),
+}
+
 impl Process {
+    /// Takes charge of a program that the spawner started.
+    pub(super) fn held(
+        pid: i32,
+        tier: Tier,
+        held: Held,
+        stdin: Option<ChildStdin>,
+        stdout: ChildStdout,
+        stderr: ChildStderr,
+    ) -> io::Result<Self> {
+        let pid = Pid::from_raw(pid).ok_or_else(|| io::Error::other("a program without a process id"))?;
+        let keeper = Keeper::Spawner(held);
+        Ok(Self { pid, tier, exit: None, keeper, stdin, stdout: Some(stdout), stderr: Some(stderr) })
+    }
+
     /// Takes charge of a child that leads a group. Must be called on a runtime.
     pub(super) fn new(mut child: std::process::Child, reaper: mpsc::Sender<Request>) -> io::Result<Self> {
         let raw = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = raw.ok_or_else(|| io::Error::other("a child without a process id"))?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on the group dies if a pipe cannot be registered with the runtime.
-        let mut process = Self { pid, exit: None, reaper, stdin: None, stdout: None, stderr: None };
+        let keeper = Keeper::Own(reaper);
+        let mut process = Self { pid, tier: Tier::Limits, exit: None, keeper, stdin: None, stdout: None, stderr: None };
         process.stdin = stdin.map(ChildStdin::from_std).transpose()?;
         process.stdout = stdout.map(ChildStdout::from_std).transpose()?;
         process.stderr = stderr.map(ChildStderr::from_std).transpose()?;
         Ok(process)
+    }
+
+    /// How it is held.
+    pub fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// Tells what all of its processes use at the moment, each time it is called. `None` if that cannot be seen, or they have ended.
+    /// Takes a millisecond or more where they are only a group. Not to be called after [`wait`](Self::wait) has returned.
+    pub fn looker(&self) -> impl FnOnce() -> Option<TreeUsage> + Clone + Send + 'static {
+        let (pid, tier) = (self.id(), self.tier);
+        move || tree::usage(Path::new("/proc"), pid, tier)
     }
 
     /// The process id of the leader, which is also the id of the group.
@@ -75,6 +115,11 @@ impl Process {
     /// # Errors
     /// The system does not know the child, or cannot tell of child signals.
     pub async fn wait(&mut self) -> io::Result<Exit> {
+        if let Keeper::Spawner(held) = &mut self.keeper {
+            let exit = held.wait().await?;
+            self.exit = Some(exit);
+            return Ok(exit);
+        }
         // Subscribed before the first look, so that no signal falls between the two.
         let mut children = signal(SignalKind::child())?;
         loop {
@@ -103,6 +148,17 @@ impl Process {
     /// Kills the group and, where `/proc` shows them, those who left it: descendants of the leader and every process
     /// whose environment has all of `marks` (`NAME=value`).
     pub async fn kill_tree(&self, marks: Vec<String>) {
+        if let Keeper::Spawner(_) = self.keeper {
+            self.signal_group(Signal::KILL);
+            if self.tier == Tier::Namespaces {
+                // Nobody can leave, and nobody outlives the warden.
+                return;
+            }
+            // If the spawner is alive this is done already; if it is dead nobody else does it.
+            if self.exit.is_none() {
+                let _ = kill_process_group(self.pid, Signal::KILL);
+            }
+        }
         let leader = self.id();
         // Walking /proc takes a millisecond or more, too long for a runtime thread.
         let walk = tokio::task::spawn_blocking(move || (survivors::descendants(Path::new("/proc"), leader), marks));
@@ -118,7 +174,9 @@ impl Process {
     /// Sends a signal to everyone in the group. After the end of the leader there is no group any more, and nothing is
     /// sent: its id may be someone else's by now.
     pub fn signal_group(&self, signal: Signal) {
-        if self.exit.is_none() {
+        if let Keeper::Spawner(held) = &self.keeper {
+            held.signal(signal.as_raw());
+        } else if self.exit.is_none() {
             let _ = kill_process_group(self.pid, signal);
         }
     }
@@ -126,10 +184,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let Keeper::Own(reaper) = &self.keeper else { return };
         self.signal_group(Signal::KILL);
         if self.exit.is_none() {
             // If the launcher is gone this process ends soon, and its parent collects.
-            let _ = self.reaper.send(Request::Collect(self.pid));
+            let _ = reaper.send(Request::Collect(self.pid));
         }
     }
 }

@@ -107,7 +107,7 @@ async fn a_long_result_is_one_answer_and_a_part_of_a_blob_is_a_part() {
     };
 
     let id = accepted.tasks[0];
-    let (head, body) = ask(&format!("GET /v1/tasks/{id}/result"), "", b"").await;
+    let (head, body) = ask(&format!("GET /v1/tasks/{id}/result?wait=20"), "", b"").await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     let result: Value = serde_json::from_slice(&body).expect("one JSON object");
     assert_eq!(result["result"], serde_json::from_str::<Value>(&text).unwrap());

@@ -54,6 +54,7 @@ impl Sink for Vec<Unmet> {
 fn check(spec: &TaskSpec, candidate: &Candidate<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
     state(candidate, sink)?;
     owner(spec, &candidate.record.capacity, sink)?;
+    sandbox(spec, &candidate.record.capacity, sink)?;
     choice(spec, candidate, sink)?;
     amounts(spec, &candidate.record.capacity, sink)?;
     kind(spec, &candidate.record.capacity, sink)?;
@@ -86,6 +87,15 @@ fn owner(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<(
     }
     if !spec.required_permissions.is_subset(&has.permissions) {
         sink.add(|| Unmet::Permissions { missing: missing(&spec.required_permissions, &has.permissions) })?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// What it can hold the task to.
+fn sandbox(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<()> {
+    let needs = &spec.requirements.enforced;
+    if !needs.is_subset(&has.enforces) {
+        sink.add(|| Unmet::Sandbox { missing: missing(needs, &has.enforces), level: has.sandbox_level })?;
     }
     ControlFlow::Continue(())
 }

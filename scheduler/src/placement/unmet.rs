@@ -32,6 +32,11 @@ pub enum Unmet {
     Permissions {
         missing: Vec<String>,
     },
+    /// It cannot hold the task to what the task's sandbox asks for.
+    Sandbox {
+        missing: Vec<String>,
+        level: u8,
+    },
     /// The task says not there.
     ExcludeDevices,
     /// The task says where, and it is not there.
@@ -134,6 +139,9 @@ impl Display for Unmet {
             }
             Self::Permissions { missing } => {
                 write!(f, "required_permissions {}: not granted by the device's owner", List(missing))
+            }
+            Self::Sandbox { missing, level } => {
+                write!(f, "sandbox: cannot enforce {} here (level {level})", List(missing))
             }
             Self::ExcludeDevices => f.write_str("exclude_devices names it"),
             Self::OnlyDevices => f.write_str("only_devices does not name it"),

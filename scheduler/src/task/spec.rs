@@ -174,6 +174,9 @@ pub struct Requirements {
     /// Sensors the device must all have.
     #[serde(rename = "e", skip_serializing_if = "BTreeSet::is_empty")]
     pub requires_sensors: BTreeSet<String>,
+    /// Limits of the task's sandbox that a device must be able to enforce.
+    #[serde(rename = "j", skip_serializing_if = "BTreeSet::is_empty")]
+    pub enforced: BTreeSet<String>,
     /// Nothing else runs beside it.
     #[serde(rename = "x", skip_serializing_if = "core::ops::Not::not")]
     pub exclusive: bool,

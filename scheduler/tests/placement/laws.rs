@@ -188,6 +188,7 @@ fn failing(spec: &TaskSpec, candidate: &Candidate<'_>) -> Vec<&'static str> {
         ("queue full", record.queued_tasks >= 1_000_000),
         ("task type", !has.task_types.contains(&spec.task_type)),
         ("required_permissions", !spec.required_permissions.iter().all(|p| has.permissions.contains(p))),
+        ("sandbox", !needs.enforced.iter().all(|limit| has.enforces.contains(limit))),
         ("exclude_devices", needs.exclude_devices.contains(&record.device)),
         ("only_devices", !needs.only_devices.is_empty() && !needs.only_devices.contains(&record.device)),
         ("min_cpu_cores", fails(needs.min_cpu_cores_milli, has.cpu_cores_milli, |n, a| a >= n)),

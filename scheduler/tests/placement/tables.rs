@@ -141,6 +141,8 @@ fn device(name: &str, keys: &[&str]) -> Device {
             ("sensors", v) => has.sensors = Some(set(v)),
             ("types", v) => has.task_types = set(v),
             ("grants", v) => has.permissions = set(v),
+            ("enforces", v) => has.enforces = set(v),
+            ("level", v) => has.sandbox_level = u8::try_from(scaled(v, 1)).expect("a small number"),
             ("blocked", v) => {
                 has.blocked = v.split(',').map(|w| Blocked::from_word(w).expect("why it is blocked")).collect();
             }
@@ -165,6 +167,7 @@ fn task(keys: &[&str]) -> TaskSpec {
         match pair(key) {
             ("type", v) => spec.task_type = v.into(),
             ("permissions", v) => spec.required_permissions = set(v),
+            ("enforced", v) => needs.enforced = set(v),
             ("min_cpu_cores", v) => needs.min_cpu_cores_milli = Some(small(scaled(v, 1_000))),
             ("min_memory_gb", v) => needs.min_memory_bytes = Some(scaled(v, 1 << 30)),
             ("min_storage_gb", v) => needs.min_storage_bytes = Some(scaled(v, 1 << 30)),

@@ -127,6 +127,7 @@ impl<I: Iterator<Item = u64>> Draw<I> {
                 requires_internet: self.one_in(8),
                 bandwidth_kbps: self.maybe(8, Self::large),
                 requires_sensors: self.maybe(8, |draw| draw.words(&SENSORS)).unwrap_or_default(),
+                enforced: BTreeSet::new(),
                 exclusive: self.one_in(8),
                 exclude_devices: self.maybe(8, Self::device_ids).unwrap_or_default(),
                 only_devices: self.maybe(8, Self::device_ids).unwrap_or_default(),

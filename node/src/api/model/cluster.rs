@@ -44,6 +44,8 @@ pub struct PeerView {
     pub task_types: Vec<String>,
     pub permissions: Vec<String>,
     pub sandbox_level: Option<u8>,
+    /// The limits of a task's sandbox that it can enforce on commands.
+    pub enforces: Vec<String>,
     /// Why it takes no new work.
     pub blocked: Vec<String>,
     pub incarnation: Option<String>,
@@ -163,6 +165,7 @@ impl PeerView {
             task_types: list(&capacity.task_types),
             permissions: list(&capacity.permissions),
             sandbox_level: Some(capacity.sandbox_level),
+            enforces: list(&capacity.enforces),
             blocked: list(&capacity.blocked),
             protocol: Some(record.protocol),
             incarnation: Some(record.incarnation.to_string()),

@@ -4,14 +4,14 @@
 use super::blob::BlobRequest;
 use super::number::{Invalid, count, seconds, text, texts, word};
 use super::requirements::RequirementsRequest;
-use super::sandbox::SandboxRequest;
+use super::sandbox::{SandboxRequest, enforced};
 use rc_scheduler::{BLOBS_PER_TASK_MAX, Backoff, DeviceId, ErrorClass, NewTask, Priority, RetryPolicy, TaskSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Task types whose second run is only a waste.
-pub const PURE_TASK_TYPES: [&str; 4] = ["echo", "sleep", "system_info", "python_eval"];
+pub const PURE_TASK_TYPES: [&str; 5] = ["echo", "sleep", "system_info", "python_eval", "wasm"];
 
 /// The longest name, tag, label or key, bytes.
 pub(super) const WORD_BYTES_MAX: usize = 256;
@@ -122,6 +122,8 @@ impl TaskRequest {
         let timeout = self.requirements.timeout()?;
         let retry = retry(self.retry, self.requirements.max_retries)?;
         let key = self.idempotency_key.map(|key| text("idempotency_key", key, WORD_BYTES_MAX)).transpose()?;
+        let mut permissions = permissions(self.required_permissions)?;
+        permissions.extend(self.sandbox.iter().flat_map(SandboxRequest::permissions).map(str::to_owned));
         let extra = Extra {
             name: word_of("name", self.name)?,
             labels: labels(self.labels)?,
@@ -129,17 +131,20 @@ impl TaskRequest {
             batch_id: word_of("batch_id", self.batch_id)?,
             sandbox: self.sandbox.map(SandboxRequest::checked).transpose()?,
         };
+        let extra = encode(&extra)?;
+        let mut requirements = self.requirements.resolve(device)?;
+        requirements.enforced = enforced(&task_type, &extra);
         let spec = TaskSpec {
             side_effects: !PURE_TASK_TYPES.contains(&task_type.as_str()),
             task_type,
             priority,
             timeout,
-            requirements: self.requirements.resolve(device)?,
+            requirements,
             retry,
-            required_permissions: permissions(self.required_permissions)?,
+            required_permissions: permissions,
             after: Vec::new(),
             idempotency_key: key,
-            extra: encode(&extra)?,
+            extra,
             payload_blob: None,
             blobs: self.blobs.iter().map(BlobRequest::reference).collect(),
         };

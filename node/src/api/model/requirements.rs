@@ -92,6 +92,7 @@ impl RequirementsRequest {
             requires_internet: self.requires_internet,
             bandwidth_kbps: scaled("requirements.bandwidth_mbps", self.bandwidth_mbps, MBPS_MAX, 1_000.0)?,
             requires_sensors: words("requirements.requires_sensors", self.requires_sensors)?,
+            enforced: BTreeSet::new(),
             exclusive: self.exclusive,
             exclude_devices: devices("requirements.exclude_devices", &self.exclude_devices, device)?,
             only_devices: devices("requirements.only_devices", &self.only_devices, device)?,

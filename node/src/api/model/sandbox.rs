@@ -2,7 +2,9 @@
 
 use super::number::{Invalid, SECONDS_MAX, count, scaled, text};
 use crate::config::units;
+use crate::handlers::SandboxAsk;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const PATHS_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
@@ -45,10 +47,41 @@ impl SandboxRequest {
         scaled("sandbox.max_execution_time", self.max_execution_time, SECONDS_MAX, 1.0)?;
         // Percent of one core: more than a hundred is more than one core.
         scaled("sandbox.cpu_limit", self.cpu_limit, 409_600.0, 1.0)?;
+        if self.allow_filesystem == Some(false) && !self.allowed_paths.is_empty() {
+            return Err(Invalid::new(
+                "sandbox.allowed_paths",
+                "names paths, and `allow_filesystem` is false; say one of them",
+            ));
+        }
+        if let Some(path) = self.allowed_paths.iter().find(|path| !path.starts_with('/')) {
+            return Err(Invalid::new("sandbox.allowed_paths", format!("{path:?} is not an absolute path")));
+        }
         self.max_file_size = bytes("sandbox.max_file_size", self.max_file_size)?;
         self.memory_limit = bytes("sandbox.memory_limit", self.memory_limit)?;
         Ok(self)
     }
+}
+
+impl SandboxRequest {
+    /// The permissions that what it asks for takes, besides those that the task names.
+    pub(super) fn permissions(&self) -> impl Iterator<Item = &'static str> {
+        let network = self.allow_network == Some(true);
+        let files = self.allow_filesystem == Some(true) || !self.allowed_paths.is_empty();
+        [("network_access", network), ("read_files", files)]
+            .into_iter()
+            .filter(|(_, asked)| *asked)
+            .map(|(name, _)| name)
+    }
+}
+
+/// What a device must be able to hold a task of this type to. Types that are this program's own interpreters and clients hold
+/// themselves to their limits everywhere.
+pub(super) fn enforced(task_type: &str, sandbox: &[u8]) -> BTreeSet<String> {
+    const OWN: [&str; 7] = ["echo", "sleep", "system_info", "python_eval", "wasm", "http_request", "file_operation"];
+    if OWN.contains(&task_type) {
+        return BTreeSet::new();
+    }
+    SandboxAsk::of(sandbox).needs().into_iter().map(str::to_owned).collect()
 }
 
 fn bytes(field: &str, size: Option<Size>) -> Result<Option<Size>, Invalid> {

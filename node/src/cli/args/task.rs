@@ -9,6 +9,10 @@ fn duration(text: &str) -> Result<Duration, units::UnitError> {
     units::parse_duration(text)
 }
 
+fn size(text: &str) -> Result<u64, units::UnitError> {
+    units::parse_size(text)
+}
+
 /// A size as the request has it: in units of 2^30 bytes; a number alone counts those.
 fn gigabytes(text: &str) -> Result<f64, units::UnitError> {
     // Below 2^53, so the quotient by a power of two is exact.
@@ -105,6 +109,28 @@ pub(in crate::cli) struct TaskFlags {
         help_heading = "Requirements"
     )]
     pub(in crate::cli) required_permissions: Vec<String>,
+
+    /// Let it reach the network, if the device's owner grants network_access; `=false` asks for a device that can keep it from it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Sandbox")]
+    pub(in crate::cli) allow_network: Option<bool>,
+    /// Let it reach the files that the device's owner grants; `=false` asks for a device that can keep it from them
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "Sandbox")]
+    pub(in crate::cli) allow_filesystem: Option<bool>,
+    /// Only these of the granted files; to change them, too: --required-permissions write_files
+    #[arg(long, visible_alias = "allowed-path", value_name = "PATH", value_delimiter = ',', help_heading = "Sandbox")]
+    pub(in crate::cli) allowed_paths: Vec<String>,
+    /// Largest file that it may write, e.g. 10MB [default: 100MB]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Sandbox")]
+    pub(in crate::cli) max_file_size: Option<u64>,
+    /// Longest run, if that is shorter than the timeout
+    #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Sandbox")]
+    pub(in crate::cli) max_execution_time: Option<Duration>,
+    /// Memory of all its processes, e.g. 512MiB
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Sandbox")]
+    pub(in crate::cli) memory_limit: Option<u64>,
+    /// Processor time, 100 being one core; only devices that can enforce it take the task
+    #[arg(long, value_name = "PERCENT", help_heading = "Sandbox")]
+    pub(in crate::cli) cpu_limit: Option<f64>,
 
     /// Attempts after the first [default: 3]
     #[arg(long, value_name = "N", help_heading = "Retries")]

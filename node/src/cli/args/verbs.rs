@@ -3,7 +3,7 @@
 use super::TaskFlags;
 use crate::cli::output::Format;
 use crate::config::units;
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +53,21 @@ pub(in crate::cli) struct StatusArgs {
 pub(in crate::cli) struct PeersArgs {
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct TaskArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: TaskVerb,
+}
+
+#[derive(Subcommand, Debug)]
+pub(in crate::cli) enum TaskVerb {
+    /// List the task types, which devices do them, and why the others do not
+    Types {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -114,6 +129,9 @@ pub(in crate::cli) struct SubmitArgs {
     /// A field of the payload; the value is JSON if it reads as such, else text
     #[arg(short, long = "param", value_name = "KEY=VALUE")]
     pub(in crate::cli) param: Vec<String>,
+    /// A WebAssembly module for the task, from a file here; fills the payload's field `module`
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) module: Option<PathBuf>,
     /// A blob that the task works with, by its hash (see `rc-node blob put`); may be repeated
     #[arg(long = "blob", value_name = "HASH")]
     pub(in crate::cli) blobs: Vec<String>,

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::handlers::{TaskInfo, TaskLimits};
-use crate::sandbox::PlainLauncher;
+use crate::sandbox::ShelterConfig;
 
 struct Fixture {
     handler: Command,
@@ -14,10 +14,11 @@ struct Fixture {
 
 impl Fixture {
     /// `name` keeps tests that run at the same time out of each other's directories.
-    fn new(name: &str) -> Self {
+    async fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("rc-node-command-{}-{name}", std::process::id()));
-        let launcher = Arc::new(PlainLauncher::new().unwrap());
-        Self { handler: Command::new(launcher, root.clone()), root }
+        let config = ShelterConfig { program: "".into(), work_root: root.clone(), tier_max: Tier::Limits };
+        let shelter = Arc::new(Shelter::new(config).await.unwrap());
+        Self { handler: Command::new(shelter, root.clone(), CommandGrants::default()), root }
     }
 
     fn ctx(&self, limits: TaskLimits) -> TaskContext {
@@ -71,7 +72,7 @@ async fn pids(ctx: &TaskContext, n: usize) -> Vec<i32> {
 
 #[tokio::test]
 async fn gives_code_and_output() {
-    let fixture = Fixture::new("code");
+    let fixture = Fixture::new("code").await;
     let done = fixture.run(json!({"argv": ["printf", "%s-%s", "a b", "$c"]})).await;
     assert_eq!(done, Ok(json!({"return_code": 0, "stdout": "a b-$c", "stderr": ""})));
 
@@ -89,7 +90,7 @@ async fn gives_code_and_output() {
 
 #[tokio::test]
 async fn what_cannot_start_says_so_like_a_shell() {
-    let fixture = Fixture::new("start");
+    let fixture = Fixture::new("start").await;
     let error = fixture.run(json!({"argv": ["no-such-program-here"]})).await.unwrap_err();
     assert_eq!((error.class, &error.result.unwrap()["return_code"]), (ErrorClass::TaskError, &json!(127)));
     let error = fixture.run(json!({"argv": ["/etc/passwd"]})).await.unwrap_err();
@@ -103,7 +104,7 @@ async fn what_cannot_start_says_so_like_a_shell() {
 
 #[tokio::test]
 async fn the_environment_is_clean_and_the_work_directory_private() {
-    let fixture = Fixture::new("env");
+    let fixture = Fixture::new("env").await;
     let done = fixture.run(json!({"argv": ["env"], "env": {"MINE": "1", "LANG": "de_DE.UTF-8"}})).await.unwrap();
     let text = done["stdout"].as_str().unwrap();
     let mut names: Vec<_> = text.lines().map(|line| line.split_once('=').unwrap().0).collect();
@@ -121,7 +122,7 @@ async fn the_environment_is_clean_and_the_work_directory_private() {
 
 #[tokio::test]
 async fn stdin_arrives_and_a_child_that_ignores_it_is_no_error() {
-    let fixture = Fixture::new("stdin");
+    let fixture = Fixture::new("stdin").await;
     let text = "line\n".repeat(40_000);
     let done = fixture.run(json!({"argv": ["wc", "-c"], "stdin": text})).await.unwrap();
     assert_eq!(done["stdout"].as_str().unwrap().trim(), "200000");
@@ -133,7 +134,7 @@ async fn stdin_arrives_and_a_child_that_ignores_it_is_no_error() {
 
 #[tokio::test]
 async fn a_flood_is_drained_but_not_kept() {
-    let fixture = Fixture::new("flood");
+    let fixture = Fixture::new("flood").await;
     let ctx = fixture.ctx(TaskLimits::default());
     let script = "head -c 30000000 /dev/zero; head -c 30000000 /dev/zero >&2; echo end >&2";
     let done = fixture.handler.execute(ctx.clone(), json!({"command": script, "shell": true})).await.unwrap();
@@ -147,7 +148,7 @@ async fn a_flood_is_drained_but_not_kept() {
 
 #[tokio::test]
 async fn a_cancel_ends_the_whole_group_and_those_who_left_it() {
-    let fixture = Fixture::new("cancel");
+    let fixture = Fixture::new("cancel").await;
     let ctx = fixture.ctx(TaskLimits::default());
     // A child, a child in a session of its own, and one that daemonised: parent gone, session of its own, pipes closed.
     let script = "echo $$; sleep 1000 & echo $!; setsid sleep 1001 & echo $!; \
@@ -168,7 +169,7 @@ async fn a_cancel_ends_the_whole_group_and_those_who_left_it() {
 
 #[tokio::test]
 async fn a_timeout_is_enforced_on_those_who_ignore_sigterm() {
-    let fixture = Fixture::new("timeout");
+    let fixture = Fixture::new("timeout").await;
     let limits = TaskLimits { stop_grace: Duration::from_millis(100), ..TaskLimits::default() };
     let ctx = fixture.ctx(limits);
     let script = "trap '' TERM; echo $$; (sleep 1000; echo never) & echo $!; while :; do wait; sleep 1000; done";
@@ -183,7 +184,7 @@ async fn a_timeout_is_enforced_on_those_who_ignore_sigterm() {
 
 #[tokio::test]
 async fn what_a_finished_command_left_running_goes_with_it() {
-    let fixture = Fixture::new("left");
+    let fixture = Fixture::new("left").await;
     let ctx = fixture.ctx(TaskLimits::default());
     let script = "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; exit 0";
     let begin = Instant::now();
@@ -196,7 +197,7 @@ async fn what_a_finished_command_left_running_goes_with_it() {
 
 #[tokio::test]
 async fn dropping_the_task_half_way_kills_and_collects_its_process() {
-    let fixture = Fixture::new("drop");
+    let fixture = Fixture::new("drop").await;
     let ctx = fixture.ctx(TaskLimits::default());
     let payload = json!({"command": "echo $$; exec sleep 1000", "shell": true});
     let pid = tokio::select! {
@@ -208,16 +209,16 @@ async fn dropping_the_task_half_way_kills_and_collects_its_process() {
 
 #[tokio::test]
 async fn a_file_grows_to_its_limit_only() {
-    let fixture = Fixture::new("fsize");
+    let fixture = Fixture::new("fsize").await;
     let limits = TaskLimits { file_bytes_max: 10_000, ..TaskLimits::default() };
     let payload = json!({"command": "head -c 20000 /dev/zero > big; stat -c %s big", "shell": true});
     let done = fixture.handler.execute(fixture.ctx(limits), payload).await.unwrap();
     assert_eq!(done["stdout"], "10000\n");
 }
 
-#[test]
-fn the_sweep_removes_what_a_killed_node_left() {
-    let fixture = Fixture::new("sweep");
+#[tokio::test]
+async fn the_sweep_removes_what_a_killed_node_left() {
+    let fixture = Fixture::new("sweep").await;
     assert!(sweep_work_root(&fixture.root).is_ok(), "no root yet");
     std::fs::create_dir_all(fixture.root.join("99-1/sub")).unwrap();
     sweep_work_root(&fixture.root).unwrap();

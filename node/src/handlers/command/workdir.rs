@@ -1,11 +1,13 @@
 //! A private directory for one task, removed afterwards.
 
+use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::{ErrorClass, TaskError};
+use crate::sandbox::TaskUser;
 
 /// A directory that only this user can enter. Dropping it removes it, too, for a task that is left behind.
 #[derive(Debug)]
@@ -14,10 +16,10 @@ pub(super) struct WorkDir {
 }
 
 impl WorkDir {
-    /// Creates a new directory below `root`.
-    pub(super) async fn create(root: &Path) -> Result<Self, TaskError> {
+    /// Creates a new directory below `root`, for that user if it is not this process's own.
+    pub(super) async fn create(root: &Path, user: Option<TaskUser>) -> Result<Self, TaskError> {
         let root = root.to_owned();
-        let made = tokio::task::spawn_blocking(move || make(&root)).await.map_err(io::Error::other);
+        let made = tokio::task::spawn_blocking(move || make(&root, user)).await.map_err(io::Error::other);
         let path = made.flatten().map_err(|e| {
             TaskError::new(ErrorClass::ResourceExhausted, format!("no work directory for the command: {e}"))
         })?;
@@ -60,23 +62,46 @@ pub fn sweep_work_root(root: &Path) -> io::Result<()> {
 }
 
 /// The name needs to be unique among what is alive only; what an earlier life left behind is stepped over.
-fn make(root: &Path) -> io::Result<PathBuf> {
+fn make(root: &Path, user: Option<TaskUser>) -> io::Result<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut builder = std::fs::DirBuilder::new();
-    builder.mode(0o700);
+    // Somebody else must be able to pass through, not to look around.
+    builder.mode(if user.is_some() { 0o711 } else { 0o700 });
     builder.recursive(true).create(root)?;
-    builder.recursive(false);
+    builder.mode(0o700).recursive(false);
     loop {
         let path = root.join(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         match builder.create(&path) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| path),
+            made => {
+                made?;
+                if let Some(user) = user {
+                    std::os::unix::fs::chown(&path, Some(user.uid), Some(user.gid))?;
+                }
+                return Ok(path);
+            }
         }
     }
 }
 
 fn clear(path: &Path) {
+    if std::fs::remove_dir_all(path).is_ok() {
+        return;
+    }
+    // A program may have locked its own directories.
+    unlock(path);
     if let Err(e) = std::fs::remove_dir_all(path) {
         tracing::warn!(error = %e, path = %path.display(), "cannot remove a work directory");
+    }
+}
+
+/// Lets this user into every directory below. Links are not followed.
+fn unlock(path: &Path) {
+    let mut open = vec![path.to_owned()];
+    while let Some(dir) = open.pop() {
+        // What does not belong to this user is reported when it cannot be removed.
+        let _ = std::fs::set_permissions(&dir, Permissions::from_mode(0o700));
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        open.extend(entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
     }
 }

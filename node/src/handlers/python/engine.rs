@@ -11,7 +11,7 @@ use monty_types::{
 };
 use serde_json::{Map, Number, Value};
 
-use super::frame::{Evaluated, Failure};
+use super::message::{Evaluated, Failure};
 
 /// Largest result, in bytes of what it takes in memory or as text: it is going to be stored on several devices.
 const RESULT_BYTES_MAX: usize = 1 << 20;
@@ -21,6 +21,26 @@ const RESULT_DEPTH_MAX: usize = 100;
 
 /// Longest error text, in bytes.
 const ERROR_BYTES_MAX: usize = 16 * 1024;
+
+/// Added to errors that CPython may not have raised.
+const SUBSET_NOTE: &str =
+    "\n(python_eval runs a subset of Python; a `command` task can run a whole one where it is installed)";
+
+/// Functions that code finds in CPython and not here.
+const MISSING_BUILTINS: [&str; 12] = [
+    "__import__",
+    "breakpoint",
+    "callable",
+    "compile",
+    "complex",
+    "eval",
+    "exec",
+    "globals",
+    "input",
+    "locals",
+    "super",
+    "memoryview",
+];
 
 /// Bounds of one evaluation.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +127,19 @@ fn failure(error: &MontyException, time_is_up: bool) -> (Failure, String) {
     let text = text.trim_end();
     // The end of a traceback says the most.
     let from = text.ceil_char_boundary(text.len().saturating_sub(ERROR_BYTES_MAX));
-    (kind, text[from..].to_owned())
+    let note = if may_be_missing(error.exc_type(), text) { SUBSET_NOTE } else { "" };
+    (kind, format!("{}{note}", &text[from..]))
+}
+
+/// Whether CPython might not have raised this: what the interpreter lacks is an error like those that code makes itself.
+fn may_be_missing(raised: ExcType, text: &str) -> bool {
+    let last = text.lines().next_back().unwrap_or(text);
+    match raised {
+        ExcType::ModuleNotFoundError | ExcType::NotImplementedError | ExcType::AttributeError => true,
+        ExcType::NameError => MISSING_BUILTINS.iter().any(|name| last.contains(&format!("'{name}'"))),
+        ExcType::TypeError => last.contains("unsupported operand") || last.contains("cannot convert"),
+        _ => false,
+    }
 }
 
 /// The value as `json.dumps` would write it; `None` if that would refuse, or write what is no JSON (NaN, infinity), or

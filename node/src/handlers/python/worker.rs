@@ -1,39 +1,28 @@
-//! The worker's side: reads requests from stdin, evaluates, answers on stdout, ends when stdin does.
+//! The worker's side: one evaluation for each request.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::engine::{Limits, Printed, evaluate};
-use super::frame::{Failure, Reply, Request, body_bytes, encode};
+use super::message::{Failure, Reply, Request};
+use crate::handlers::workers::{self, Frame};
 use crate::sandbox::own_usage;
 
 /// Serves until stdin ends. The process belongs to the pool that started it.
 pub fn serve() -> ExitCode {
-    match answer_all(&mut io::stdin().lock(), &mut io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    workers::serve(|request| reply(answer(&request.message()?)))
 }
 
-fn answer_all(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
-    loop {
-        let mut header = [0; 4];
-        match input.read_exact(&mut header) {
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            read => read?,
-        }
-        let mut body = vec![0; body_bytes(header)?];
-        input.read_exact(&mut body)?;
-        let reply = answer(&serde_json::from_slice(&body)?);
-        let frame = encode(&reply).or_else(|_| {
-            let text = "the result is too large to hand over".to_owned();
-            encode(&Reply { value: Err((Failure::TooLarge, text)), printed: String::new(), ..reply })
-        })?;
-        output.write_all(&frame)?;
-        output.flush()?;
-    }
+fn reply(reply: Reply) -> io::Result<Frame> {
+    let spoilt = reply.spoils();
+    let mut frame = Frame::new(&reply, Vec::new()).or_else(|_| {
+        let text = "the result is too large to hand over".to_owned();
+        Frame::new(&Reply { value: Err((Failure::TooLarge, text)), printed: String::new(), ..reply }, Vec::new())
+    })?;
+    frame.spoilt = spoilt;
+    Ok(frame)
 }
 
 fn answer(request: &Request) -> Reply {

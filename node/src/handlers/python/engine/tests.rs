@@ -1,3 +1,5 @@
+mod everyday;
+
 use serde_json::json;
 
 use super::*;

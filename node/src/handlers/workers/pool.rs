@@ -1,20 +1,19 @@
 //! The node's side: worker processes, started when needed, reused while warm, replaced when they break or grow old.
 //!
-//! At most one evaluation per core at a time; more wait. Idle workers go after a while, so an idle node has none. A
-//! worker that is dropped is killed, which is how evaluations are stopped.
+//! At most one request per core at a time; more wait. Idle workers go after a while, so an idle node has none. A worker that is
+//! dropped is killed, which is how work is stopped.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::WORKER_KIND;
-use super::frame::{Failure, Reply, Request, body_bytes, encode};
+use super::frame::Frame;
 use crate::handlers::{ErrorClass, TaskError};
 use crate::sandbox::{Launcher, Process, ProcessLimits, Program};
 
@@ -28,8 +27,8 @@ pub struct PoolLimits {
     pub workers_max: usize,
     /// Private memory of a worker, in bytes. Default 128 MiB.
     pub memory_bytes: u64,
-    /// Evaluations before a worker is replaced, which bounds what a leak can do. Default 1000.
-    pub evaluations_max: u32,
+    /// Requests before a worker is replaced, which bounds what a leak can do. Default 1000.
+    pub requests_max: u32,
     /// How long an idle worker is kept. Default 60 s.
     pub idle_max: Duration,
 }
@@ -39,7 +38,7 @@ impl Default for PoolLimits {
         Self {
             workers_max: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: 128 << 20,
-            evaluations_max: 1000,
+            requests_max: 1000,
             idle_max: Duration::from_secs(60),
         }
     }
@@ -48,8 +47,8 @@ impl Default for PoolLimits {
 struct Worker {
     process: Process,
     stdin: ChildStdin,
-    stdout: ChildStdout,
-    evaluations: u32,
+    stdout: BufReader<ChildStdout>,
+    requests: u32,
     idle_since: Instant,
 }
 
@@ -69,6 +68,7 @@ struct Idle {
 }
 
 struct Inner {
+    kind: &'static str,
     launcher: Arc<dyn Launcher>,
     executable: PathBuf,
     limits: PoolLimits,
@@ -76,17 +76,17 @@ struct Inner {
     permits: Semaphore,
 }
 
-/// Workers that evaluate Python.
-pub struct PythonPool {
+/// Workers of one kind.
+pub struct WorkerPool {
     inner: Arc<Inner>,
 }
 
-impl PythonPool {
-    /// A pool without workers yet. `executable` is run as `executable __worker python`: the node itself, see
-    /// [`own_executable`](Self::own_executable).
-    pub fn new(launcher: Arc<dyn Launcher>, executable: PathBuf, limits: PoolLimits) -> Self {
+impl WorkerPool {
+    /// A pool without workers yet. `executable` is run as `executable __worker KIND` and must call
+    /// [`worker_main`](crate::worker_main): the node itself, see [`own_executable`](Self::own_executable).
+    pub fn new(kind: &'static str, launcher: Arc<dyn Launcher>, executable: PathBuf, limits: PoolLimits) -> Self {
         let permits = Semaphore::new(limits.workers_max.max(1));
-        let inner = Inner { launcher, executable, limits, idle: Mutex::default(), permits };
+        let inner = Inner { kind, launcher, executable, limits, idle: Mutex::default(), permits };
         Self { inner: Arc::new(inner) }
     }
 
@@ -109,33 +109,36 @@ impl PythonPool {
         self.inner.idle().workers.iter().map(|worker| worker.process.id()).collect()
     }
 
-    /// The largest single value of an evaluation: while one is made from another, both are there.
-    pub(super) fn value_bytes_max(&self) -> usize {
-        usize::try_from(self.inner.limits.memory_bytes / 2).unwrap_or(usize::MAX)
+    /// Private memory of a worker, in bytes.
+    pub(in crate::handlers) fn memory_bytes(&self) -> u64 {
+        self.inner.limits.memory_bytes
     }
 
-    /// Evaluates. Dropping the future kills the worker that has the request.
-    pub(super) async fn evaluate(&self, request: Request, limit: Duration) -> Result<Reply, TaskError> {
+    /// Asks a worker, which has `limit` and a little more to answer. Dropping the future kills the worker that has the request.
+    ///
+    /// # Errors
+    /// The worker did not answer in time, or at all.
+    pub(in crate::handlers) async fn ask(&self, request: &Frame, limit: Duration) -> Result<Frame, TaskError> {
         let inner = &self.inner;
         // The semaphore is never closed.
         let _permit = inner.permits.acquire().await.map_err(|_| TaskError::stopped())?;
-        let frame = encode(&request).map_err(|e| TaskError::invalid(e.to_string()))?;
+        let bytes = request.to_bytes().map_err(|e| TaskError::invalid(e.to_string()))?;
         loop {
             let idle = inner.idle().workers.pop();
             let (mut worker, warm) = match idle {
                 Some(worker) => (worker, true),
                 None => (inner.start().await?, false),
             };
-            let answer = timeout(limit.saturating_add(DEADLINE_SLACK), worker.ask(&frame));
+            let answer = timeout(limit.saturating_add(DEADLINE_SLACK), worker.ask(&bytes));
             match answer.await {
                 Ok(Ok(reply)) => {
-                    inner.put_back(worker, &reply);
+                    inner.put_back(worker, reply.spoilt);
                     return Ok(reply);
                 }
                 Ok(Err(Break::Unreached)) if warm => {}
-                Ok(Err(_)) => return Err(worker.autopsy().await),
+                Ok(Err(_)) => return Err(worker.autopsy(inner.kind).await),
                 Err(_) => {
-                    let message = format!("the evaluation was not done within {limit:?}");
+                    let message = format!("it was not done within {limit:?}");
                     return Err(TaskError::new(ErrorClass::TimeoutError, message));
                 }
             }
@@ -152,7 +155,7 @@ impl Inner {
     async fn start(&self) -> Result<Worker, TaskError> {
         let program = Program {
             program: self.executable.clone().into(),
-            args: vec!["__worker".into(), WORKER_KIND.into()],
+            args: vec!["__worker".into(), self.kind.into()],
             env: Vec::new(),
             cwd: "/".into(),
             stdin: true,
@@ -170,14 +173,12 @@ impl Inner {
         let (stdin, stdout) = pipes.ok_or_else(|| failed("a worker without pipes".to_owned()))?;
         // Nobody reads what a dying worker says; closed, it cannot block on it either.
         process.stderr = None;
-        Ok(Worker { process, stdin, stdout, evaluations: 0, idle_since: Instant::now() })
+        Ok(Worker { process, stdin, stdout: BufReader::new(stdout), requests: 0, idle_since: Instant::now() })
     }
 
-    fn put_back(self: &Arc<Self>, mut worker: Worker, reply: &Reply) {
-        worker.evaluations += 1;
-        // What ran out of memory once may be left with little, and a broken interpreter is not asked again.
-        let spoilt = matches!(&reply.value, Err((Failure::Broken | Failure::TooLarge, _)));
-        if spoilt || worker.evaluations >= self.limits.evaluations_max {
+    fn put_back(self: &Arc<Self>, mut worker: Worker, spoilt: bool) {
+        worker.requests += 1;
+        if spoilt || worker.requests >= self.limits.requests_max {
             return;
         }
         worker.idle_since = Instant::now();
@@ -212,26 +213,21 @@ async fn sweep(pool: std::sync::Weak<Inner>, idle_max: Duration) {
 }
 
 impl Worker {
-    async fn ask(&mut self, frame: &[u8]) -> Result<Reply, Break> {
-        self.stdin.write_all(frame).await.map_err(|_| Break::Unreached)?;
-        let midway = |_: io::Error| Break::Midway;
-        let mut header = [0; 4];
-        self.stdout.read_exact(&mut header).await.map_err(midway)?;
-        let mut body = vec![0; body_bytes(header).map_err(midway)?];
-        self.stdout.read_exact(&mut body).await.map_err(midway)?;
-        serde_json::from_slice(&body).map_err(|_| Break::Midway)
+    async fn ask(&mut self, request: &[u8]) -> Result<Frame, Break> {
+        self.stdin.write_all(request).await.map_err(|_| Break::Unreached)?;
+        Frame::read_async(&mut self.stdout).await.map_err(|_| Break::Midway)
     }
 
-    /// What to say of an evaluation whose worker died.
-    async fn autopsy(mut self) -> TaskError {
+    /// What to say of a request whose worker died.
+    async fn autopsy(mut self, kind: &str) -> TaskError {
         self.process.signal_group(rustix::process::Signal::KILL);
         match self.process.wait().await {
             // Aborted on a failed allocation, ran into the end of its stack, or was picked by the system's memory killer.
             Ok(exit) if exit.signal().is_some() => {
-                TaskError::new(ErrorClass::ResourceExhausted, "the evaluation exceeded its memory or stack limit")
+                TaskError::new(ErrorClass::ResourceExhausted, "it exceeded the worker's limit on memory or stack")
             }
-            Ok(exit) => TaskError::task(format!("the Python worker ended with code {}", exit.code())),
-            Err(e) => TaskError::new(ErrorClass::ResourceExhausted, format!("the Python worker is gone: {e}")),
+            Ok(exit) => TaskError::task(format!("the {kind} worker ended with code {}", exit.code())),
+            Err(e) => TaskError::new(ErrorClass::ResourceExhausted, format!("the {kind} worker is gone: {e}")),
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::limits::confine;
 use super::process::{Process, wait4};
+use super::user::TaskUser;
 use super::{LaunchError, Launcher, Program};
 
 /// How often to look for the end of children that were killed but not waited for.
@@ -32,6 +33,8 @@ pub(super) enum Request {
 #[derive(Debug)]
 pub(super) struct Launch {
     program: Program,
+    /// Who to become first, for a node that is root.
+    user: Option<TaskUser>,
     reply: oneshot::Sender<io::Result<Process>>,
     /// For the process, to ask for being collected.
     requests: mpsc::Sender<Request>,
@@ -56,17 +59,24 @@ impl PlainLauncher {
     }
 }
 
-#[async_trait]
-impl Launcher for PlainLauncher {
-    async fn launch(&self, program: Program) -> Result<Process, LaunchError> {
+impl PlainLauncher {
+    /// The same as [`launch`](Launcher::launch), as somebody else if this process is root.
+    pub(super) async fn launch_as(&self, program: Program, user: Option<TaskUser>) -> Result<Process, LaunchError> {
         let name = program.program.to_string_lossy().into_owned();
         let (reply, answer) = oneshot::channel();
         let (requests, runtime) = (self.requests.clone(), tokio::runtime::Handle::current());
-        let launch = Launch { program, reply, requests, runtime };
+        let launch = Launch { program, user, reply, requests, runtime };
         let request = Request::Launch(Box::new(launch));
         self.requests.send(request).map_err(|_| LaunchError::Gone)?;
         let spawned = answer.await.map_err(|_| LaunchError::Gone)?;
         spawned.map_err(|source| LaunchError::Spawn { program: name, source })
+    }
+}
+
+#[async_trait]
+impl Launcher for PlainLauncher {
+    async fn launch(&self, program: Program) -> Result<Process, LaunchError> {
+        self.launch_as(program, None).await
     }
 }
 
@@ -82,9 +92,9 @@ fn serve(queue: &mpsc::Receiver<Request>) {
         };
         match request {
             Ok(Request::Launch(launch)) => {
-                let Launch { program, reply, requests, runtime } = *launch;
+                let Launch { program, user, reply, requests, runtime } = *launch;
                 let _entered = runtime.enter();
-                let process = spawn(program).and_then(|child| Process::new(child, requests));
+                let process = spawn(program, user).and_then(|child| Process::new(child, requests));
                 // A caller that gave up drops the process, which kills it.
                 let _ = reply.send(process);
             }
@@ -97,7 +107,7 @@ fn serve(queue: &mpsc::Receiver<Request>) {
     }
 }
 
-fn spawn(program: Program) -> io::Result<std::process::Child> {
+fn spawn(program: Program, user: Option<TaskUser>) -> io::Result<std::process::Child> {
     let parent = rustix::process::getpid().as_raw_nonzero().get();
     let mut command = Command::new(&program.program);
     command
@@ -111,6 +121,6 @@ fn spawn(program: Program) -> io::Result<std::process::Child> {
         .process_group(0);
     let limits = program.limits;
     // SAFETY: `confine` makes system calls only and does not allocate, on success and on failure alike.
-    unsafe { command.pre_exec(move || confine(&limits, parent)) };
+    unsafe { command.pre_exec(move || confine(&limits, user, parent)) };
     command.spawn()
 }

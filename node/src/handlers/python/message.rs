@@ -1,13 +1,7 @@
-//! What node and worker say to each other: JSON behind a length of four bytes, both ways, one reply for each request.
-
-use std::io;
+//! What node and worker say to each other about an evaluation.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-/// Longest frame, in bytes: a request with its expression, or a reply with its result and what was printed, as JSON that
-/// may have to escape every byte of them.
-pub(super) const FRAME_BYTES_MAX: usize = 8 << 20;
 
 /// One evaluation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +25,13 @@ pub(super) struct Reply {
     pub(super) memory_bytes: Option<u64>,
 }
 
+impl Reply {
+    /// What ran out of memory once may be left with little, and a broken interpreter is not asked again.
+    pub(super) fn spoils(&self) -> bool {
+        matches!(self.value, Err((Failure::Broken | Failure::TooLarge, _)))
+    }
+}
+
 /// A value. `repr` only if JSON cannot say it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Evaluated {
@@ -49,32 +50,4 @@ pub(super) enum Failure {
     TooLarge,
     /// The interpreter failed, not the code.
     Broken,
-}
-
-/// A message with its length in front.
-///
-/// # Errors
-/// Longer than [`FRAME_BYTES_MAX`].
-pub(super) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
-    let mut frame = vec![0; 4];
-    serde_json::to_writer(&mut frame, message)?;
-    let length = frame.len() - 4;
-    if length > FRAME_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "frame too long"));
-    }
-    let length = u32::try_from(length).map_err(io::Error::other)?;
-    frame[..4].copy_from_slice(&length.to_be_bytes());
-    Ok(frame)
-}
-
-/// The length of the body that follows a header.
-///
-/// # Errors
-/// Longer than [`FRAME_BYTES_MAX`].
-pub(super) fn body_bytes(header: [u8; 4]) -> io::Result<usize> {
-    let length = u32::from_be_bytes(header) as usize;
-    if length > FRAME_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "frame too long"));
-    }
-    Ok(length)
 }

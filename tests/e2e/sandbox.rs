@@ -1,0 +1,79 @@
+//! What a command may do on a device, seen from where people sit: it cannot hurt it, and a task that asks for more than a device
+//! can hold is not placed there and says why.
+
+use crate::device::Device;
+use crate::trio::device;
+use serde_json::{Value, json};
+
+fn submit(node: &Device, dir: &tempfile::TempDir, task: &Value) -> (i32, String) {
+    let file = dir.path().join("task.json");
+    std::fs::write(&file, task.to_string()).expect("a file");
+    let said = node.say(&["submit", "--file", file.to_str().expect("UTF-8"), "-o", "json"]);
+    let id = said.json()["task_id"].as_str().expect("an id").to_owned();
+    (said.code, id)
+}
+
+#[test]
+fn a_command_cannot_read_what_is_the_nodes_and_says_how_it_was_held() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut node = device(&dir, "attic", &["--allow", "command"]);
+    node.start();
+    let peers = node.json(&["peers"]);
+    let (level, enforces) = (peers[0]["sandbox_level"].as_u64().expect("a level"), &peers[0]["enforces"]);
+    if level == 0 {
+        eprintln!("SKIPPED: this system holds nothing; enforced is {enforces}");
+        return;
+    }
+    assert_eq!(enforces.as_array().map(|list| list.contains(&json!("network"))), Some(true), "{peers}");
+    let found = node.say(&[
+        "exec",
+        "--",
+        "sh",
+        "-c",
+        "id -u; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c RC_NODE_DATA_DIR",
+    ]);
+    let lines: Vec<_> = found.out.lines().collect();
+    assert!(lines[0] != "0" && lines.get(1).is_none_or(|count| *count == "0"), "{found:?}");
+    let data = node.dir.display().to_string();
+    let said = node.say(&["exec", "--", "ls", &data]);
+    assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+}
+
+#[test]
+fn a_limit_that_no_device_can_enforce_keeps_a_task_waiting_and_explain_says_which() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut node = device(&dir, "attic", &["--allow", "command"]);
+    node.start();
+    let payload = json!({"argv": ["echo", "held"]});
+    let enforces = node.json(&["peers"])[0]["enforces"].clone();
+    let can = |what: &str| enforces.as_array().expect("a list").contains(&json!(what));
+    for (limit, sandbox) in [
+        ("cpu", json!({"cpu_limit": 50})),
+        ("network", json!({"allow_network": false})),
+        ("filesystem", json!({"allow_filesystem": false})),
+        ("memory", json!({"memory_limit": "200MB"})),
+        ("file_size", json!({"max_file_size": "1MB"})),
+    ] {
+        let task = json!({"task_type": "command", "payload": payload, "sandbox": sandbox});
+        let (code, id) = submit(&node, &dir, &task);
+        if can(limit) {
+            assert_eq!(code, 0, "{limit}");
+            assert_eq!(node.result(&id, std::time::Duration::from_secs(30))["stdout"], "held\n", "{limit}");
+        } else {
+            assert_eq!(code, 7, "{limit}");
+            let said = node.say(&["explain", &id]);
+            assert!(said.out.contains(&format!("cannot enforce {limit}")), "{said:?}");
+        }
+    }
+    if !can("cpu") {
+        let said = node.say(&["submit", "command", "--payload", r#"{"argv":["true"]}"#, "--cpu-limit", "50"]);
+        assert_eq!(said.code, 7, "{said:?}");
+    }
+    let big = ["exec", "--max-file-size", "1000", "--", "sh", "-c", "head -c 5000 /dev/zero >f; stat -c %s f"];
+    assert_eq!(node.say(&big).out, "1000\n");
+    // What the owner does not grant is not placed either.
+    let task = json!({"task_type": "command", "payload": payload, "sandbox": {"allow_network": true}});
+    let (code, id) = submit(&node, &dir, &task);
+    let said = node.say(&["explain", &id]);
+    assert!(code == 7 && said.out.contains("network_access"), "{said:?}");
+}
