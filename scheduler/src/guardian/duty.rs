@@ -97,6 +97,13 @@ impl Scheduler {
         self.members.keepers().chain(self.push_targets(task, entry)).all(gone)
     }
 
+    /// Who has it, or should, is heard only by others: what it knows of it comes through them.
+    fn is_kept_out_of_hearing(&self, entry: &Entry) -> bool {
+        let copies = entry.copies.iter().filter(|copy| copy.has).map(|copy| copy.device);
+        let mut keepers = entry.home.1.iter().copied().chain(copies).chain(entry.acceptors());
+        keepers.any(|device| self.relay_to(device).is_some())
+    }
+
     /// What this device should do about a task.
     pub(crate) fn duty(&self, task: TaskId, entry: &Entry) -> Duty {
         let state = entry.record.resolve();
@@ -112,6 +119,10 @@ impl Scheduler {
         }
         if self.guardian_of(task, entry, &state) != Some(self.me) || !(self.sync.done || entry.accepted_here) {
             return Duty::Nothing;
+        }
+        let relayed = self.sync.heard_of + self.config.beat;
+        if self.now.mono < relayed && !entry.accepted_here && self.is_kept_out_of_hearing(entry) {
+            return Duty::Wait(relayed);
         }
         if let Some(settled) = state.settled
             && state.is_complete()
