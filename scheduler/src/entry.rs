@@ -67,6 +67,8 @@ pub(crate) struct Replica {
     pub(crate) stored: Slots,
     /// Sent in this session, not yet acknowledged.
     pub(crate) sent: Slots,
+    /// The task is on its way to it, until it has it or the session ends.
+    pub(crate) coming: bool,
     /// It has the task: never forgotten, also while what exactly it has stored is in doubt.
     pub(crate) has: bool,
 }
@@ -102,7 +104,7 @@ impl Entry {
     /// What `device` has, to be changed.
     pub(crate) fn copy_mut(&mut self, device: DeviceId) -> &mut Replica {
         let at = self.copies.iter().position(|copy| copy.device == device).unwrap_or_else(|| {
-            self.copies.push(Replica { device, stored: 0, sent: 0, has: false });
+            self.copies.push(Replica { device, stored: 0, sent: 0, coming: false, has: false });
             self.copies.len() - 1
         });
         &mut self.copies[at]

@@ -77,10 +77,9 @@ impl Scheduler {
         if let Some(acceptor) = entry.acceptors().filter(|by| self.is_willing(*by)).min() {
             return Some(acceptor);
         }
-        let submitted = entry.submitted_slots();
-        let here = entry.durable & submitted != 0;
+        let here = entry.durable & entry.submitted_slots() != 0;
         // Who is about to have it acts as soon as it has, and may not be able to say so for as long as its disk takes.
-        let holders = entry.copies.iter().filter(|copy| copy.has || copy.sent & submitted != 0).map(|copy| copy.device);
+        let holders = entry.copies.iter().filter(|copy| copy.has || copy.coming).map(|copy| copy.device);
         holders
             .chain(here.then_some(self.me))
             .filter(|device| self.is_willing(*device))

@@ -52,7 +52,7 @@ impl Scheduler {
         };
         entry.acceptors().for_each(&mut add);
         // Whoever has a copy may come to act on it, and must then know what is known here.
-        entry.copies.iter().filter(|copy| copy.has).for_each(|copy| add(copy.device));
+        entry.copies.iter().filter(|copy| copy.has || copy.coming).for_each(|copy| add(copy.device));
         let state = entry.record.resolve();
         if let Some(lease) = state.lease {
             add(lease.to);

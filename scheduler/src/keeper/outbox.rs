@@ -116,7 +116,10 @@ impl Scheduler {
                 placed.push(Placed { task, slot: slot as u8, key: fact.key().hash() });
                 facts.push((task, fact.clone()));
             }
-            entry.copy_mut(device).sent |= missing;
+            let comes = missing & entry.submitted_slots() != 0;
+            let copy = entry.copy_mut(device);
+            copy.sent |= missing;
+            copy.coming |= comes;
         }
         if facts.is_empty() {
             return None;
@@ -253,7 +256,9 @@ impl Scheduler {
         for frame in core::mem::take(&mut peer.frames) {
             for placed in frame.facts {
                 if let Some(entry) = self.tasks.get_mut(&placed.task) {
-                    entry.copy_mut(device).sent = 0;
+                    let copy = entry.copy_mut(device);
+                    copy.sent = 0;
+                    copy.coming &= peer.session;
                     self.dirty.insert(placed.task);
                 }
             }
