@@ -6,7 +6,9 @@ use crate::net::{self, Family, Net};
 use crate::wait::until;
 use rustix::process::Signal;
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -52,15 +54,39 @@ impl Lan {
 
     /// All devices in one cluster, started at once and aware of each other.
     pub fn cluster(count: usize, flags: &[&str]) -> Option<Self> {
+        Self::cluster_of(count, |_| flags.iter().map(ToString::to_string).collect())
+    }
+
+    fn cluster_of(count: usize, flags: impl Fn(&str) -> Vec<String>) -> Option<Self> {
         let mut lan = Self::new(count, Family::Both)?;
         let all: Vec<_> = (0..count).collect();
         lan.join(&all);
         for device in &mut lan.devices {
-            device.flags = flags.iter().map(ToString::to_string).collect();
+            device.flags = flags(&device.name);
         }
         lan.start(&all);
         lan.all_see_all();
         Some(lan)
+    }
+
+    /// The same where commands run, and may read and write two directories in the one that is returned: `all`, which the hosts share,
+    /// and one that has the name of the host; they see no other.
+    pub fn with_commands(count: usize) -> Option<(Self, TempDir)> {
+        let place = tempfile::tempdir().expect("room");
+        for name in NAMES.iter().chain(&["all"]) {
+            let path = place.path().join(name);
+            fs::create_dir(&path).expect("it is new");
+            // Commands run as an ordinary user.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("it is ours");
+        }
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let path = |name: &str| place.path().join(name).to_str().expect("a path of ours").to_owned();
+        let lan = Self::cluster_of(count, |name| {
+            let (all, own) = (path("all"), path(name));
+            let flags = ["--allow", "command,read_files,write_files", "--allowed-path", &all, "--allowed-path", &own];
+            flags.map(str::to_owned).to_vec()
+        })?;
+        Some((lan, place))
     }
 
     /// A ticket of this device's cluster, which the device founds if it is in none. It tells no address that another can reach, so that

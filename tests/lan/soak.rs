@@ -33,9 +33,9 @@ fn whatever_fails_in_a_soak_nothing_is_lost_and_all_agree() {
     let length = Duration::from_secs(number("RC_SOAK_SECONDS").unwrap_or(SECONDS));
     let by_time = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_secs());
     let seed = number("RC_SOAK_SEED").unwrap_or_else(by_time);
-    let Some(lan) = Lan::cluster(HOSTS, &["--allow", "command"]) else { return };
+    let Some((lan, place)) = Lan::with_commands(HOSTS) else { return };
     note(&format!("RC_SOAK_SEED={seed} RC_SOAK_SECONDS={}", length.as_secs()));
-    let starts = lan.dir.path().join("starts");
+    let starts = place.path().join("all/starts");
     let apis: Vec<_> = (0..HOSTS).map(|host| lan.api(host)).collect();
     let clients = Clients::new(apis.clone(), &starts);
     let mut random = Random::new(seed);

@@ -70,12 +70,15 @@ pub struct Clients {
     over: AtomicBool,
     /// Where commands say that they run.
     starts: String,
+    /// The directory where that is.
+    place: String,
 }
 
 impl Clients {
     pub fn new(apis: Vec<Api>, starts: &Path) -> Self {
+        let place = starts.parent().and_then(Path::to_str).expect("a path of ours").to_owned();
         let starts = starts.to_str().expect("a path of ours").to_owned();
-        Self { apis, ledger: Mutex::default(), over: AtomicBool::new(false), starts }
+        Self { apis, ledger: Mutex::default(), over: AtomicBool::new(false), starts, place }
     }
 
     /// Everybody goes home.
@@ -111,18 +114,20 @@ impl Clients {
                 let expected = json!({ "slept_for": duration });
                 ("sleep", json!({ "duration": duration }), Accepted { expected, side_effects: false })
             }
-            // Says ten times in a file that it runs: which attempt, and where.
+            // Says ten times in a file that it runs, and which attempt it is.
             _ => {
-                let say = format!("echo $RC_TASK_ID $RC_TASK_EPOCH $mac >> {}", self.starts);
-                let script = format!(
-                    "read mac < /sys/class/net/eth0/address; for i in 1 2 3 4 5 6 7 8 9 10; do {say}; sleep 0.1; done; echo {number}"
-                );
+                let say = format!("echo $RC_TASK_ID $RC_TASK_EPOCH >> {}", self.starts);
+                let script = format!("for i in 1 2 3 4 5 6 7 8 9 10; do {say}; sleep 0.1; done; echo {number}");
                 let expected = json!({ "return_code": 0, "stdout": format!("{number}\n"), "stderr": "" });
                 ("command", json!({ "command": script, "shell": true }), Accepted { expected, side_effects: true })
             }
         };
         let keyed = random.below(3) == 0;
         let mut task = json!({ "task_type": task_type, "payload": payload });
+        if task_type == "command" {
+            task["required_permissions"] = json!(["write_files"]);
+            task["sandbox"] = json!({ "allowed_paths": [self.place] });
+        }
         if keyed {
             task["idempotency_key"] = json!(format!("key {number}"));
         }
