@@ -253,6 +253,13 @@ async fn trial(spawner: &Spawner, tier: Tier, work: PathBuf) -> Result<(), Strin
     Err(format!("a trial gave code {} and said {:?}", exit.code(), stderr.trim()))
 }
 
+impl Drop for Shelter {
+    fn drop(&mut self) {
+        // Only if it is empty: what programs left is for the next start to sweep.
+        let _ = std::fs::remove_dir(&self.config.work_root);
+    }
+}
+
 impl std::fmt::Debug for Shelter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shelter").field("tier", &self.tier).field("user", &self.user).finish_non_exhaustive()
