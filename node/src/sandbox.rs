@@ -42,6 +42,8 @@ mod unheld;
 mod usage;
 #[cfg(unix)]
 mod user;
+#[cfg(unix)]
+mod worker;
 
 #[cfg(all(
     target_os = "linux",
@@ -62,7 +64,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(unix)]
-pub use held::{Restricted, WorkerGrants, restrict_worker};
+pub use held::restrict_worker;
 #[cfg(unix)]
 pub use plain::PlainLauncher;
 #[cfg(unix)]
@@ -75,6 +77,12 @@ pub use tree::TreeUsage;
 pub use usage::own_usage;
 #[cfg(unix)]
 pub use user::{TaskUser, task_user};
+#[cfg(unix)]
+pub use worker::{Restricted, WorkerGrants};
+
+/// Where a program finds its work directory, when it has a file system of its own. `/tmp` is the same place.
+#[cfg(unix)]
+const WORK: &str = "/task";
 
 /// The kind that [`crate::worker_main`] gets for the process that starts programs.
 pub const SPAWNER_KIND: &str = "spawner";

@@ -310,7 +310,10 @@ impl Scheduler {
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
             Message::Record(record) => {
-                self.hear_of(Some(from), record.device, record.incarnation);
+                // Of a stranger nothing would be kept: who sends many of them gains nothing.
+                if self.members.get(record.device).is_some() {
+                    self.hear_of(Some(from), record.device, record.incarnation);
+                }
                 self.handle_device(*record);
             }
         }

@@ -17,5 +17,4 @@ mod worker;
 
 pub(super) use client::{Held, Spawner};
 pub(super) use server::serve;
-pub(super) use view::WORK;
-pub use worker::{Restricted, WorkerGrants, restrict_worker};
+pub use worker::restrict_worker;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
 
-use super::held::{Spawner, WORK};
+use super::WORK;
+use super::held::Spawner;
 use super::tree;
 use super::user::{TaskUser, task_user};
 use super::{Hold, LaunchError, PlainLauncher, Process, ProcessLimits, Program, Tier};

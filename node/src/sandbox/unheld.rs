@@ -1,13 +1,11 @@
 //! Systems whose means of holding a process are not used yet: nothing is taken from anybody, and everybody is told so.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use super::worker::{Restricted, WorkerGrants};
 use super::{Exit, Hold, LaunchError, Process, Program, Tier};
-
-/// Nowhere.
-pub(super) const WORK: &str = "/work";
 
 /// There is none.
 #[derive(Debug)]
@@ -44,31 +42,6 @@ impl Held {
 /// Nobody starts it.
 pub(super) fn serve() -> ExitCode {
     ExitCode::from(2)
-}
-
-/// What a worker may still reach. Nothing, unless something is named.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WorkerGrants {
-    /// Files and directories to read.
-    pub read: Vec<PathBuf>,
-    /// Files and directories to read and change.
-    pub write: Vec<PathBuf>,
-}
-
-/// What holds from now on. What does not was not to be had on this system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restricted {
-    /// No file can be opened but those that were granted.
-    pub files: bool,
-    /// No sockets, programs, processes, signals to others, and nothing of the kernel's workshop.
-    pub calls: bool,
-}
-
-impl Restricted {
-    /// Whether everything holds.
-    pub fn is_full(self) -> bool {
-        self.files && self.calls
-    }
 }
 
 /// Takes nothing from the calling process, and says so.

@@ -111,8 +111,8 @@ attempt("signals to its own", signals)
             .await;
         assert!(seen.values().all(|what| what == "done"), "{} {seen:?}", cell.tier.text());
         if cell.tier == Tier::Namespaces {
-            let text = cell.shell("pwd; echo $HOME; echo x >/tmp/y; cat /work/y; hostname 2>/dev/null || cat /proc/sys/kernel/hostname; ls /").await;
-            assert!(text.starts_with("/work\n/work\nx\nrc-node\n"), "{text}");
+            let text = cell.shell("pwd; echo $HOME; echo x >/tmp/y; cat /task/y; hostname 2>/dev/null || cat /proc/sys/kernel/hostname; ls /").await;
+            assert!(text.starts_with("/task\n/task\nx\nrc-node\n"), "{text}");
             assert!(!text.contains("home") && !text.contains("root") && !text.contains("sys\n"), "{text}");
         }
     }

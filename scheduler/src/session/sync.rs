@@ -150,8 +150,8 @@ impl Scheduler {
         }
     }
 
-    /// A fact or a record that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or somebody behind
-    /// it hears it. Until that is asked, nothing of its is taken over.
+    /// A fact or a record that `from` sent shows a device in a later life than the one that was given up: it lives, and `from` or
+    /// somebody behind it hears it. Until that is asked, nothing of its is taken over.
     pub(crate) fn hear_of(&mut self, from: Option<DeviceId>, device: DeviceId, inc: Incarnation) {
         let Some(from) = from.filter(|from| *from != device && device != self.me) else { return };
         let now = self.now.mono;

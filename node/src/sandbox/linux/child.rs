@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::super::WORK;
 use super::super::limits::{Resource, set};
 use super::super::sys::check;
 use super::super::user::TaskUser;
@@ -105,7 +106,7 @@ impl Start {
 
     fn enter_directory(&self) -> io::Result<()> {
         if self.launch.namespaces {
-            rustix::process::chdir(view::WORK)?;
+            rustix::process::chdir(WORK)?;
         } else {
             rustix::process::fchdir(&self.work)?;
         }
@@ -123,7 +124,7 @@ impl Start {
             // Nothing else is there.
             read.push("/".into());
             write.push("/dev".into());
-            write.push(view::WORK.into());
+            write.push(WORK.into());
         } else {
             write.extend(view::DEVICES.iter().map(PathBuf::from));
             read.extend(view::SYSTEM.iter().map(PathBuf::from));

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::super::WORK;
 use super::super::sys::check;
 use super::super::user::TaskUser;
 use super::child::{Failure, Start, at};
@@ -53,21 +54,21 @@ fn assemble(start: &Start) -> io::Result<()> {
     let granted: Vec<_> = all.map(open).collect::<Result<_, _>>()?;
     mount(c"tmpfs", Path::new(SITE), Some(c"tmpfs"), libc::MS_NOSUID | libc::MS_NODEV, Some(c"mode=0755,size=4m"))?;
 
-    let work = site(view::WORK);
+    let work = site(WORK);
     make_dir(&work)?;
     bind(OsStr::new("."), &work, 0)?;
     // Unless something is granted there, which must not end up in the work directory.
     if granted.iter().any(|(path, _)| path.starts_with("/tmp")) {
         make_dir(&site("/tmp"))?;
     } else {
-        std::os::unix::fs::symlink(view::WORK, site("/tmp"))?;
+        std::os::unix::fs::symlink(WORK, site("/tmp"))?;
     }
     make_dir(&site("/etc"))?;
     for (path, piece) in start.shown.iter() {
         show(path, piece)?;
     }
     let (uid, gid) = (start.user.uid, start.user.gid);
-    let work_name = view::WORK;
+    let work_name = WORK;
     fs::write(site("/etc/passwd"), format!("task:x:{uid}:{gid}:task:{work_name}:/bin/sh\n"))?;
     fs::write(site("/etc/group"), format!("task:x:{gid}:\n"))?;
 
@@ -82,7 +83,7 @@ fn assemble(start: &Start) -> io::Result<()> {
         ("/proc/self/fd/0", "/dev/stdin"),
         ("/proc/self/fd/1", "/dev/stdout"),
         ("/proc/self/fd/2", "/dev/stderr"),
-        (view::WORK, "/dev/shm"),
+        (WORK, "/dev/shm"),
     ] {
         std::os::unix::fs::symlink(target, site(name))?;
     }
@@ -105,7 +106,7 @@ fn enter(start: &Start) -> io::Result<()> {
     }
     rustix::process::chdir("/")?;
     set_attributes(Path::new("/"), ATTR_RDONLY | ATTR_NOSUID, 0, true)?;
-    set_attributes(Path::new(view::WORK), ATTR_NODEV, ATTR_RDONLY, false)?;
+    set_attributes(Path::new(WORK), ATTR_NODEV, ATTR_RDONLY, false)?;
     for path in start.launch.write.iter().map(|text| Path::new(OsStr::from_bytes(text))) {
         if !view::SYSTEM.iter().any(|shown| path.starts_with(shown)) {
             set_attributes(path, 0, ATTR_RDONLY, true)?;

@@ -4,9 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where a program finds its work directory, when it has a file system of its own. `/tmp` is the same place.
-pub(in super::super) const WORK: &str = "/work";
-
 /// Programs and libraries, in the places that distributions put them. To read and to run.
 pub(super) const SYSTEM: [&str; 11] = [
     "/usr",

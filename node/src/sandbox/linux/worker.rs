@@ -5,34 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::super::user::{drop_root, task_user};
+use super::super::worker::{Restricted, WorkerGrants};
 use super::landlock::confine;
 use super::privilege::{die_with_parent, hide_memory, no_new_privileges};
 use super::seccomp::{Filter, install};
-
-/// What a worker may still reach. Nothing, unless something is named.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WorkerGrants {
-    /// Files and directories to read.
-    pub read: Vec<PathBuf>,
-    /// Files and directories to read and change.
-    pub write: Vec<PathBuf>,
-}
-
-/// What holds from now on. What does not was not to be had on this system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restricted {
-    /// No file can be opened but those that were granted.
-    pub files: bool,
-    /// No sockets, programs, processes, signals to others, and nothing of the kernel's workshop.
-    pub calls: bool,
-}
-
-impl Restricted {
-    /// Whether everything holds.
-    pub fn is_full(self) -> bool {
-        self.files && self.calls
-    }
-}
 
 /// Takes from the calling process all that a computation does not need: files but for those granted, sockets, new programs and
 /// processes, signals to others, tracing, root. It keeps its open files (pipes), memory and threads. There is no way back.
