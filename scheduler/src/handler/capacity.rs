@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 /// Changes of load are gossiped no more often than this.
 const GOSSIP_MIN: Span = Span::from_secs(1);
 /// A record is gossiped again after this long even if nothing changed, for those who missed it.
-const GOSSIP_MAX: Span = Span::from_secs(30);
+const GOSSIP_MAX: Span = Span::from_secs(60);
 
 impl Scheduler {
     /// This device measured itself.
