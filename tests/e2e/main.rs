@@ -6,8 +6,10 @@ mod damage;
 #[path = "../rig/device.rs"]
 mod device;
 mod exec;
+mod files;
 mod full;
 mod input;
+mod logs;
 mod sandbox;
 mod survival;
 mod trio;

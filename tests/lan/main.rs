@@ -10,6 +10,7 @@ mod discovery;
 mod failover;
 mod failure;
 mod lan;
+mod logs;
 mod net;
 mod outage;
 mod soak;

@@ -3,10 +3,13 @@
 //! It gets a private work directory and a clean environment, and everything that it started dies with it. How it is held, so
 //! that it can do no harm, is the [`Shelter`]'s business; what it asks for is granted as far as the device's owner grants it.
 //!
-//! The result is `{return_code, stdout, stderr}`. A program that a signal ended has the return code 128 + its number, as
+//! Files go into the work directory before it starts (`in`), and out of it when it has ended by itself (`out`), as blobs.
+//!
+//! The result is `{return_code, stdout, stderr}`, with `files` if `out` asked for any. A program that a signal ended has the return code 128 + its number, as
 //! in a shell; one that could not be found or started has 127 or 126. Any code but 0 is a `task_error` that still carries
 //! the result. Output that is not UTF-8 is shown with U+FFFD in place of what is not.
 
+mod files;
 mod output;
 mod payload;
 mod watch;
@@ -26,8 +29,8 @@ use serde_json::{Value, json};
 
 use super::{ErrorClass, Permission, ResourceUsage, TaskContext, TaskError, TaskHandler, ask};
 use crate::sandbox::{Exit, Hold, LaunchError, Process, ProcessLimits, Program, Shelter, Tier};
-use output::Pumps;
-use payload::CommandPayload;
+use output::{Feed, Pumps};
+use payload::{CommandPayload, Input};
 use watch::{Bounds, Peak, watch};
 use workdir::WorkDir;
 pub use workdir::sweep_work_root;
@@ -157,8 +160,12 @@ impl TaskHandler for Command {
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
         let payload = CommandPayload::read(&payload)?;
-        let dir = WorkDir::create(&self.work_root, self.shelter.other_user()).await?;
-        let done = self.run(&ctx, payload, dir.path()).await;
+        let user = self.shelter.other_user();
+        let dir = WorkDir::create(&self.work_root, user).await?;
+        let done = match files::put_in(&ctx, dir.path(), &payload.ins, user).await {
+            Ok(()) => self.run(&ctx, payload, dir.path()).await,
+            Err(error) => Err(error),
+        };
         dir.remove().await;
         done
     }
@@ -174,11 +181,20 @@ impl Command {
             disk_bytes: ctx.limits().disk_bytes_max,
             work: dir.to_owned(),
         };
-        let stdin = payload.stdin.map(String::into_bytes);
+        let stdin = match payload.stdin {
+            Some(Input::Blob(hash)) => Some(Feed::File(ctx.blob(hash).await?)),
+            Some(Input::Text(text)) => Some(Feed::Bytes(text.into_bytes())),
+            None => None,
+        };
         let ended = supervise(ctx, process, stdin, payload.timeout, bounds).await?;
         let code = ended.exit.code();
         let (stdout, stderr) = ctx.captured();
-        let result = json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
+        let mut result = json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
+        if matches!(ended.why, Why::Itself) && !payload.outs.is_empty() {
+            let (files, more) = files::take_out(ctx, dir, payload.outs).await?;
+            result["files"] = files.into();
+            result["files_omitted"] = more.into();
+        }
         let error = match ended.why {
             Why::Itself if code == 0 => return Ok(result),
             Why::Itself => match ended.exit.signal() {
@@ -223,13 +239,18 @@ enum Why {
 async fn supervise(
     ctx: &TaskContext,
     mut process: Process,
-    stdin: Option<Vec<u8>>,
+    stdin: Option<Feed>,
     timeout: Option<Duration>,
     bounds: Bounds,
 ) -> Result<Ended, TaskError> {
     let marks = marks(ctx);
     let mut peak = Peak::default();
     let see = process.looker();
+    let seen = |peak: &Peak| {
+        let (cpu_micros, memory_bytes_max) =
+            (Some(peak.cpu_micros), Some(peak.memory_bytes).filter(|bytes| *bytes > 0));
+        ctx.seen_usage(ResourceUsage { cpu_micros, memory_bytes_max });
+    };
     let pumps = Pumps::start(ctx, &mut process, stdin);
     let time_up = async {
         match timeout {
@@ -242,7 +263,7 @@ async fn supervise(
         exit = process.wait() => exit.map(|_| Why::Itself),
         () = ctx.cancelled() => Ok(Why::Stopped),
         () = time_up => Ok(Why::TimeUp(timeout.unwrap_or_default())),
-        what = watch(|| Box::new(see.clone()), bounds, &mut peak) => Ok(Why::TooMuch(what)),
+        what = watch(|| Box::new(see.clone()), bounds, &mut peak, seen) => Ok(Why::TooMuch(what)),
     };
     let why = match why {
         Ok(why) => why,
