@@ -106,7 +106,7 @@ fn exec_prints_while_the_command_runs_and_loses_nothing() {
     let (code, out, err) = running.end();
     assert_eq!((code, out.as_str()), (125, "first\n"), "{err}");
     // Who reads no more ends the command, as a pipe would.
-    let mut shell = node.command(&["exec", "--", "yes"]);
+    let shell = node.command(&["exec", "--", "yes"]);
     let program = shell.get_program().to_owned();
     let args: Vec<_> = shell.get_args().map(ToOwned::to_owned).collect();
     let mut piped = std::process::Command::new("sh");
