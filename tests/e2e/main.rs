@@ -2,6 +2,7 @@
 //! says so and passes without, except in CI. Imports nothing of ours.
 
 mod blobs;
+mod cancel;
 mod damage;
 #[path = "../rig/device.rs"]
 mod device;

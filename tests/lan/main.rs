@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod api;
+mod cancel;
 mod clock;
 #[path = "../rig/device.rs"]
 mod device;

@@ -28,7 +28,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{ErrorClass, Permission, ResourceUsage, TaskContext, TaskError, TaskHandler, ask};
-use crate::sandbox::{Exit, Hold, LaunchError, Process, ProcessLimits, Program, Shelter, Tier};
+use crate::sandbox::{Exit, Group, GroupLimits, Hold, LaunchError, Process, ProcessLimits, Program, Shelter, Tier};
 use output::{Feed, Pumps};
 use payload::{CommandPayload, Input};
 use watch::{Bounds, Peak, watch};
@@ -78,6 +78,9 @@ impl Command {
         if cfg!(target_os = "linux") {
             held.push(ask::MEMORY);
         }
+        if self.shelter.limits_cpu() {
+            held.push(ask::CPU);
+        }
         held
     }
 
@@ -105,6 +108,17 @@ impl Command {
                 stack_bytes: None,
             },
         }
+    }
+
+    /// A control group, if the task asks for what only that can keep.
+    fn group(&self, ctx: &TaskContext) -> Result<Option<Group>, TaskError> {
+        let limits = ctx.limits();
+        let asked = GroupLimits {
+            cpu_percent: limits.sandbox.cpu_percent,
+            memory_bytes: limits.sandbox.memory_bytes.and(limits.memory_bytes_max),
+            processes: Some(limits.processes_max),
+        };
+        self.shelter.group(asked).map_err(no_group)
     }
 
     /// What it is let reach: what it asks for, if the owner grants all of that and the device can hold it to the rest.
@@ -173,9 +187,14 @@ impl TaskHandler for Command {
 
 impl Command {
     async fn run(&self, ctx: &TaskContext, payload: CommandPayload, dir: &Path) -> Result<Value, TaskError> {
-        let hold = self.hold(ctx, dir)?;
+        let mut hold = self.hold(ctx, dir)?;
+        let group = self.group(ctx)?;
+        if let Some(group) = &group {
+            hold.groups = group.doors().map_err(no_group)?;
+        }
         let program = self.program(ctx, &payload, dir);
         let process = self.shelter.launch(program, &hold).await.map_err(not_started)?;
+        drop(hold);
         let bounds = Bounds {
             memory_bytes: ctx.limits().memory_bytes_max,
             disk_bytes: ctx.limits().disk_bytes_max,
@@ -186,7 +205,17 @@ impl Command {
             Some(Input::Text(text)) => Some(Feed::Bytes(text.into_bytes())),
             None => None,
         };
-        let ended = supervise(ctx, process, stdin, payload.timeout, bounds).await?;
+        let memory_max = bounds.memory_bytes;
+        let ended = supervise(ctx, process, stdin, payload.timeout, bounds).await;
+        let killed = group.as_ref().is_some_and(|group| group.out_of_memory() > 0);
+        if let Some(group) = group {
+            group.remove().await;
+        }
+        let mut ended = ended?;
+        if killed && matches!(ended.why, Why::Itself) && ended.exit.code() != 0 {
+            ended.why =
+                Why::TooMuch(format!("its processes had more than {} bytes of memory", memory_max.unwrap_or(0)));
+        }
         let code = ended.exit.code();
         let (stdout, stderr) = ctx.captured();
         let mut result = json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
@@ -301,6 +330,10 @@ async fn supervise(
 fn marks(ctx: &TaskContext) -> Vec<String> {
     let own = |(name, _): &&(String, String)| name == "RC_TASK_ID" || name == "RC_TASK_EPOCH";
     ctx.env().iter().filter(own).map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+fn no_group(error: std::io::Error) -> TaskError {
+    TaskError::new(ErrorClass::ResourceExhausted, format!("no control group for the command: {error}"))
 }
 
 fn lost(error: std::io::Error) -> TaskError {
