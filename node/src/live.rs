@@ -98,10 +98,10 @@ impl Live {
         let _ = self.0.driver.set(driver);
     }
 
-    /// An attempt begins here; those named get a copy of what it writes. What is returned hears it.
-    pub(crate) fn begin(&self, task: TaskId, epoch: Epoch, copies: Vec<DeviceId>) -> Arc<dyn TaskSink> {
+    /// An attempt begins here. What is returned hears it.
+    pub(crate) fn begin(&self, task: TaskId, epoch: Epoch) -> Arc<dyn TaskSink> {
         let key = (task, epoch);
-        locked(&self.0.book).begin(key, copies);
+        locked(&self.0.book).begin(key);
         self.0.begun.notify_waiters();
         Arc::new(Writer { live: self.clone(), key })
     }
@@ -110,6 +110,17 @@ impl Live {
     pub(crate) fn end(&self, task: TaskId, epoch: Epoch) {
         let copies = locked(&self.0.book).end((task, epoch), true);
         self.copy((task, epoch), &copies);
+    }
+
+    /// Finds out who gets a copy of an attempt that has begun to write.
+    fn find_out(&self, key: Key) {
+        let Some(driver) = self.0.driver.get().cloned() else { return };
+        let live = self.clone();
+        self.0.runtime.spawn(async move {
+            let devices = driver.copies(key.0).await;
+            locked(&live.0.book).copy_to(key, &devices);
+            live.copy(key, &devices);
+        });
     }
 
     fn read(&self, key: Key, from: u64, bytes_max: usize) -> Option<Reading> {
@@ -159,8 +170,11 @@ impl TaskSink for Writer {
     }
 
     fn output(&self, stream: Stream, chunk: &[u8]) {
-        let copies = locked(&self.live.0.book).write(self.key, stream, chunk);
+        let (copies, ask) = locked(&self.live.0.book).write(self.key, stream, chunk);
         self.live.copy(self.key, &copies);
+        if ask {
+            self.live.find_out(self.key);
+        }
     }
 
     fn has_room(&self) -> bool {

@@ -263,8 +263,10 @@ impl WeakHandle {
         let weak = Self(requests.downgrade());
         tokio::spawn(async move {
             while let Some(request) = asked.recv().await {
-                if let Request::Holder { answer, .. } = request {
-                    drop(answer.send(Ok(Some(device))));
+                match request {
+                    Request::Holder { answer, .. } => drop(answer.send(Ok(Some(device)))),
+                    Request::Copies { answer, .. } => drop(answer.send(Ok(vec![device]))),
+                    _ => {}
                 }
             }
             drop(requests);
@@ -277,6 +279,16 @@ impl WeakHandle {
         let (answer, answered) = oneshot::channel();
         self.0.upgrade()?.send(Request::Holder { task, epoch, answer }).await.ok()?;
         answered.await.ok()?.ok()?
+    }
+
+    /// Who gets a copy of what an attempt here writes; nobody, if the node stops.
+    pub(crate) async fn copies(&self, task: TaskId) -> Vec<DeviceId> {
+        let (answer, answered) = oneshot::channel();
+        let Some(requests) = self.0.upgrade() else { return Vec::new() };
+        if requests.send(Request::Copies { task, answer }).await.is_err() {
+            return Vec::new();
+        }
+        answered.await.ok().and_then(Result::ok).unwrap_or_default()
     }
 }
 

@@ -150,7 +150,7 @@ impl Driver {
 
     fn execute(&self, start: &Start, payload: Vec<u8>, over: Duration) {
         let mut assignment = attempts::assignment(start, payload, over);
-        let listener = self.live.begin(start.task, start.epoch, self.copies(start.task));
+        let listener = self.live.begin(start.task, start.epoch);
         assignment.listener = Listener(Some(listener));
         let (task, epoch) = (assignment.task.clone(), assignment.epoch);
         if !self.executor.start(assignment) {
@@ -159,7 +159,7 @@ impl Driver {
     }
 
     /// Who gets a copy of what an attempt here writes: those that granted and accepted it, or else one that keeps it.
-    fn copies(&self, task: TaskId) -> Vec<DeviceId> {
+    pub(super) fn copies(&self, task: TaskId) -> Vec<DeviceId> {
         let view = self.core.view();
         let Some(state) = view.record(task).map(rc_scheduler::Record::resolve) else { return Vec::new() };
         let mut devices: Vec<_> = state.lease.iter().map(|lease| lease.by).collect();

@@ -59,6 +59,10 @@ pub(super) enum Request {
         epoch: Epoch,
         answer: Answer<Option<DeviceId>>,
     },
+    Copies {
+        task: TaskId,
+        answer: Answer<Vec<DeviceId>>,
+    },
     Home {
         task: TaskId,
         answer: Answer<Vec<DeviceId>>,

@@ -62,6 +62,7 @@ impl Driver {
                 let record = self.core.view().record(task);
                 answer(to, Ok(record.and_then(|record| report::holder(record, epoch))));
             }
+            Request::Copies { task, answer: to } => answer(to, Ok(self.copies(task))),
             Request::Home { task, answer: to } => answer(to, Ok(self.core.view().home(task))),
             Request::Status { answer: to } => answer(to, Ok(self.status())),
             Request::Invite { answer: to } => {

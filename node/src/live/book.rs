@@ -57,13 +57,19 @@ struct Attempt {
     touched: u64,
     /// Rings for those who watch, if somebody does.
     bell: Option<watch::Sender<()>>,
-    /// Who gets a copy, and how much of it was sent.
-    copies: Vec<(DeviceId, u64)>,
+    /// Who gets a copy, and how much of it was sent. Not known before something is written: most attempts never do.
+    copies: Option<Vec<(DeviceId, u64)>>,
+    /// Somebody finds out who that is.
+    asked: bool,
     /// Who reads along: where each is, and since when.
     readers: HashMap<u64, (u64, Instant)>,
 }
 
 impl Attempt {
+    fn copied_to(&self) -> Vec<DeviceId> {
+        self.copies.iter().flatten().map(|(device, _)| *device).collect()
+    }
+
     fn ring(&self) {
         if let Some(bell) = &self.bell {
             bell.send_replace(());
@@ -91,23 +97,30 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// An attempt begins here; `copies` are to get what it writes.
-    pub(super) fn begin(&mut self, key: Key, copies: Vec<DeviceId>) {
+    /// An attempt begins here.
+    pub(super) fn begin(&mut self, key: Key) {
         self.make_room();
-        let copies = copies.into_iter().map(|device| (device, 0)).collect();
-        self.attempts.insert(key, Attempt { own: true, copies, ..Attempt::default() });
+        self.attempts.insert(key, Attempt { own: true, ..Attempt::default() });
     }
 
-    /// It wrote something. Returns who gets a copy.
-    pub(super) fn write(&mut self, key: Key, stream: Stream, chunk: &[u8]) -> Vec<DeviceId> {
+    /// It wrote something. Returns who gets a copy, and whether the caller is to find out who does.
+    pub(super) fn write(&mut self, key: Key, stream: Stream, chunk: &[u8]) -> (Vec<DeviceId>, bool) {
         let Some(attempt) = self.attempts.get_mut(&key).filter(|attempt| attempt.own && !attempt.ended) else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
         let before = attempt.journal.cost();
         attempt.journal.write(stream, chunk);
-        let copies = attempt.copies.iter().map(|(device, _)| *device).collect();
+        let copies = attempt.copied_to();
+        let ask = !std::mem::replace(&mut attempt.asked, true);
         self.written(key, before);
-        copies
+        (copies, ask)
+    }
+
+    /// These get a copy of what an attempt here writes.
+    pub(super) fn copy_to(&mut self, key: Key, devices: &[DeviceId]) {
+        if let Some(attempt) = self.attempts.get_mut(&key).filter(|attempt| attempt.own) {
+            attempt.copies = Some(devices.iter().map(|device| (*device, 0)).collect());
+        }
     }
 
     /// A copy of what an attempt elsewhere wrote.
@@ -160,7 +173,7 @@ impl Book {
         attempt.ended = true;
         if attempt.journal.end() > 0 {
             attempt.ring();
-            return attempt.copies.iter().map(|(device, _)| *device).collect();
+            return attempt.copied_to();
         }
         // Nothing to read; who watches sees the bell go.
         self.attempts.remove(&key);
@@ -186,13 +199,15 @@ impl Book {
 
     /// How much of an attempt was sent to a device that gets a copy.
     pub(super) fn sent(&self, key: Key, device: DeviceId) -> Option<u64> {
-        self.attempts.get(&key)?.copies.iter().find(|(copy, _)| *copy == device).map(|(_, sent)| *sent)
+        self.attempts.get(&key)?.copies.iter().flatten().find(|(copy, _)| *copy == device).map(|(_, sent)| *sent)
     }
 
     /// So much was sent.
     pub(super) fn set_sent(&mut self, key: Key, device: DeviceId, sent: u64) {
         let attempt = self.attempts.get_mut(&key);
-        if let Some(copy) = attempt.and_then(|attempt| attempt.copies.iter_mut().find(|(copy, _)| *copy == device)) {
+        if let Some(copy) =
+            attempt.and_then(|attempt| attempt.copies.iter_mut().flatten().find(|(copy, _)| *copy == device))
+        {
             copy.1 = sent;
         }
     }
@@ -258,8 +273,10 @@ mod tests {
     fn copies_and_what_has_ended_go_before_what_runs() {
         let mut book = book(1 << 20, 64 << 10, 100);
         for n in 0..4 {
-            book.begin(key(n), vec![DeviceId([9; 16])]);
-            assert_eq!(book.write(key(n), Stream::Stdout, &[b'x'; 10 << 10]), [DeviceId([9; 16])]);
+            book.begin(key(n));
+            assert_eq!(book.write(key(n), Stream::Stdout, &[b'x'; 5 << 10]), (vec![], true));
+            book.copy_to(key(n), &[DeviceId([9; 16])]);
+            assert_eq!(book.write(key(n), Stream::Stdout, &[b'x'; 5 << 10]), (vec![DeviceId([9; 16])], false));
         }
         book.end(key(1), true);
         book.take(key(7), Piece { at: 0, stream: Stream::Stdout, offset: 0, bytes: vec![1; 8 << 10] });
@@ -279,7 +296,7 @@ mod tests {
     #[test]
     fn one_attempt_and_many_are_bounded() {
         let mut book = book(4 << 10, 1 << 20, 8);
-        book.begin(key(0), Vec::new());
+        book.begin(key(0));
         for _ in 0..100 {
             book.write(key(0), Stream::Stderr, &[b'x'; 1000]);
         }
@@ -294,7 +311,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_falls_behind_is_waited_for_unless_it_stands_still() {
         let mut book = book(4 << 10, 1 << 20, 8);
-        book.begin(key(0), Vec::new());
+        book.begin(key(0));
         book.reader_at(key(0), 1, 0);
         book.write(key(0), Stream::Stdout, &[b'x'; 1 << 10]);
         assert!(book.keeps_up(key(0)));
@@ -315,13 +332,13 @@ mod tests {
     #[test]
     fn what_wrote_nothing_leaves_nothing_and_tells_its_watcher() {
         let mut book = Book::default();
-        book.begin(key(0), vec![DeviceId([9; 16])]);
+        book.begin(key(0));
         let bell = book.bell(key(0)).unwrap();
         assert!(book.end(key(0), true).is_empty());
         assert!(bell.has_changed().is_err() && book.attempts.is_empty());
         // Nobody writes into the journal of another device's attempt.
         book.take(key(1), Piece { at: 0, stream: Stream::Stdout, offset: 0, bytes: vec![1] });
-        assert!(book.write(key(1), Stream::Stdout, b"mine").is_empty());
+        assert_eq!(book.write(key(1), Stream::Stdout, b"mine"), (vec![], false));
         assert_eq!(book.read(key(1), 0, 10).unwrap().end, 1);
     }
 }

@@ -67,7 +67,7 @@ async fn who_follows_from_the_beginning_or_late_hears_all_of_it() {
     let (a, b) = (device(A, &air), device(B, &air));
     // Asked for before it has begun.
     let early = follow(&b, A, 0, true).await;
-    let writer = a.begin(TASK, EPOCH, Vec::new());
+    let writer = a.begin(TASK, EPOCH);
     let here = follow(&a, A, 0, true).await;
     let early = tokio::spawn(hear(early));
     let here = tokio::spawn(hear(here));
@@ -95,7 +95,8 @@ async fn who_follows_from_the_beginning_or_late_hears_all_of_it() {
 async fn one_that_writes_nothing_ends_and_an_unknown_one_is_absent() {
     let air = Arc::default();
     let (a, b) = (device(A, &air), device(B, &air));
-    let writer = a.begin(TASK, EPOCH, vec![B]);
+    a.ask(WeakHandle::that_says(B));
+    let writer = a.begin(TASK, EPOCH);
     writer.usage(ResourceUsage { cpu_micros: Some(7), memory_bytes_max: None });
     writer.progress(40, "half");
     let mut state = follow(&b, A, u64::MAX, false).await;
@@ -126,7 +127,8 @@ async fn a_copy_outlives_its_source_and_is_taken_from_the_holder_alone() {
     let air = Arc::default();
     let (a, b) = (device(A, &air), device(B, &air));
     b.ask(WeakHandle::that_says(A));
-    let writer = a.begin(TASK, EPOCH, vec![B]);
+    a.ask(WeakHandle::that_says(B));
+    let writer = a.begin(TASK, EPOCH);
     writer.output(Stream::Stdout, b"one ");
     until_copied(&b, 4).await;
     // As long as it is away nothing comes; later all of it does.
