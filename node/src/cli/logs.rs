@@ -100,10 +100,10 @@ impl Seen {
             }
             LogView::Over { device, outcome, .. } => {
                 self.attempts += 1;
-                progress.notice(&format!("rc-node: the attempt on {device} is over: {outcome}"));
+                notice(progress, &format!("the attempt on {device} is over: {outcome}"));
             }
             LogView::Missing { bytes } => {
-                progress.notice(&format!("rc-node: {bytes} bytes of the output are missing here"));
+                notice(progress, &format!("{bytes} bytes of the output are missing here"));
             }
             LogView::Progress { percent, text, .. } => {
                 let percent = percent.map(|percent| format!("{percent} %"));
@@ -113,8 +113,14 @@ impl Seen {
                     progress.tell(&said.join(" "), "");
                 }
             }
-            LogView::Broken { detail } => progress.notice(&format!("rc-node: the log ends here: {detail}")),
+            LogView::Broken { detail } => notice(progress, &format!("the log ends here: {detail}")),
             LogView::Ended { .. } => {}
         }
     }
+}
+
+/// What rc-node says between the lines of a task. Names and errors come from elsewhere and must not drive the terminal.
+fn notice(progress: &mut Progress, text: &str) {
+    let plain: String = text.chars().filter(|c| !c.is_control()).collect();
+    progress.notice(&format!("rc-node: {plain}"));
 }
