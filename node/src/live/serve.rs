@@ -1,6 +1,6 @@
 //! Answers streams about attempts: tells followers what is and what comes, and takes copies from holders, and from nobody else.
 
-use super::book::Key;
+use super::book::{Key, Reading};
 use super::wire::{Frame, Request};
 use super::{Live, locked};
 use crate::blobs::Stream;
@@ -18,8 +18,9 @@ const ASK_TIME_MAX: Duration = Duration::from_secs(10);
 const SEND_TIME_MAX: Duration = Duration::from_secs(30);
 /// For an attempt to begin that a follower has heard of before it is here.
 const BEGIN_TIME_MAX: Duration = Duration::from_millis(500);
-/// What is written within this time goes together.
+/// What is written within this time goes together, unless it is more than so many bytes.
 const GATHER: Duration = Duration::from_millis(20);
+const GATHER_BYTES: u64 = 16 * 1024;
 /// Without anything said for so long, whoever leaves copies has gone; it closes its end long before.
 const COPY_IDLE_MAX: Duration = Duration::from_secs(120);
 /// Bytes read at a time.
@@ -130,7 +131,12 @@ async fn follow(live: &Live, key: Key, mut from: u64, stay: bool, stream: &mut B
             // Says nothing more; what comes is that it has gone.
             _ = stream.read_u8() => return Ok(()),
             // An error means that it has ended, which the next look finds out.
-            changed = bell.changed() => if changed.is_ok() { sleep(GATHER).await },
+            changed = bell.changed() => {
+                let little = |reading: Reading| !reading.ended && reading.end.saturating_sub(from) < GATHER_BYTES;
+                if changed.is_ok() && live.read(key, from, 0).is_some_and(little) {
+                    sleep(GATHER).await;
+                }
+            }
         }
     }
 }

@@ -201,4 +201,40 @@ mod tests {
         assert!(Frame::read(&mut long.as_slice()).await.is_err());
         assert!(Request::read(&mut &[0_u8][..]).await.is_err());
     }
+
+    #[tokio::test]
+    async fn noise_is_read_to_an_error_and_taken_by_a_journal_within_bounds() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut noise = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let mut journal = crate::live::journal::Journal::default();
+        let mut taken = 0;
+        for _ in 0..20_000 {
+            let length = noise() % 64;
+            let mut bytes: Vec<u8> = (0..length).map(|_| noise() as u8).collect();
+            if let Some(first) = bytes.first_mut() {
+                // Nearly right is worse than nonsense.
+                *first %= 8;
+            }
+            if let Some(length) = bytes.get_mut(17..21) {
+                length[..3].fill(0);
+                length[3] %= 48;
+            }
+            let mut stream = bytes.as_slice();
+            while let Ok(frame) = Frame::read(&mut stream).await {
+                if let Frame::Output(piece) = frame {
+                    journal.take(piece);
+                    journal.trim(1 << 16);
+                    taken += 1;
+                }
+            }
+            let _ = Request::read(&mut bytes.as_slice()).await;
+        }
+        assert!(taken > 0 && journal.cost() <= 1 << 16, "{taken}");
+        journal.read(0, usize::MAX);
+    }
 }
