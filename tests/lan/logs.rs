@@ -18,6 +18,16 @@ fn ticks(said: &str) -> String {
 
 #[test]
 fn logs_of_a_killed_device_stay_readable_and_the_next_attempt_follows() {
+    outlives("killed", |lan, host| lan.devices[host].kill());
+}
+
+#[test]
+fn logs_of_a_frozen_device_stay_readable_and_the_next_attempt_follows() {
+    outlives("frozen", |lan, host| lan.freeze(host));
+}
+
+/// Follows a task on a third device while that which runs it is lost.
+fn outlives(how: &str, lose: impl Fn(&mut Lan, usize)) {
     let Some((mut lan, place)) = Lan::with_commands(4) else { return };
     let payload = serde_json::json!({"argv": ["sh", "-c", SCRIPT]}).to_string();
     let id = lan.devices[0].submit(&["command", "--payload", &payload, "--exclude-devices", NAMES[0]]);
@@ -33,11 +43,11 @@ fn logs_of_a_killed_device_stay_readable_and_the_next_attempt_follows() {
         until(what, PATIENCE, || Some(read(&out)).filter(|seen| enough(seen)).ok_or_else(|| read(&out))).1
     };
     sees("the third device sees it write", &|seen| seen.contains("tick 40\n"));
-    lan.devices[holder].kill();
+    lose(&mut lan, holder);
     let took = sees("it sees the next attempt", &|seen| {
         seen.rsplit_once("begin").is_some_and(|(first, second)| !first.is_empty() && second.contains("tick 5\n"))
     });
-    note(&format!("killed the device that wrote; the next one's output came after {took:?}"));
+    note(&format!("the device that wrote was {how}; the next one's output came after {took:?}"));
     assert_eq!(lan.devices[third].say(&["cancel", &id]).code, 0);
     let (status, _) = until("the follower ends", PATIENCE, || {
         follower.try_wait().expect("a child").ok_or_else(|| format!("{}{}", read(&out), read(&err)))
