@@ -6,6 +6,8 @@ mod command;
 mod daemon;
 mod engine;
 mod error;
+mod files;
+mod logs;
 mod output;
 mod progress;
 mod request;

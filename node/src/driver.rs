@@ -27,6 +27,7 @@ mod waiters;
 pub use attempts::ResultBody;
 pub(crate) use attempts::with_blobs;
 pub(crate) use capacity::{Latest, Owner, watch as watch_capacity};
+pub(crate) use handle::WeakHandle;
 pub use handle::*;
 pub(crate) use hosts::Hosts;
 pub(crate) use keys::{CLOCK_CELL, GRAVES_CELL, decode_clock, decode_graves, decode_member, decode_record};

@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::handlers::{BlobAccess, ErrorClass, Registry, SandboxAsk, Stream, TaskError, TaskInfo, TaskLimits};
+use crate::handlers::{BlobAccess, ErrorClass, Registry, SandboxAsk, TaskError, TaskInfo, TaskLimits, TaskSink};
 use run::Run;
 
 /// Bounds of an executor.
@@ -70,9 +70,21 @@ pub struct Assignment {
     pub sandbox: SandboxAsk,
     /// More variables for processes, besides `RC_TASK_ID`, `RC_TASK_EPOCH`, `RC_TASK_ATTEMPT` and `RC_TRACEPARENT`.
     pub env: Vec<(String, String)>,
+    /// Hears progress, output and use at once, without a queue.
+    pub listener: Listener,
 }
 
-/// What the executor tells. `Progress` and `Output` are dropped when the channel is full; the others wait for room.
+/// Whoever hears an attempt while it runs, if somebody does.
+#[derive(Clone, Default)]
+pub struct Listener(pub Option<Arc<dyn TaskSink>>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Listener").field(&self.0.is_some()).finish()
+    }
+}
+
+/// What the executor tells. `Progress` is dropped when the channel is full; the others wait for room.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExecutorEvent {
     /// The handler is about to run. Not sent for an assignment that is refused.
@@ -92,17 +104,6 @@ pub enum ExecutorEvent {
         percent: u8,
         /// May be empty.
         text: String,
-    },
-    /// The task wrote something.
-    Output {
-        /// The task's id.
-        task: String,
-        /// Of the assignment.
-        epoch: u64,
-        /// Where to.
-        stream: Stream,
-        /// The bytes; a character may be cut in two.
-        chunk: Vec<u8>,
     },
     /// The attempt is over and its slot free. Once for each start, and after it nothing else.
     Finished {

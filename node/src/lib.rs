@@ -11,6 +11,7 @@ pub mod driver;
 pub mod executor;
 pub mod handlers;
 pub mod identity;
+pub mod live;
 pub mod node;
 pub mod sandbox;
 pub mod storage;

@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod hooks;
 mod ports;
+mod streams;
 mod types;
 
 pub use config::NodeConfig;
@@ -22,6 +23,7 @@ use crate::capabilities::Sampler;
 use crate::driver::{Driver, Handle, Hosts, Latest, Owner, Parts, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
+use crate::live::Live;
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Span, TaskId};
@@ -111,6 +113,10 @@ impl Node {
 
         let (executor_tell, executor_events) = mpsc::channel(EXECUTOR_EVENTS_MAX);
         let blobs = blobs(&config, &client, boot.blobs).await?;
+        let live = Live::new(id, Arc::new(client.clone()));
+        if let Some(incoming) = client.take_incoming() {
+            tokio::spawn(streams::serve(incoming, blobs.clone(), live.clone()));
+        }
         let payload_bytes_max = usize::try_from(config.blobs.payload_bytes_max).unwrap_or(usize::MAX);
         let limits = ExecutorLimits { payload_bytes_max, ..ExecutorLimits::default() };
         let executor = Executor::with_blobs(types.registry, limits, executor_tell, Some(Arc::new(blobs.clone())));
@@ -136,6 +142,7 @@ impl Node {
             executor,
             executor_events,
             blobs,
+            live,
             capacity,
             capacity_events,
             look,
@@ -183,7 +190,7 @@ impl Node {
     }
 }
 
-/// Opens the blobs and serves them to the others.
+/// Opens the blobs.
 async fn blobs(config: &NodeConfig, client: &Client, named: Vec<(TaskId, BlobRef)>) -> Result<Blobs, NodeError> {
     let dir = config.data_dir.join(BLOBS_DIR);
     let (limits, network) = (config.blobs, Arc::new(client.clone()));
@@ -194,9 +201,6 @@ async fn blobs(config: &NodeConfig, client: &Client, named: Vec<(TaskId, BlobRef
     });
     let blobs = opened.await?.map_err(NodeError::Blobs)?;
     blobs.restore(named);
-    if let Some(incoming) = client.take_incoming() {
-        tokio::spawn(blobs.clone().serve(incoming));
-    }
     Ok(blobs)
 }
 

@@ -12,6 +12,8 @@
 #![expect(unsafe_code, reason = "system calls that have no safe form; each use states why it is sound")]
 
 #[cfg(unix)]
+mod groups;
+#[cfg(unix)]
 mod limits;
 #[cfg(all(
     target_os = "linux",
@@ -63,6 +65,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(unix)]
+pub use groups::{Group, GroupLimits, Groups};
 #[cfg(unix)]
 pub use held::restrict_worker;
 #[cfg(unix)]

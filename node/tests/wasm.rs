@@ -123,3 +123,56 @@ async fn bombs_hurt_the_worker_only() {
     assert_eq!(stopped, Err(TaskError::stopped()));
     assert_eq!(call(&handler, json!({"function": "add", "args": [1, 1]})).await.unwrap()["return_value"], 2);
 }
+
+/// Keeps what it hears.
+#[derive(Default)]
+struct Ears(std::sync::Mutex<Vec<u8>>, tokio::sync::Notify);
+
+impl rc_node::handlers::TaskSink for Ears {
+    fn progress(&self, _: u8, _: &str) {}
+    fn output(&self, _: rc_node::handlers::Stream, chunk: &[u8]) {
+        self.0.lock().unwrap().extend_from_slice(chunk);
+        self.1.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn what_a_program_writes_is_heard_while_it_runs_and_once() {
+    // Writes `!` and sleeps for 30 ms, again and again; a parameter says how often.
+    let ticking = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 512) "!")
+        (func (export "tick") (param $n i32)
+            (i32.store (i32.const 0) (i32.const 512)) (i32.store (i32.const 4) (i32.const 1))
+            (i64.store (i32.const 88) (i64.const 30000000))
+            (i32.store (i32.const 80) (i32.const 1))
+            (loop
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+                (drop (call $poll (i32.const 64) (i32.const 256) (i32.const 1) (i32.const 8)))
+                (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+                (br_if 0 (i32.gt_s (local.get $n) (i32.const 0))))))"#;
+    let module = BASE64.encode(&wat::parse_str(ticking).unwrap());
+    let handler = handler();
+    let run = |ears: &Arc<Ears>, times: i32| {
+        let limits = TaskLimits { timeout: Duration::from_secs(60), ..TaskLimits::default() };
+        let ctx = TaskContext::new(TaskInfo::default(), limits, CancellationToken::new(), Some(ears.clone()));
+        let payload = json!({"module": module, "function": "tick", "args": [times]});
+        (ctx.clone(), handler.execute(ctx, payload))
+    };
+    let ears = Arc::new(Ears::default());
+    let (ctx, endless) = run(&ears, 1_000_000);
+    let stop = async {
+        while ears.0.lock().unwrap().len() < 3 {
+            ears.1.notified().await;
+        }
+        ctx.cancel_token().cancel();
+    };
+    let (done, ()) = tokio::join!(endless, stop);
+    assert_eq!(done.unwrap_err().class, ErrorClass::Preempted);
+    let ears = Arc::new(Ears::default());
+    let (ctx, some) = run(&ears, 5);
+    some.await.unwrap();
+    assert_eq!((ears.0.lock().unwrap().as_slice(), ctx.captured().0.text().as_str()), (&b"!!!!!"[..], "!!!!!"));
+}

@@ -2,12 +2,15 @@
 //! says so and passes without, except in CI. Imports nothing of ours.
 
 mod blobs;
+mod cancel;
 mod damage;
 #[path = "../rig/device.rs"]
 mod device;
 mod exec;
+mod files;
 mod full;
 mod input;
+mod logs;
 mod sandbox;
 mod survival;
 mod trio;

@@ -77,3 +77,45 @@ fn a_limit_that_no_device_can_enforce_keeps_a_task_waiting_and_explain_says_whic
     let said = node.say(&["explain", &id]);
     assert!(code == 7 && said.out.contains("network_access"), "{said:?}");
 }
+
+/// Control groups of nodes with this process id.
+fn groups_of(pid: &str) -> Vec<String> {
+    let dirs = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/memory", "/sys/fs/cgroup"];
+    let entries = dirs.iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten());
+    let own = format!("rc-node-{pid}-");
+    entries.map(|entry| entry.path().display().to_string()).filter(|path| path.contains(&own)).collect()
+}
+
+#[test]
+fn what_a_killed_node_left_of_control_groups_goes_with_its_next_start() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut node = device(&dir, "attic", &["--allow", "command"]);
+    node.start();
+    if !node.json(&["peers"])[0]["enforces"].as_array().expect("a list").contains(&json!("cpu")) {
+        eprintln!("SKIPPED: no control groups can be made here");
+        return;
+    }
+    let pid = std::fs::read_dir("/proc").expect("there is one").flatten().find_map(|process| {
+        let environ = std::fs::read(process.path().join("environ")).ok()?;
+        let line = std::fs::read(process.path().join("cmdline")).ok()?;
+        let data = format!("RC_NODE_DATA_DIR={}", node.dir.display());
+        let ours = environ.split(|byte| *byte == 0).any(|variable| variable == data.as_bytes());
+        let node = line.split(|byte| *byte == 0).nth(1) == Some(b"run");
+        (ours && node).then(|| process.file_name().to_string_lossy().into_owned())
+    });
+    let pid = pid.expect("it runs");
+    // One with a task in it.
+    let payload = json!({"argv": ["sleep", "600"]}).to_string();
+    let id = node.submit(&["command", "--payload", &payload, "--cpu-limit", "50", "--memory-limit", "100MB"]);
+    crate::wait::until("it runs", std::time::Duration::from_secs(30), || {
+        let shown = node.show(&id)?;
+        if shown["status"] == "running" { Ok(()) } else { Err(format!("{shown:#}")) }
+    });
+    assert!(!groups_of(&pid).is_empty() || !std::path::Path::new("/sys/fs/cgroup/cpu").exists());
+    node.kill();
+    node.start();
+    crate::wait::until("they are gone", std::time::Duration::from_secs(30), || {
+        let left = groups_of(&pid);
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+}

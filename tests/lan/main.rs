@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod api;
+mod cancel;
 mod clock;
 #[path = "../rig/device.rs"]
 mod device;
@@ -10,6 +11,7 @@ mod discovery;
 mod failover;
 mod failure;
 mod lan;
+mod logs;
 mod net;
 mod outage;
 mod soak;

@@ -4,6 +4,7 @@
 mod blob;
 mod body;
 mod cluster;
+mod log;
 mod number;
 mod outcome;
 mod request;
@@ -18,6 +19,7 @@ mod tests;
 pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
+pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};
 pub use request::{PURE_TASK_TYPES, TaskRequest};

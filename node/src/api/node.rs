@@ -2,6 +2,7 @@
 
 use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use crate::live::{LiveState, LogEvent};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
 use tokio::sync::mpsc;
@@ -58,4 +59,8 @@ node_api! {
     fn status() -> NodeStatus;
     /// The text of a ticket.
     fn invite() -> String;
+    /// What a task wrote and, if it is followed, what it will write.
+    fn logs(task: TaskId, stay: bool) -> mpsc::Receiver<LogEvent>;
+    /// How the attempt that runs is getting on.
+    fn live_state(task: TaskId) -> Option<LiveState>;
 }

@@ -3,6 +3,7 @@
 mod blobs;
 mod cluster;
 mod legacy;
+mod logs;
 mod submit;
 mod tasks;
 mod wait;
@@ -52,6 +53,7 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .layer(middleware::from_fn(in_time));
     let patient =
         Router::new().route("/v1/tasks/{id}/result", get(tasks::result::<N>)).route("/v1/wait", post(wait::wait::<N>));
+    let patient = patient.route("/v1/tasks/{id}/logs", get(logs::logs::<N>));
     // As long as large data takes; a body that stops coming ends with its connection.
     let large = Router::new()
         .route("/v1/tasks", post(submit::tasks::<N>))

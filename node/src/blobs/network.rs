@@ -3,7 +3,7 @@
 
 use crate::identity::device_id;
 use async_trait::async_trait;
-use rc_p2p::{Client, Incoming};
+use rc_p2p::Client;
 use rc_scheduler::DeviceId;
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -35,10 +35,4 @@ impl Network for Client {
         let stream = Self::open(self, peer).await.map_err(io::Error::other)?;
         Ok(Box::new(stream.compat()))
     }
-}
-
-/// The next stream that a peer opens.
-pub(super) async fn accept(incoming: &mut Incoming) -> Option<(DeviceId, Box<dyn Stream>)> {
-    let (peer, stream) = incoming.next().await?;
-    Some((device_id(&peer), Box::new(stream.compat())))
 }

@@ -5,9 +5,9 @@ mod task;
 mod verbs;
 
 pub(super) use blob::{BlobArgs, BlobVerb};
-pub(super) use task::TaskFlags;
+pub(super) use task::{CommandFlags, TaskFlags};
 pub(super) use verbs::{
-    CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
+    CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, LogsArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
     SubmitArgs, TaskArgs, TaskVerb, WaitArgs,
 };
 
@@ -90,6 +90,8 @@ Exits with 7 if it is accepted and no device fits now; it runs when one does.")]
 Examples:
   rc-node exec -- uname -a
   rc-node exec --required-arch aarch64 --timeout 90s -- sh -c 'cat /proc/cpuinfo | wc -l'
+  rc-node exec --in film.mkv --out '*.png' -- ffmpeg -i film.mkv -frames 1 still.png
+  sort names.txt | rc-node exec -i -- uniq -c
 Exits with the command's own code, 124 if it ran out of time, 125 if rc-node failed, 128+n for signal n.")]
     Exec(Box<ExecArgs>),
     /// List the cluster's devices
@@ -109,6 +111,15 @@ Exits with the command's own code, 124 if it ran out of time, 125 if rc-node fai
         after_help = "Examples:\n  rc-node result last\n  rc-node result 01kakz -o json\nExits with 6 if the task has not ended."
     )]
     Result(ResultArgs),
+    /// Print what a task wrote; with -f also what it writes, until it has ended
+    #[command(after_help = "\
+Examples:
+  rc-node logs last
+  rc-node logs -f 01kakz             on any device; goes on with the next attempt if the first is lost
+  rc-node logs -f last -o jsonl
+What a task wrote to its standard output goes to standard output, the rest to standard error.
+Exits with 1 if -f was given and the task did not complete.")]
+    Logs(LogsArgs),
     /// Wait for tasks to end and print their results
     #[command(after_help = "Examples:\n  rc-node wait last --timeout 90s\n  rc-node wait 01kakz 01kam0 -o jsonl")]
     Wait(WaitArgs),

@@ -9,6 +9,7 @@ mod explain;
 mod history;
 mod invite;
 mod join;
+mod logs;
 mod peers;
 mod ps;
 mod result;
@@ -49,6 +50,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Ps(args)) => block(ps::ps(&place?, args)),
         Some(Verb::Show(args)) => block(show::show(&place?, args)),
         Some(Verb::Result(args)) => block(result::result(&place?, args)),
+        Some(Verb::Logs(args)) => block(logs::logs(&place?, args)),
         Some(Verb::Wait(args)) => block(wait::wait(&place?, args)),
         Some(Verb::Cancel(args)) => block(cancel::cancel(&place?, args)),
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),

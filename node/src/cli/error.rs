@@ -33,6 +33,8 @@ pub enum Exit {
     ExecOurs,
     /// Ctrl-C.
     Interrupted,
+    /// `exec`: nobody reads what the command writes.
+    BrokenPipe,
 }
 
 impl Exit {
@@ -53,6 +55,7 @@ impl Exit {
             Self::ExecTimeout => 124,
             Self::ExecOurs => 125,
             Self::Interrupted => 130,
+            Self::BrokenPipe => 141,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! How a wait is going, on stderr: one line that changes on a terminal, a line per change elsewhere.
 
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
+use std::rc::Rc;
 
 /// The line.
 #[derive(Debug)]
@@ -8,13 +10,20 @@ pub(super) struct Progress {
     terminal: bool,
     silent: bool,
     last: String,
-    shown: bool,
+    line: Rc<Line>,
+}
+
+/// The line on the terminal, which several may write to.
+#[derive(Debug, Default)]
+struct Line {
+    shown: Cell<bool>,
+    quiet: Cell<bool>,
 }
 
 impl Progress {
     /// On stderr.
     pub(super) fn stderr() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), silent: false, last: String::new(), shown: false }
+        Self { terminal: std::io::stderr().is_terminal(), silent: false, last: String::new(), line: Rc::default() }
     }
 
     /// On stderr if it is a terminal, and nowhere otherwise: stderr belongs to the command that runs.
@@ -24,15 +33,26 @@ impl Progress {
         stderr
     }
 
+    /// A second one for the same line.
+    pub(super) fn share(&self) -> Self {
+        Self { terminal: self.terminal, silent: self.silent, last: String::new(), line: Rc::clone(&self.line) }
+    }
+
+    /// From now on the terminal is somebody else's; only notices are written.
+    pub(super) fn hush(&mut self) {
+        self.clear();
+        self.line.quiet.set(true);
+    }
+
     /// Where things stand; `ticking` is what changes all the time and is worth no line of its own.
     pub(super) fn tell(&mut self, text: &str, ticking: &str) {
-        if self.silent {
+        if self.silent || self.line.quiet.get() {
             return;
         }
         if self.terminal {
             let line: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
             self.write(&format!("\r\x1b[2K{line} {ticking}"));
-            self.shown = true;
+            self.line.shown.set(true);
         } else if text != self.last {
             self.write(&format!("{text}\n"));
         }
@@ -41,7 +61,7 @@ impl Progress {
 
     /// Takes the line away.
     pub(super) fn clear(&mut self) {
-        if std::mem::take(&mut self.shown) {
+        if self.line.shown.take() {
             self.write("\r\x1b[2K");
         }
     }

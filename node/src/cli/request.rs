@@ -2,6 +2,7 @@
 
 use super::args::{SubmitArgs, TaskFlags};
 use super::error::{CliError, Exit};
+use super::files::Files;
 use crate::api::model::{TaskRequests, parse_tasks};
 use data_encoding::BASE64;
 use rc_scheduler::DeviceId;
@@ -130,7 +131,7 @@ pub(super) struct Body {
 }
 
 /// The request that the flags of `submit` ask for.
-pub(super) fn of_submit(args: &SubmitArgs) -> Result<Body, CliError> {
+pub(super) fn of_submit(args: &SubmitArgs, files: &Files) -> Result<Body, CliError> {
     let text = match &args.file {
         Some(path) => read_file(path)?,
         None => "{}".to_owned(),
@@ -163,6 +164,14 @@ pub(super) fn of_submit(args: &SubmitArgs) -> Result<Body, CliError> {
         if let Some(module) = &module {
             let mut object = task.take("payload")?;
             object.set("module", module)?;
+            task.set("payload", &object.0)?;
+        }
+        if !files.is_empty() {
+            if task.0.get("task_type").is_none_or(|word| word.get() != "\"command\"") {
+                return Err(CliError::usage("--in, --out, --stdin and --env go with tasks of type command", ""));
+            }
+            let mut object = task.take("payload")?;
+            files.apply(&mut object)?;
             task.set("payload", &object.0)?;
         }
         task.apply(&args.task)?;

@@ -49,7 +49,7 @@ impl Interrupt {
         armed.map(Self).map_err(|error| CliError::new(Exit::Failed, "cannot listen to Ctrl-C", error.to_string(), ""))
     }
 
-    async fn hit(&mut self) {
+    pub(super) async fn hit(&mut self) {
         self.0.recv().await;
     }
 }
@@ -100,7 +100,7 @@ pub(super) async fn one(
             }
             _ = tick.tick() => {}
         }
-        let task: TaskDetail = poll.get(&format!("/v1/tasks/{id}")).await?;
+        let task: TaskDetail = poll.get(&format!("/v1/tasks/{id}?live=false")).await?;
         if is_end(&task.status) {
             // Not reported yet: it is on one disk only.
             continue;
@@ -135,6 +135,9 @@ fn describe(task: &TaskDetail) -> String {
     }
     if let Some(progress) = task.progress {
         text.push_str(&format!(", {progress} % done"));
+    }
+    if let Some(said) = &task.progress_text {
+        text.push_str(&format!(" ({said})"));
     }
     match (&task.detail, &task.reason) {
         (Some(why), _) | (None, Some(why)) => text.push_str(&format!(": {why}")),

@@ -145,9 +145,27 @@ impl Client {
         &mut self,
         path: &str,
         body: Vec<u8>,
+        line: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), ClientError> {
+        self.lines(Method::POST, path, Some(body), line).await
+    }
+
+    /// A `GET` of that kind.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get_lines(&mut self, path: &str, line: impl FnMut(&[u8]) -> bool) -> Result<(), ClientError> {
+        self.lines(Method::GET, path, None, line).await
+    }
+
+    async fn lines(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
         mut line: impl FnMut(&[u8]) -> bool,
     ) -> Result<(), ClientError> {
-        let response = self.send(Method::POST, path, Some(body)).await?;
+        let response = self.send(method, path, body).await?;
         let mut body = response.into_body();
         let mut rest = Vec::new();
         while let Some(frame) = body.frame().await {

@@ -1,7 +1,7 @@
 //! From the core's words for an attempt to the executor's and back, and the form in which a result is stored.
 
 use crate::blobs::BodyBlobs;
-use crate::executor::{self, Assignment};
+use crate::executor::{self, Assignment, Listener};
 use crate::handlers::{self, Permission, ResourceUsage, SandboxAsk};
 use rc_scheduler::{Bytes, ErrorClass, Outcome, Span, Start, StopReason};
 use serde::Serialize;
@@ -91,6 +91,7 @@ pub(super) fn assignment(start: &Start, payload: Vec<u8>, over: Duration) -> Ass
             ..SandboxAsk::of(&start.spec.extra)
         },
         env: Vec::new(),
+        listener: Listener::default(),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::request::{Answer, Request};
 use super::waiters::Waiter;
 use crate::blobs::{BlobError, Blobs};
+use crate::live::Live;
 use rc_scheduler::{
     DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
@@ -51,6 +52,8 @@ pub struct TaskReport {
     pub disks: u32,
     /// Percent done, as the running attempt says.
     pub progress: Option<u8>,
+    /// What it says beside that.
+    pub progress_text: Option<String>,
 }
 
 impl TaskReport {
@@ -245,11 +248,72 @@ pub struct Handle {
     requests: mpsc::Sender<Request>,
     news: broadcast::Sender<Event>,
     blobs: Blobs,
+    live: Live,
+}
+
+/// The same, which keeps no node running.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakHandle(mpsc::WeakSender<Request>);
+
+impl WeakHandle {
+    /// One that knows one answer, for tests.
+    #[cfg(test)]
+    pub(crate) fn that_says(device: DeviceId) -> Self {
+        let (requests, mut asked) = mpsc::channel(1);
+        let weak = Self(requests.downgrade());
+        tokio::spawn(async move {
+            while let Some(request) = asked.recv().await {
+                match request {
+                    Request::Holder { answer, .. } => drop(answer.send(Ok(Some(device)))),
+                    Request::Copies { answer, .. } => drop(answer.send(Ok(vec![device]))),
+                    _ => {}
+                }
+            }
+            drop(requests);
+        });
+        weak
+    }
+
+    /// The device that a lease was given to, if this one keeps the task and knows of the lease.
+    pub(crate) async fn holder(&self, task: TaskId, epoch: Epoch) -> Option<DeviceId> {
+        let (answer, answered) = oneshot::channel();
+        self.0.upgrade()?.send(Request::Holder { task, epoch, answer }).await.ok()?;
+        answered.await.ok()?.ok()?
+    }
+
+    /// Who gets a copy of what an attempt here writes; nobody, if the node stops.
+    pub(crate) async fn copies(&self, task: TaskId) -> Vec<DeviceId> {
+        let (answer, answered) = oneshot::channel();
+        let Some(requests) = self.0.upgrade() else { return Vec::new() };
+        if requests.send(Request::Copies { task, answer }).await.is_err() {
+            return Vec::new();
+        }
+        answered.await.ok().and_then(Result::ok).unwrap_or_default()
+    }
 }
 
 impl Handle {
-    pub(super) fn new(requests: mpsc::Sender<Request>, news: broadcast::Sender<Event>, blobs: Blobs) -> Self {
-        Self { requests, news, blobs }
+    pub(super) fn new(
+        requests: mpsc::Sender<Request>,
+        news: broadcast::Sender<Event>,
+        blobs: Blobs,
+        live: Live,
+    ) -> Self {
+        Self { requests, news, blobs, live }
+    }
+
+    pub(super) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(self.requests.downgrade())
+    }
+
+    /// What attempts say while they run.
+    pub(crate) const fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The devices where a task belongs, whoever is alive.
+    pub(crate) async fn home(&self, task: TaskId) -> Result<Vec<DeviceId>, DriverError> {
+        self.ask(|answer| Request::Home { task, answer }).await
     }
 
     /// The blobs of this node.

@@ -52,10 +52,9 @@ impl Driver {
                 let event = AttemptEvent::Progress { percent: Some(percent), text };
                 self.feed(Input::Attempt { task, epoch, event });
             }
-            // Live output stays where the task runs; what is kept of it comes with the outcome.
-            ExecutorEvent::Output { .. } => {}
             ExecutorEvent::Finished { task, epoch, outcome } => {
                 let Some((task, epoch)) = named(&task, epoch) else { return };
+                self.live.end(task, epoch);
                 let now = clock::now().wall_ms;
                 let began = self.attempts.get(&(task, epoch)).copied().unwrap_or(now);
                 // Not the task's doing: it is left to be found lost, which costs it no attempt.

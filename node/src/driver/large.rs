@@ -5,6 +5,7 @@ use super::attempts;
 use super::run::Driver;
 use crate::blobs::{BlobError, Blobs, BodyBlobs, copy_time};
 use crate::clock;
+use crate::executor::Listener;
 use rc_scheduler::{
     AttemptEvent, BlobRef, DeviceId, Epoch, ErrorClass, Input, Outcome, PAYLOAD_BYTES_MAX, Span, Start, TaskId,
 };
@@ -143,15 +144,32 @@ impl Driver {
         if start.spec.all_blobs().next().is_some() {
             self.large.fetch(start);
         } else {
-            self.execute(attempts::assignment(&start, start.payload.to_vec(), Duration::ZERO));
+            self.execute(&start, start.payload.to_vec(), Duration::ZERO);
         }
     }
 
-    fn execute(&self, assignment: crate::executor::Assignment) {
+    fn execute(&self, start: &Start, payload: Vec<u8>, over: Duration) {
+        let mut assignment = attempts::assignment(start, payload, over);
+        let listener = self.live.begin(start.task, start.epoch);
+        assignment.listener = Listener(Some(listener));
         let (task, epoch) = (assignment.task.clone(), assignment.epoch);
         if !self.executor.start(assignment) {
             tracing::error!(task, epoch, "started twice");
         }
+    }
+
+    /// Who gets a copy of what an attempt here writes: those that granted and accepted it, or else one that keeps it.
+    pub(super) fn copies(&self, task: TaskId) -> Vec<DeviceId> {
+        let view = self.core.view();
+        let Some(state) = view.record(task).map(rc_scheduler::Record::resolve) else { return Vec::new() };
+        let mut devices: Vec<_> = state.lease.iter().map(|lease| lease.by).collect();
+        devices.extend(state.submitted.iter().map(|submitted| submitted.by));
+        devices.retain(|device| *device != view.me());
+        devices.dedup();
+        if devices.is_empty() {
+            devices.extend(view.home(task).into_iter().find(|device| *device != view.me()));
+        }
+        devices
     }
 
     /// An attempt has ended: the core is told now, or when what it left is on disks.
@@ -175,7 +193,7 @@ impl Driver {
                     return;
                 }
                 match payload {
-                    Ok(payload) => self.execute(attempts::assignment(&start, payload, took)),
+                    Ok(payload) => self.execute(&start, payload, took),
                     Err(error) => {
                         let class = if error.is_full() { ErrorClass::ResourceExhausted } else { ErrorClass::Network };
                         let message = format!("what it works with is not to be had: {error}");

@@ -9,6 +9,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+pub(super) use attempts::holder;
 pub(super) use cluster::peers;
 pub(super) use explanation::{explain_found, explain_kept};
 pub(super) use history::history;
@@ -55,7 +56,8 @@ fn build(view: View<'_>, id: TaskId, record: &Record, spec: Option<TaskSpec>, no
         outcome: state.outcome.filter(|_| reportable).cloned(),
         error: if reportable { error(&state) } else { None },
         disks: state.stable.filter(|_| reportable).map_or(0, |stable| stable.disks),
-        progress: live.and_then(|live| live.percent),
+        progress: live.as_ref().and_then(|live| live.percent),
+        progress_text: live.map(|live| live.text).filter(|text| !text.is_empty()),
         spec,
     }
 }

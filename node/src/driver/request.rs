@@ -2,7 +2,7 @@
 
 use super::handle::{Accepted, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use super::waiters::{Ended, Waiter};
-use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
+use rc_scheduler::{DeviceId, Epoch, NewTask, Status, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where an answer goes. Dropping it tells the asker that the node stops.
@@ -53,6 +53,19 @@ pub(super) enum Request {
     Explain {
         task: TaskId,
         answer: Answer<Explanation>,
+    },
+    Holder {
+        task: TaskId,
+        epoch: Epoch,
+        answer: Answer<Option<DeviceId>>,
+    },
+    Copies {
+        task: TaskId,
+        answer: Answer<Vec<DeviceId>>,
+    },
+    Home {
+        task: TaskId,
+        answer: Answer<Vec<DeviceId>>,
     },
     Status {
         answer: Answer<NodeStatus>,

@@ -58,6 +58,12 @@ impl Driver {
                 Some(explanation) => answer(to, Ok(explanation)),
                 None => self.command(Command::Read(task), Pending::Explain(to)),
             },
+            Request::Holder { task, epoch, answer: to } => {
+                let record = self.core.view().record(task);
+                answer(to, Ok(record.and_then(|record| report::holder(record, epoch))));
+            }
+            Request::Copies { task, answer: to } => answer(to, Ok(self.copies(task))),
+            Request::Home { task, answer: to } => answer(to, Ok(self.core.view().home(task))),
             Request::Status { answer: to } => answer(to, Ok(self.status())),
             Request::Invite { answer: to } => {
                 let ticket = Ticket::new(self.secret.clone(), inviting(&self.listening.borrow()));

@@ -13,6 +13,7 @@ use super::waiters::Waiters;
 use crate::blobs::Blobs;
 use crate::clock;
 use crate::executor::{Executor, ExecutorEvent};
+use crate::live::Live;
 use crate::storage::{self, Writer};
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
@@ -44,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) executor: Executor,
     pub(crate) executor_events: mpsc::Receiver<ExecutorEvent>,
     pub(crate) blobs: Blobs,
+    pub(crate) live: Live,
     pub(crate) capacity: Capacity,
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
     /// Rung when it is time to measure the device again.
@@ -68,6 +70,7 @@ pub(crate) struct Driver {
     pub(super) executor: Executor,
     executor_events: mpsc::Receiver<ExecutorEvent>,
     pub(super) large: Large,
+    pub(super) live: Live,
     large_events: mpsc::UnboundedReceiver<LargeEvent>,
     pub(super) capacity: Capacity,
     capacity_events: mpsc::Receiver<Capacity>,
@@ -97,7 +100,8 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Handle) {
         let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let handle = Handle::new(requests_in, news.clone(), parts.blobs.clone());
+        let handle = Handle::new(requests_in, news.clone(), parts.blobs.clone(), parts.live.clone());
+        parts.live.ask(handle.downgrade());
         let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {
             core: parts.core,
@@ -112,6 +116,7 @@ impl Driver {
             executor: parts.executor,
             executor_events: parts.executor_events,
             large,
+            live: parts.live,
             large_events,
             capacity: parts.capacity,
             capacity_events: parts.capacity_events,

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::{Outcome, StopReason};
-use super::{Assignment, ExecutorEvent, Inner, task_info};
-use crate::handlers::{Stream, TaskContext, TaskError, TaskHandler, TaskLimits, TaskSink};
+use super::{Assignment, ExecutorEvent, Inner, Listener, task_info};
+use crate::handlers::{ResourceUsage, Stream, TaskContext, TaskError, TaskHandler, TaskLimits, TaskSink};
 
 /// Longest text of a progress report, in bytes.
 const PROGRESS_TEXT_BYTES_MAX: usize = 256;
@@ -55,7 +55,8 @@ impl Run {
         let deadline = started.checked_add(limits.timeout);
         let cancel = CancellationToken::new();
         let (task, epoch) = (assignment.task.clone(), assignment.epoch);
-        let sink = Sink { executor: Arc::downgrade(inner), task: task.clone(), epoch };
+        let listener = assignment.listener.clone();
+        let sink = Sink { executor: Arc::downgrade(inner), task: task.clone(), epoch, listener };
         let ctx = TaskContext::new(task_info(assignment), limits, cancel.clone(), Some(Arc::new(sink)));
         let ctx = ctx.with_blobs(inner.blobs.clone());
         let (end, closed, let_go) = (Mutex::new(None), AtomicBool::new(false), inner.limits.let_go);
@@ -204,11 +205,12 @@ fn parse(payload: &[u8], bytes_max: usize) -> Result<Value, TaskError> {
     serde_json::from_slice(payload).map_err(|e| TaskError::invalid(format!("the payload is not JSON: {e}")))
 }
 
-/// Hands progress and output on, as long as there is room for them.
+/// Hands progress on, as long as there is room for it, and everything to the listener.
 struct Sink {
     executor: Weak<Inner>,
     task: String,
     epoch: u64,
+    listener: Listener,
 }
 
 impl Sink {
@@ -231,10 +233,25 @@ impl Sink {
 impl TaskSink for Sink {
     fn progress(&self, percent: u8, text: &str) {
         let text = text[..text.floor_char_boundary(PROGRESS_TEXT_BYTES_MAX)].to_owned();
+        if let Some(listener) = &self.listener.0 {
+            listener.progress(percent, &text);
+        }
         self.offer(|task, epoch| ExecutorEvent::Progress { task, epoch, percent, text });
     }
 
     fn output(&self, stream: Stream, chunk: &[u8]) {
-        self.offer(|task, epoch| ExecutorEvent::Output { task, epoch, stream, chunk: chunk.to_vec() });
+        if let Some(listener) = &self.listener.0 {
+            listener.output(stream, chunk);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.listener.0.as_ref().is_none_or(|listener| listener.has_room())
+    }
+
+    fn usage(&self, usage: ResourceUsage) {
+        if let Some(listener) = &self.listener.0 {
+            listener.usage(usage);
+        }
     }
 }

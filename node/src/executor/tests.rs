@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::handlers::echo::Echo;
 use crate::handlers::sleep::Sleep;
-use crate::handlers::{ResourceUsage, TaskContext, TaskHandler};
+use crate::handlers::{ResourceUsage, Stream, TaskContext, TaskHandler};
 
 /// A handler made of a function that gets the context and gives a future.
 struct Custom<F>(&'static str, bool, F);
@@ -48,6 +48,7 @@ fn assignment(task: &str, task_type: &str, payload: Value) -> Assignment {
         traceparent: Some("00-trace".to_owned()),
         sandbox: Default::default(),
         env: vec![("RC_EXTRA".to_owned(), "1".to_owned())],
+        listener: Listener::default(),
     }
 }
 
@@ -224,6 +225,22 @@ async fn every_start_ends_exactly_once_whatever_races() {
     assert!(ended.iter().all(|n| *n == 1));
 }
 
+/// Writes down all that it hears.
+#[derive(Default)]
+struct Ears(std::sync::Mutex<Vec<String>>);
+
+impl TaskSink for Ears {
+    fn progress(&self, percent: u8, _: &str) {
+        self.0.lock().unwrap().push(percent.to_string());
+    }
+    fn output(&self, stream: Stream, chunk: &[u8]) {
+        self.0.lock().unwrap().push(format!("{stream:?} {}", String::from_utf8_lossy(chunk)));
+    }
+    fn usage(&self, usage: ResourceUsage) {
+        self.0.lock().unwrap().push(format!("{:?}", usage.cpu_micros));
+    }
+}
+
 #[tokio::test]
 async fn progress_and_output_are_told_and_a_full_channel_holds_nobody_up() {
     let chatty = Custom("chatty", true, |ctx: TaskContext| async move {
@@ -231,14 +248,18 @@ async fn progress_and_output_are_told_and_a_full_channel_holds_nobody_up() {
             ctx.progress(percent, "ü".repeat(1000).as_str());
             ctx.output(Stream::Stdout, b"line\n");
         }
-        ctx.add_usage(ResourceUsage { cpu_micros: Some(5), memory_bytes_max: None });
+        let usage = ResourceUsage { cpu_micros: Some(5), memory_bytes_max: None };
+        ctx.seen_usage(usage);
+        ctx.add_usage(usage);
         Ok(json!(ctx.env()))
     });
     let mut registry = Registry::new();
     registry.register(Arc::new(chatty)).unwrap();
     let (sender, mut events) = mpsc::channel(4);
     let executor = Executor::new(registry, ExecutorLimits::default(), sender);
-    executor.start(assignment("t", "chatty", json!(null)));
+    let ears = Arc::new(Ears::default());
+    let listener = Listener(Some(ears.clone()));
+    executor.start(Assignment { listener, ..assignment("t", "chatty", json!(null)) });
     let mut heard = Vec::new();
     let ended = loop {
         match events.recv().await.unwrap() {
@@ -247,8 +268,11 @@ async fn progress_and_output_are_told_and_a_full_channel_holds_nobody_up() {
         }
     };
     assert_eq!(heard.len(), 4, "{heard:?}");
+    // Whoever listens directly hears all of it.
+    let all = ears.0.lock().unwrap().clone();
+    assert_eq!((all.len(), all[1].as_str(), all[399].as_str()), (401, "Stdout line\n", "Stdout line\n"));
+    assert_eq!(all[400], "Some(5)");
     assert!(matches!(&heard[1], ExecutorEvent::Progress { percent: 0, text, .. } if text.len() == 256));
-    assert!(matches!(&heard[2], ExecutorEvent::Output { stream: Stream::Stdout, chunk, .. } if chunk == b"line\n"));
     assert_eq!((ended.stdout.len(), ended.usage.cpu_micros), (1000, Some(5)));
     let expected = json!([
         ["RC_TASK_ID", "t"],

@@ -3,10 +3,13 @@
 //! It gets a private work directory and a clean environment, and everything that it started dies with it. How it is held, so
 //! that it can do no harm, is the [`Shelter`]'s business; what it asks for is granted as far as the device's owner grants it.
 //!
-//! The result is `{return_code, stdout, stderr}`. A program that a signal ended has the return code 128 + its number, as
+//! Files go into the work directory before it starts (`in`), and out of it when it has ended by itself (`out`), as blobs.
+//!
+//! The result is `{return_code, stdout, stderr}`, with `files` if `out` asked for any. A program that a signal ended has the return code 128 + its number, as
 //! in a shell; one that could not be found or started has 127 or 126. Any code but 0 is a `task_error` that still carries
 //! the result. Output that is not UTF-8 is shown with U+FFFD in place of what is not.
 
+mod files;
 mod output;
 mod payload;
 mod watch;
@@ -25,9 +28,9 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{ErrorClass, Permission, ResourceUsage, TaskContext, TaskError, TaskHandler, ask};
-use crate::sandbox::{Exit, Hold, LaunchError, Process, ProcessLimits, Program, Shelter, Tier};
-use output::Pumps;
-use payload::CommandPayload;
+use crate::sandbox::{Exit, Group, GroupLimits, Hold, LaunchError, Process, ProcessLimits, Program, Shelter, Tier};
+use output::{Feed, Pumps};
+use payload::{CommandPayload, Input};
 use watch::{Bounds, Peak, watch};
 use workdir::WorkDir;
 pub use workdir::sweep_work_root;
@@ -75,6 +78,9 @@ impl Command {
         if cfg!(target_os = "linux") {
             held.push(ask::MEMORY);
         }
+        if self.shelter.limits_cpu() {
+            held.push(ask::CPU);
+        }
         held
     }
 
@@ -102,6 +108,17 @@ impl Command {
                 stack_bytes: None,
             },
         }
+    }
+
+    /// A control group, if the task asks for what only that can keep.
+    fn group(&self, ctx: &TaskContext) -> Result<Option<Group>, TaskError> {
+        let limits = ctx.limits();
+        let asked = GroupLimits {
+            cpu_percent: limits.sandbox.cpu_percent,
+            memory_bytes: limits.sandbox.memory_bytes.and(limits.memory_bytes_max),
+            processes: Some(limits.processes_max),
+        };
+        self.shelter.group(asked).map_err(no_group)
     }
 
     /// What it is let reach: what it asks for, if the owner grants all of that and the device can hold it to the rest.
@@ -157,8 +174,12 @@ impl TaskHandler for Command {
 
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError> {
         let payload = CommandPayload::read(&payload)?;
-        let dir = WorkDir::create(&self.work_root, self.shelter.other_user()).await?;
-        let done = self.run(&ctx, payload, dir.path()).await;
+        let user = self.shelter.other_user();
+        let dir = WorkDir::create(&self.work_root, user).await?;
+        let done = match files::put_in(&ctx, dir.path(), &payload.ins, user).await {
+            Ok(()) => self.run(&ctx, payload, dir.path()).await,
+            Err(error) => Err(error),
+        };
         dir.remove().await;
         done
     }
@@ -166,19 +187,43 @@ impl TaskHandler for Command {
 
 impl Command {
     async fn run(&self, ctx: &TaskContext, payload: CommandPayload, dir: &Path) -> Result<Value, TaskError> {
-        let hold = self.hold(ctx, dir)?;
+        let mut hold = self.hold(ctx, dir)?;
+        let group = self.group(ctx)?;
+        if let Some(group) = &group {
+            hold.groups = group.doors().map_err(no_group)?;
+        }
         let program = self.program(ctx, &payload, dir);
         let process = self.shelter.launch(program, &hold).await.map_err(not_started)?;
+        drop(hold);
         let bounds = Bounds {
             memory_bytes: ctx.limits().memory_bytes_max,
             disk_bytes: ctx.limits().disk_bytes_max,
             work: dir.to_owned(),
         };
-        let stdin = payload.stdin.map(String::into_bytes);
-        let ended = supervise(ctx, process, stdin, payload.timeout, bounds).await?;
+        let stdin = match payload.stdin {
+            Some(Input::Blob(hash)) => Some(Feed::File(ctx.blob(hash).await?)),
+            Some(Input::Text(text)) => Some(Feed::Bytes(text.into_bytes())),
+            None => None,
+        };
+        let memory_max = bounds.memory_bytes;
+        let ended = supervise(ctx, process, stdin, payload.timeout, bounds).await;
+        let killed = group.as_ref().is_some_and(|group| group.out_of_memory() > 0);
+        if let Some(group) = group {
+            group.remove().await;
+        }
+        let mut ended = ended?;
+        if killed && matches!(ended.why, Why::Itself) && ended.exit.code() != 0 {
+            ended.why =
+                Why::TooMuch(format!("its processes had more than {} bytes of memory", memory_max.unwrap_or(0)));
+        }
         let code = ended.exit.code();
         let (stdout, stderr) = ctx.captured();
-        let result = json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
+        let mut result = json!({ "return_code": code, "stdout": stdout.text(), "stderr": stderr.text() });
+        if matches!(ended.why, Why::Itself) && !payload.outs.is_empty() {
+            let (files, more) = files::take_out(ctx, dir, payload.outs).await?;
+            result["files"] = files.into();
+            result["files_omitted"] = more.into();
+        }
         let error = match ended.why {
             Why::Itself if code == 0 => return Ok(result),
             Why::Itself => match ended.exit.signal() {
@@ -223,13 +268,18 @@ enum Why {
 async fn supervise(
     ctx: &TaskContext,
     mut process: Process,
-    stdin: Option<Vec<u8>>,
+    stdin: Option<Feed>,
     timeout: Option<Duration>,
     bounds: Bounds,
 ) -> Result<Ended, TaskError> {
     let marks = marks(ctx);
     let mut peak = Peak::default();
     let see = process.looker();
+    let seen = |peak: &Peak| {
+        let (cpu_micros, memory_bytes_max) =
+            (Some(peak.cpu_micros), Some(peak.memory_bytes).filter(|bytes| *bytes > 0));
+        ctx.seen_usage(ResourceUsage { cpu_micros, memory_bytes_max });
+    };
     let pumps = Pumps::start(ctx, &mut process, stdin);
     let time_up = async {
         match timeout {
@@ -242,7 +292,7 @@ async fn supervise(
         exit = process.wait() => exit.map(|_| Why::Itself),
         () = ctx.cancelled() => Ok(Why::Stopped),
         () = time_up => Ok(Why::TimeUp(timeout.unwrap_or_default())),
-        what = watch(|| Box::new(see.clone()), bounds, &mut peak) => Ok(Why::TooMuch(what)),
+        what = watch(|| Box::new(see.clone()), bounds, &mut peak, seen) => Ok(Why::TooMuch(what)),
     };
     let why = match why {
         Ok(why) => why,
@@ -280,6 +330,10 @@ async fn supervise(
 fn marks(ctx: &TaskContext) -> Vec<String> {
     let own = |(name, _): &&(String, String)| name == "RC_TASK_ID" || name == "RC_TASK_EPOCH";
     ctx.env().iter().filter(own).map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+fn no_group(error: std::io::Error) -> TaskError {
+    TaskError::new(ErrorClass::ResourceExhausted, format!("no control group for the command: {error}"))
 }
 
 fn lost(error: std::io::Error) -> TaskError {

@@ -105,6 +105,12 @@ pub trait TaskSink: Send + Sync {
     fn progress(&self, percent: u8, text: &str);
     /// The task wrote something.
     fn output(&self, stream: Stream, chunk: &[u8]);
+    /// It has used so much by now, as far as that was seen.
+    fn usage(&self, _usage: ResourceUsage) {}
+    /// Whether those who read along keep up; a task that can wait a little before it writes on should.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// One output stream, as kept.
@@ -277,6 +283,19 @@ impl TaskContext {
         drop(output);
         if let Some(sink) = &self.shared.sink {
             sink.output(stream, chunk);
+        }
+    }
+
+    /// Whether those who read along keep up with the output. Once it is `false` it is worth waiting a little before adding more; what
+    /// is added nevertheless may push out what they have not read.
+    pub fn has_room(&self) -> bool {
+        self.shared.sink.as_ref().is_none_or(|sink| sink.has_room())
+    }
+
+    /// Tells what the task uses while it runs; what counts in the end is [`add_usage`](Self::add_usage).
+    pub fn seen_usage(&self, usage: ResourceUsage) {
+        if let Some(sink) = &self.shared.sink {
+            sink.usage(usage);
         }
     }
 

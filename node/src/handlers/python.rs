@@ -76,11 +76,13 @@ impl TaskHandler for PythonEval {
             memory_bytes: usize::try_from(self.pool.memory_bytes() / 2).unwrap_or(usize::MAX),
         };
         let request = Frame::new(&request, Vec::new()).map_err(|e| TaskError::invalid(e.to_string()))?;
+        // It prints all at once.
+        let mut part = |_: &[u8]| {};
         let reply = tokio::select! {
             biased;
             // Dropping the evaluation kills its worker; there is no other way to stop one.
             () = ctx.cancelled() => return Err(TaskError::stopped()),
-            reply = self.pool.ask(&request, limit) => reply?,
+            reply = self.pool.ask(&request, limit, &mut part) => reply?,
         };
         let reply: Reply = reply.message().map_err(|e| TaskError::task(format!("the worker's answer is none: {e}")))?;
         report(&ctx, &reply);

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ErrorClass, Stream, TaskContext, TaskError, TaskHandler, TaskInfo, TaskLimits, TaskSink};
+use super::{ErrorClass, ResourceUsage, Stream, TaskContext, TaskError, TaskHandler, TaskInfo, TaskLimits, TaskSink};
 
 /// Longest result, bytes.
 const RESULT_BYTES_MAX: usize = 1 << 20;
@@ -137,6 +137,14 @@ impl Lines {
 impl TaskSink for Lines {
     fn progress(&self, percent: u8, text: &str) {
         self.ctx.progress(percent, text);
+    }
+
+    fn has_room(&self) -> bool {
+        self.ctx.has_room()
+    }
+
+    fn usage(&self, usage: ResourceUsage) {
+        self.ctx.seen_usage(usage);
     }
 
     fn output(&self, stream: Stream, chunk: &[u8]) {

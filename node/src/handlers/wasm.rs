@@ -162,16 +162,23 @@ impl TaskHandler for Wasm {
         let mut tail = module;
         tail.extend_from_slice(&payload.stdin);
         let frame = Frame::new(&request, tail).map_err(|e| TaskError::invalid(e.to_string()))?;
+        let mut told = [0; 2];
+        let mut part = |part: &[u8]| {
+            if let Some((stream, bytes)) = wasi::told(part) {
+                told[stream as usize] += bytes.len();
+                ctx.output(stream, bytes);
+            }
+        };
         let frame = tokio::select! {
             biased;
             // Dropping the request kills its worker; there is no other way to stop one.
             () = ctx.cancelled() => return Err(TaskError::stopped()),
-            frame = self.pool.ask(&frame, time) => frame?,
+            frame = self.pool.ask(&frame, time, &mut part) => frame?,
         };
         let broken = |e| TaskError::task(format!("the worker's answer is none: {e}"));
         let reply: Reply = frame.message().map_err(broken)?;
         let (stdout, stderr) = frame.tail.split_at(reply.stdout_bytes.min(frame.tail.len()));
-        report(&ctx, &reply, stdout, stderr);
+        report(&ctx, &reply, stdout, stderr, told);
         let result = result(reply.end, stdout, stderr, [reply.stdout_more, reply.stderr_more])?;
         let whole = !reply.stdout_more && !reply.stderr_more;
         if request.reproducible && whole {
@@ -207,11 +214,12 @@ fn key(module: &[u8; 32], payload: &WasmPayload, bounds: Bounds) -> Key {
     *hasher.finalize().as_bytes()
 }
 
-fn report(ctx: &TaskContext, reply: &Reply, stdout: &[u8], stderr: &[u8]) {
+fn report(ctx: &TaskContext, reply: &Reply, stdout: &[u8], stderr: &[u8], told: [usize; 2]) {
     for (stream, bytes, more) in
         [(Stream::Stdout, stdout, reply.stdout_more), (Stream::Stderr, stderr, reply.stderr_more)]
     {
-        ctx.output(stream, bytes);
+        // The rest of what was told while it ran.
+        ctx.output(stream, bytes.get(told[stream as usize]..).unwrap_or_default());
         if more {
             // The worker kept as much as is kept here, so one byte beyond it marks the output as truncated.
             ctx.output(stream, b"\n");

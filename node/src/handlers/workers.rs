@@ -10,4 +10,4 @@ mod serve;
 
 pub(in crate::handlers) use frame::Frame;
 pub use pool::{PoolLimits, WorkerPool};
-pub(in crate::handlers) use serve::serve;
+pub(in crate::handlers) use serve::{serve, tell};

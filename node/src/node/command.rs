@@ -7,7 +7,7 @@ use crate::handlers::ask::FILESYSTEM;
 use crate::handlers::command::{Command, CommandGrants, sweep_work_root};
 use crate::handlers::script::Script;
 use crate::handlers::{Permission, TaskHandler};
-use crate::sandbox::{Shelter, ShelterConfig, Tier, own_executable};
+use crate::sandbox::{Groups, Shelter, ShelterConfig, Tier, own_executable};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,9 +23,14 @@ pub(super) async fn shelter(config: &NodeConfig) -> Result<Option<Arc<Shelter>>,
     }
     let program = config.worker_program.clone().map_or_else(own_executable, Ok).map_err(NodeError::Workers)?;
     let shelter = ShelterConfig { program, work_root, tier_max: Tier::Namespaces };
-    let shelter = Shelter::new(shelter).await.map_err(NodeError::Workers)?;
+    let mut shelter = Shelter::new(shelter).await.map_err(NodeError::Workers)?;
+    if cfg!(target_os = "linux") {
+        let key = blake3::hash(config.data_dir.as_os_str().as_encoded_bytes()).to_hex();
+        let find = move || Groups::find(Path::new("/proc"), Path::new("/sys/fs/cgroup"), &key[..16]);
+        shelter.use_groups(tokio::task::spawn_blocking(find).await?).await;
+    }
     let (tier, own_network) = (shelter.tier().text(), shelter.own_network());
-    tracing::info!(tier, own_network, "commands are held");
+    tracing::info!(tier, own_network, cpu_limits = shelter.limits_cpu(), "commands are held");
     for shortfall in shelter.shortfalls() {
         tracing::warn!(shortfall, "a better sandbox does not work here");
     }

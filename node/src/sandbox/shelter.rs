@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 
 use super::WORK;
+use super::groups::{Controller, Group, GroupLimits, Groups};
 use super::held::Spawner;
 use super::tree;
 use super::user::{TaskUser, task_user};
@@ -20,6 +21,12 @@ const TRIAL_TIME_MAX: Duration = Duration::from_secs(10);
 const COUNT_AGE_MAX: Duration = Duration::from_secs(1);
 /// What a trial runs: its work directory must take a file, and its pipes must work.
 const TRIAL: &str = "echo held >probe && read word <probe && echo $word";
+
+/// What a trial of processor time runs; it is killed.
+const SPIN: &str = "while :; do :; done";
+/// How long it may take until the kernel has stopped it for the first time, and between two looks.
+const THROTTLE_TIME_MAX: Duration = Duration::from_secs(2);
+const THROTTLE_PAUSE: Duration = Duration::from_millis(5);
 
 /// What a shelter is made with.
 #[derive(Debug, Clone)]
@@ -51,6 +58,15 @@ pub struct Shelter {
     spawners: Mutex<Spawners>,
     /// Processes of the user, and when they were counted.
     counted: Mutex<Option<(Instant, u64)>>,
+    /// Those that were found to work, and what for.
+    groups: Option<(Groups, Grouped)>,
+}
+
+/// What control groups hold here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Grouped {
+    cpu: bool,
+    memory: bool,
 }
 
 impl Shelter {
@@ -62,7 +78,8 @@ impl Shelter {
         let plain = Arc::new(PlainLauncher::new()?);
         let (tier, shortfalls, spawners) = (Tier::Limits, Vec::new(), Mutex::default());
         let (user, counted) = (task_user(), Mutex::default());
-        let mut shelter = Self { config, plain, tier, shortfalls, own_network: false, user, spawners, counted };
+        let (own_network, groups) = (false, None);
+        let mut shelter = Self { config, plain, tier, shortfalls, own_network, user, spawners, counted, groups };
         if shelter.config.tier_max == Tier::Limits {
             return Ok(shelter);
         }
@@ -88,6 +105,76 @@ impl Shelter {
             *shelter.spawners() = Spawners::default();
         }
         Ok(shelter)
+    }
+
+    /// Tries out which limits control groups keep here; from then on they are used. Only where programs are held at all.
+    pub async fn use_groups(&mut self, groups: Groups) {
+        let (cpu, memory) = (groups.has(Controller::Cpu), groups.has(Controller::Memory));
+        if self.tier == Tier::Limits || !(cpu || memory) {
+            return;
+        }
+        match self.try_groups(&groups, Grouped { cpu, memory }).await {
+            Ok(grouped) => self.groups = Some((groups, grouped)),
+            Err(why) => self.shortfalls.push(format!("control groups: {why}")),
+        }
+    }
+
+    /// Whether processor time can be limited.
+    pub fn limits_cpu(&self) -> bool {
+        self.groups.as_ref().is_some_and(|(_, grouped)| grouped.cpu)
+    }
+
+    /// A control group for one program: `None` if nothing that it would limit can be limited here.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn group(&self, limits: GroupLimits) -> io::Result<Option<Group>> {
+        let Some((groups, grouped)) = &self.groups else { return Ok(None) };
+        let limits = GroupLimits {
+            cpu_percent: limits.cpu_percent.filter(|_| grouped.cpu),
+            memory_bytes: limits.memory_bytes.filter(|_| grouped.memory),
+            ..limits
+        };
+        if limits.cpu_percent.is_none() && limits.memory_bytes.is_none() {
+            return Ok(None);
+        }
+        groups.make(&limits).map(Some)
+    }
+
+    /// Lets a program use all the processor time that it can get, in a group that allows for little.
+    async fn try_groups(&self, groups: &Groups, mut grouped: Grouped) -> Result<Grouped, String> {
+        let limits = GroupLimits {
+            cpu_percent: grouped.cpu.then_some(5.0),
+            memory_bytes: grouped.memory.then_some(64 << 20),
+            processes: None,
+        };
+        let group = groups.make(&limits).map_err(|error| error.to_string())?;
+        let work = self.config.work_root.join(format!("trial-{}-groups", std::process::id()));
+        let tried = async {
+            make_work(&work, self.other_user()).map_err(|error| error.to_string())?;
+            let groups = group.doors().map_err(|error| error.to_string())?;
+            let hold = Hold { groups, ..trial_hold(work.clone()) };
+            let mut process = self.launch(trial_program(SPIN), &hold).await.map_err(|error| error.to_string())?;
+            let until = Instant::now() + THROTTLE_TIME_MAX;
+            while !group.is_peopled() || (grouped.cpu && group.throttled() == 0) {
+                if Instant::now() > until {
+                    break;
+                }
+                tokio::time::sleep(THROTTLE_PAUSE).await;
+            }
+            let peopled = group.is_peopled();
+            grouped.cpu &= group.throttled() > 0;
+            process.kill_tree(Vec::new()).await;
+            // It was killed; how it ended says nothing.
+            let _ = process.wait().await;
+            if peopled { Ok(grouped) } else { Err("a program does not get into them".to_owned()) }
+        };
+        let tried = tokio::time::timeout(TRIAL_TIME_MAX, tried).await;
+        if let Err(error) = std::fs::remove_dir_all(&work) {
+            tracing::debug!(%error, "the work directory of a trial is left");
+        }
+        group.remove().await;
+        tried.unwrap_or_else(|_| Err("the trial did not end".to_owned()))
     }
 
     /// How programs are held here.
@@ -224,18 +311,25 @@ fn make_work(path: &Path, user: Option<TaskUser>) -> io::Result<()> {
     user.map_or(Ok(()), |user| std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)))
 }
 
-async fn trial(spawner: &Spawner, tier: Tier, work: PathBuf) -> Result<(), String> {
-    let program = Program {
+fn trial_program(script: &str) -> Program {
+    Program {
         program: "/bin/sh".into(),
-        args: vec!["-c".into(), TRIAL.into()],
+        args: vec!["-c".into(), script.into()],
         env: Vec::new(),
         cwd: PathBuf::new(),
         stdin: false,
         limits: ProcessLimits { file_bytes: Some(4096), open_files: Some(64), ..ProcessLimits::default() },
-    };
-    let hold =
-        Hold { work, network: false, read: Vec::new(), write: Vec::new(), processes_max: 16, groups: Vec::new() };
-    let mut process = spawner.launch(program, &hold, tier, u64::MAX).await.map_err(|error| error.to_string())?;
+    }
+}
+
+fn trial_hold(work: PathBuf) -> Hold {
+    Hold { work, network: false, read: Vec::new(), write: Vec::new(), processes_max: 16, groups: Vec::new() }
+}
+
+async fn trial(spawner: &Spawner, tier: Tier, work: PathBuf) -> Result<(), String> {
+    let hold = trial_hold(work);
+    let mut process =
+        spawner.launch(trial_program(TRIAL), &hold, tier, u64::MAX).await.map_err(|error| error.to_string())?;
     let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
     let read = |pipe: Option<_>| async move {
         let mut text = String::new();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rc_node::handlers::command::{Command, CommandGrants};
 use rc_node::handlers::{TaskContext, TaskError, TaskHandler, TaskInfo, TaskLimits};
-use rc_node::sandbox::{Shelter, ShelterConfig, Tier, task_user};
+use rc_node::sandbox::{Groups, Shelter, ShelterConfig, Tier, task_user};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +64,10 @@ impl Cell {
         std::fs::write(outside.join("secret"), "secret").expect("as the test set it up");
         open(&outside.join("secret"), 0o666);
         let config = ShelterConfig { program: program(), work_root: work_root.clone(), tier_max: tier };
-        let shelter = Arc::new(Shelter::new(config).await.expect("as the test set it up"));
+        let mut shelter = Shelter::new(config).await.expect("as the test set it up");
+        let key = dir.path().file_name().and_then(|name| name.to_str()).expect("a name").replace('.', "");
+        shelter.use_groups(Groups::find(Path::new("/proc"), Path::new("/sys/fs/cgroup"), &key)).await;
+        let shelter = Arc::new(shelter);
         if shelter.tier() != tier {
             eprintln!("SKIPPED for {}: {:?}", tier.text(), shelter.shortfalls());
             return None;

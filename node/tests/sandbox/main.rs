@@ -8,6 +8,7 @@ mod bombs;
 mod environment;
 mod files;
 mod grants;
+mod groups;
 mod life;
 mod network;
 mod processes;

@@ -20,6 +20,45 @@ fn code(error: ClientError) -> (u16, String) {
 }
 
 #[tokio::test]
+async fn a_log_is_told_in_lines_or_as_server_sent_events() {
+    let served = serve().await;
+    let socket = served.dir.path().join("node.sock");
+    let mut client = Client::new(&socket);
+    let body = r#"{"task_type":"command","payload":{"argv":["exit","0"]}}"#;
+    post(&mut client, "/v1/tasks", body).await.expect("accepted");
+    let answer = client.request(Method::GET, "/v1/tasks/last/logs?follow=true", None).await.expect("a log");
+    let lines: Vec<Value> =
+        answer.body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    let told: Vec<_> = lines.iter().map(|line| (line["event"].as_str(), line["text"].as_str())).collect();
+    let expected = [
+        (Some("progress"), Some("working")),
+        (Some("output"), Some("out\n")),
+        (Some("output"), Some("err\n")),
+        (Some("ended"), None),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(lines[3], json!({"event": "ended", "status": "completed", "truncated": false}));
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut raw = tokio::net::UnixStream::connect(&socket).await.expect("a connection");
+    let ask =
+        "GET /v1/tasks/last/logs HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n";
+    raw.write_all(ask.as_bytes()).await.expect("sent");
+    let mut text = String::new();
+    raw.read_to_string(&mut text).await.expect("an answer");
+    assert!(text.contains("content-type: text/event-stream\r\n"), "{text}");
+    assert!(text.contains("event: output\ndata: {\"event\":\"output\",\"stream\":\"stdout\""), "{text}");
+    for (path, problem) in [
+        ("/v1/tasks/last/logs?follow=perhaps", (400, "invalid_request")),
+        ("/v1/tasks/last/logs?tail=3", (400, "invalid_request")),
+        ("/v1/tasks/01arz3ndektsv4rrffq69g5fav/logs", (404, "task_not_found")),
+    ] {
+        let (status, word) = code(client.request(Method::GET, path, None).await.expect_err(path));
+        assert_eq!((status, word.as_str()), problem, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_task_goes_in_and_its_result_comes_out_as_it_is() {
     let served = serve().await;
     let mut client = Client::new(&served.dir.path().join("node.sock"));

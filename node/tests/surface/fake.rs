@@ -4,6 +4,8 @@ use rc_node::api::{App, NodeApi, SocketServer, door_socket, serve_socket};
 use rc_node::driver::{
     Accepted, AttemptReport, DriverError, ExplainRow, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport,
 };
+use rc_node::handlers::Stream;
+use rc_node::live::{LiveState, LogEvent};
 use rc_scheduler::{
     Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Role, Span, Status,
     TaskId,
@@ -99,6 +101,7 @@ impl Fake {
             error: None,
             disks: 0,
             progress: Some(10),
+            progress_text: None,
             spec: Some(new.spec.clone()),
         };
         if !new.spec.requirements.required_tags.is_empty() {
@@ -218,6 +221,28 @@ impl NodeApi for Fake {
             tokio::spawn(async move { ended.send((task, fake.wait(task).await)).await });
         }
         Ok(ends)
+    }
+    async fn logs(&self, task: TaskId, stay: bool) -> Result<mpsc::Receiver<LogEvent>, DriverError> {
+        let report = self.get(task)?;
+        let (out, events) = mpsc::channel(16);
+        let fake = self.clone();
+        tokio::spawn(async move {
+            let state = LiveState { percent: report.progress, text: "working".into(), ..LiveState::default() };
+            drop(out.send(LogEvent::State(state)).await);
+            let report = if stay { fake.wait(task).await.expect("it is kept") } else { report };
+            let body: Value =
+                report.outcome.map(|outcome| serde_json::from_slice(&outcome.body).expect("JSON")).unwrap_or_default();
+            for (stream, name) in [(Stream::Stdout, "stdout"), (Stream::Stderr, "stderr")] {
+                let bytes = body["result"][name].as_str().unwrap_or_default().as_bytes().to_vec();
+                drop(out.send(LogEvent::Output { stream, offset: 0, bytes }).await);
+            }
+            drop(out.send(LogEvent::Ended { status: report.status, truncated: false }).await);
+        });
+        Ok(events)
+    }
+    async fn live_state(&self, task: TaskId) -> Result<Option<LiveState>, DriverError> {
+        self.get(task)?;
+        Ok(Some(LiveState { percent: Some(12), cpu_micros: Some(1_500_000), ..LiveState::default() }))
     }
     async fn history(&self, task: TaskId) -> Result<Vec<HistoryRow>, DriverError> {
         self.get(task)?;

@@ -3,6 +3,7 @@
 use crate::blobs::{BlobRow, BlobStats};
 use rc_scheduler::{BlobHash, BlobRef};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// A blob that is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,6 +70,27 @@ pub(super) enum BlobRequest {
 }
 
 impl BlobRequest {
+    /// Those that the payload of a command names and `named` does not; a payload that is none has none.
+    pub(super) fn of_command(payload: &RawValue, named: &[Self]) -> Vec<Self> {
+        #[derive(Deserialize)]
+        struct Payload {
+            #[serde(default, rename = "in")]
+            files: Vec<InFile>,
+            #[serde(default)]
+            stdin_blob: Option<BlobHash>,
+        }
+        #[derive(Deserialize)]
+        struct InFile {
+            blob: BlobHash,
+        }
+        let Ok(payload) = serde_json::from_str::<Payload>(payload.get()) else { return Vec::new() };
+        let mut hashes: Vec<_> = payload.files.into_iter().map(|file| file.blob).chain(payload.stdin_blob).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        hashes.retain(|hash| named.iter().all(|blob| blob.reference().hash != *hash));
+        hashes.into_iter().map(Self::Hash).collect()
+    }
+
     /// Its length is looked up when the task is accepted.
     pub(super) const fn reference(&self) -> BlobRef {
         match self {

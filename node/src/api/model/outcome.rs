@@ -4,6 +4,7 @@
 use super::{DeviceNames, rfc3339};
 use crate::blobs::BodyBlobs;
 use crate::driver::TaskReport;
+use crate::live::LiveState;
 use rc_scheduler::{BlobRef, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -33,6 +34,8 @@ pub struct ResultView {
     pub epoch: Option<u64>,
     #[serde(default)]
     pub progress: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_text: Option<String>,
     #[serde(default)]
     pub resource_usage: Option<Usage>,
     #[serde(default)]
@@ -78,6 +81,15 @@ pub struct Usage {
     pub max_memory_mb: Option<f64>,
 }
 
+impl Usage {
+    /// Of an attempt that runs; `None` if nothing is known.
+    pub(super) fn of(state: &LiveState) -> Option<Self> {
+        let cpu_seconds = state.cpu_micros.map(|us| us as f64 / 1e6);
+        let max_memory_mb = state.memory_bytes_max.map(|bytes| (bytes / 10_000) as f64 / 100.0);
+        (cpu_seconds.is_some() || max_memory_mb.is_some()).then_some(Self { cpu_seconds, max_memory_mb })
+    }
+}
+
 /// What the holder puts into [`Outcome::body`].
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -112,6 +124,7 @@ impl ResultView {
             attempt: counts.map(|attempt| attempt.attempt),
             epoch: counts.map(|attempt| attempt.epoch.0),
             progress: report.progress,
+            progress_text: report.progress_text.clone(),
             resource_usage: body.resource_usage,
             submitted_at: Some(report.submitted_wall_ms).filter(|ms| *ms > 0).map(rfc3339),
             started_at: started.map(rfc3339),

@@ -111,7 +111,11 @@ impl TaskRequest {
     /// # Errors
     /// Names the field, and says what is accepted there.
     pub fn into_task(self, device: &dyn Fn(&str) -> Result<DeviceId, String>) -> Result<NewTask, Invalid> {
-        count("blobs", self.blobs.len(), BLOBS_PER_TASK_MAX)?;
+        let mut blobs = self.blobs;
+        if self.task_type == "command" {
+            blobs.extend(BlobRequest::of_command(&self.payload, &blobs));
+        }
+        count("blobs", blobs.len(), BLOBS_PER_TASK_MAX)?;
         if !self.after.is_empty() {
             return Err(Invalid::new("after", "dependencies between tasks are not supported by this version"));
         }
@@ -146,7 +150,7 @@ impl TaskRequest {
             idempotency_key: key,
             extra,
             payload_blob: None,
-            blobs: self.blobs.iter().map(BlobRequest::reference).collect(),
+            blobs: blobs.iter().map(BlobRequest::reference).collect(),
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
         Ok(NewTask { spec, payload: payload.into() })

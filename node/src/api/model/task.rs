@@ -1,8 +1,9 @@
 //! Tasks as they are shown: accepted, in a list, in full, with their history, and why they are where they are.
 
 use super::requirements::RequirementsRequest;
-use super::{DeviceNames, ErrorView, rfc3339};
+use super::{DeviceNames, ErrorView, Usage, rfc3339};
 use crate::driver::{AttemptReport, Explanation, HistoryRow, TaskReport};
+use crate::live::LiveState;
 use rc_scheduler::{Status, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -63,6 +64,8 @@ pub struct TaskView {
     pub priority: Option<String>,
     pub attempt: Option<u32>,
     pub progress: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_text: Option<String>,
     pub submitted_at: Option<String>,
     pub started_at: Option<String>,
     pub finished_at: Option<String>,
@@ -87,6 +90,11 @@ pub struct TaskDetail {
     pub attempts: Vec<AttemptView>,
     pub error: Option<ErrorView>,
     pub progress: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_text: Option<String>,
+    /// What the attempt that runs uses, as its device says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_usage: Option<Usage>,
     pub disks: u32,
     pub submitted_at: Option<String>,
     pub trace_id: String,
@@ -209,6 +217,7 @@ impl TaskView {
             priority: spec.map(|spec| spec.priority.word().to_owned()),
             attempt: counts.map(|attempt| attempt.attempt),
             progress: report.progress,
+            progress_text: report.progress_text.clone(),
             submitted_at: submitted_at(report),
             started_at: counts.and_then(|a| a.started_wall_ms).map(rfc3339),
             finished_at: counts.and_then(|a| a.finished_wall_ms).map(rfc3339),
@@ -241,6 +250,8 @@ impl TaskDetail {
             attempts: report.attempts.iter().map(|attempt| AttemptView::new(attempt, names)).collect(),
             error: error(report),
             progress: report.progress,
+            progress_text: report.progress_text.clone(),
+            resource_usage: None,
             disks: report.disks,
             submitted_at: submitted_at(report),
             trace_id: trace_id(report.id),
@@ -254,6 +265,18 @@ impl TaskDetail {
             extra: spec.and_then(|spec| raw(&spec.extra)),
             payload: raw(&report.payload),
         }
+    }
+}
+
+impl TaskDetail {
+    /// The same, with what the device that runs it says of the attempt.
+    #[must_use]
+    pub fn with_live(mut self, state: Option<LiveState>) -> Self {
+        let Some(state) = state else { return self };
+        self.progress = state.percent.or(self.progress);
+        self.progress_text = Some(state.text.clone()).filter(|text| !text.is_empty()).or(self.progress_text);
+        self.resource_usage = Usage::of(&state);
+        self
     }
 }
 

@@ -140,3 +140,19 @@ fn success_is_an_older_name_of_completed() {
     assert_eq!(status_filter("success"), status_filter("completed"));
     assert_eq!(status_filter("done"), None);
 }
+
+#[test]
+fn a_task_keeps_the_blobs_that_the_payload_of_its_command_names() {
+    let (a, b, c) = ("aa".repeat(32), "bb".repeat(32), "cc".repeat(32));
+    let json = |task_type: &str| {
+        format!(
+            r#"{{"task_type":"{task_type}","blobs":["{a}"],"payload":{{"argv":["x"],"stdin_blob":"{c}",
+                "in":[{{"path":"1","blob":"{a}"}},{{"path":"2","blob":"{b}"}},{{"path":"3","blob":"{b}"}}]}}}}"#
+        )
+    };
+    let named = |task: NewTask| -> Vec<String> { task.spec.blobs.iter().map(|blob| blob.hash.to_string()).collect() };
+    assert_eq!(named(one(&json("command")).unwrap()), [a.clone(), b.clone(), c.clone()]);
+    assert_eq!(named(one(&json("echo")).unwrap()), std::slice::from_ref(&a), "it is for the command to say");
+    // What is no such payload is the device's to refuse.
+    assert!(named(one(r#"{"task_type":"command","payload":{"in":7}}"#).unwrap()).is_empty());
+}

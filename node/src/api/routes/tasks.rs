@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
+use rc_scheduler::Status;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -67,12 +68,24 @@ pub(super) async fn list<N: NodeApi>(
     Ok((headers, Json(views)))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShowQuery {
+    live: Option<bool>,
+}
+
+/// With `live=false` the device that runs the task is not asked how it is getting on.
 pub(super) async fn show<N: NodeApi>(
     State(app): State<App<N>>,
     Path(id): Path<String>,
+    query: Result<Query<ShowQuery>, QueryRejection>,
 ) -> Result<Json<TaskDetail>, Problem> {
-    let report = app.node().task(app.resolve(&id).await?).await?;
-    Ok(Json(TaskDetail::new(&report, &app.names().await)))
+    let Query(query) = query?;
+    let id = app.resolve(&id).await?;
+    let report = app.node().task(id).await?;
+    let runs = matches!(report.status, Status::Assigned | Status::Running);
+    let live = if runs && query.live != Some(false) { app.node().live_state(id).await? } else { None };
+    Ok(Json(TaskDetail::new(&report, &app.names().await).with_live(live)))
 }
 
 /// With `wait`, up to so many seconds for the end; without, or when they are over, the task as it stands.

@@ -19,6 +19,23 @@ fn gigabytes(text: &str) -> Result<f64, units::UnitError> {
     units::parse_size_in(text, GB_BYTES).map(|bytes| bytes as f64 / GB_BYTES)
 }
 
+/// What goes with a command.
+#[derive(Args, Debug, Default, Clone)]
+pub(in crate::cli) struct CommandFlags {
+    /// Put this file into the command's directory before it starts, as NAME or under its own name; may be repeated
+    #[arg(long = "in", value_name = "FILE[:NAME]", help_heading = "Files of a command")]
+    pub(in crate::cli) ins: Vec<String>,
+    /// Bring files back from the command's directory whose names match, e.g. '*.png' or '**/*.log'; may be repeated
+    #[arg(long = "out", value_name = "GLOB", help_heading = "Files of a command")]
+    pub(in crate::cli) outs: Vec<String>,
+    /// What the command reads from its standard input; - is this program's
+    #[arg(long, value_name = "FILE|-", help_heading = "Files of a command")]
+    pub(in crate::cli) stdin: Option<String>,
+    /// A variable for the command; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Files of a command")]
+    pub(in crate::cli) env: Vec<String>,
+}
+
 #[derive(Args, Debug, Default, Clone)]
 pub(in crate::cli) struct TaskFlags {
     /// urgent, high, normal, low or background

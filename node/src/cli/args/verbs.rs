@@ -1,6 +1,6 @@
 //! The flags of each verb.
 
-use super::TaskFlags;
+use super::{CommandFlags, TaskFlags};
 use crate::cli::output::Format;
 use crate::config::units;
 use clap::{Args, Subcommand};
@@ -93,6 +93,18 @@ pub(in crate::cli) struct IdArgs {
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct ResultArgs {
+    /// Write the files that a command left (see `submit --out`) below this directory
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) task: IdArgs,
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct LogsArgs {
+    /// Go on until the task has ended
+    #[arg(short, long)]
+    pub(in crate::cli) follow: bool,
     #[command(flatten)]
     pub(in crate::cli) task: IdArgs,
 }
@@ -140,6 +152,8 @@ pub(in crate::cli) struct SubmitArgs {
     pub(in crate::cli) file: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) task: TaskFlags,
+    #[command(flatten)]
+    pub(in crate::cli) files: CommandFlags,
     /// Wait for the end and print the result; with =DURATION at most so long
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = duration)]
     pub(in crate::cli) wait: Option<Option<Duration>>,
@@ -157,12 +171,11 @@ pub(in crate::cli) struct ExecArgs {
     /// The directory to run in, on the device that runs it
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) cwd: Option<String>,
-    /// A variable for the command
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(in crate::cli) env: Vec<String>,
-    /// Send this program's standard input to the command (text)
-    #[arg(short = 'i', long)]
-    pub(in crate::cli) stdin: bool,
+    /// Send this program's standard input to the command, all of it, before it starts; the same as --stdin -
+    #[arg(short = 'i', conflicts_with = "stdin")]
+    pub(in crate::cli) input: bool,
+    #[command(flatten)]
+    pub(in crate::cli) files: CommandFlags,
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(in crate::cli) argv: Vec<String>,

@@ -5,17 +5,24 @@ use super::submit::send;
 use crate::api::model::{AcceptedView, ResultView};
 use crate::cli::args::ExecArgs;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::files::{Files, Left};
+use crate::cli::logs::{self, Seen};
 use crate::cli::output::{Format, Output};
 use crate::cli::progress::Progress;
 use crate::cli::request::{self, Body, Object};
 use crate::cli::session::{Place, Session};
 use crate::cli::watch::{self, Ended, Interrupt, Limits, NO_FIT_AFTER};
-use crate::client::path_part;
+use crate::client::{Client, path_part};
 use hyper::Method;
 use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
 
 /// What is tried again unless the flags say otherwise. Not a timeout: whoever waits for a command wants its first one.
 const RETRY_ON: [&str; 4] = ["network_error", "resource_exhausted", "device_lost", "preempted"];
+
+/// For what the command wrote last, after its end is known.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 pub(super) async fn exec(place: &Place, args: ExecArgs) -> Result<u8, CliError> {
     let ours = |error: CliError| match error.exit {
@@ -23,25 +30,26 @@ pub(super) async fn exec(place: &Place, args: ExecArgs) -> Result<u8, CliError> 
         Exit::Usage => error,
         _ => error.with_exit(Exit::ExecOurs),
     };
-    let body = body(&args)?;
+    let mut files = Files::open(&args.files, args.input)?;
+    // Whatever is wrong with the request is found before anything is started.
+    body(&args, &files)?;
     let mut session = Session::daemon_or_embedded(place, true).await.map_err(ours)?;
-    let done = run(&mut session, body).await.map_err(ours);
+    let done = async {
+        files.upload(place).await?;
+        run(place, &mut session, body(&args, &files)?, &args.files.outs).await
+    };
+    let done = done.await.map_err(ours);
     session.close();
     done
 }
 
-fn body(args: &ExecArgs) -> Result<Body, CliError> {
+fn body(args: &ExecArgs, files: &Files) -> Result<Body, CliError> {
     let mut payload = Object::default();
     payload.set("argv", &args.argv)?;
     if let Some(cwd) = &args.cwd {
         payload.set("cwd", cwd)?;
     }
-    if !args.env.is_empty() {
-        payload.set("env", request::texts("--env", &args.env)?)?;
-    }
-    if args.stdin {
-        payload.set("stdin", request::read_stdin()?)?;
-    }
+    files.apply(&mut payload)?;
     let mut task = Object::default();
     task.set("task_type", "command")?;
     task.set("payload", &payload)?;
@@ -50,7 +58,7 @@ fn body(args: &ExecArgs) -> Result<Body, CliError> {
     request::of_object(&task)
 }
 
-async fn run(session: &mut Session, body: Body) -> Result<u8, CliError> {
+async fn run(place: &Place, session: &mut Session, body: Body, outs: &[String]) -> Result<u8, CliError> {
     let mut interrupt = Interrupt::arm()?;
     let accepted = send(session, body, None).await?;
     let Some(AcceptedView { task_id: id, .. }) = accepted.first() else {
@@ -58,8 +66,24 @@ async fn run(session: &mut Session, body: Body) -> Result<u8, CliError> {
     };
     let limits = Limits { timeout: None, no_fit_after: Some(NO_FIT_AFTER) };
     let mut progress = Progress::terminal_only();
-    match watch::one(&mut session.client, id, limits, &mut interrupt, &mut progress).await? {
-        Ended::Settled(view) => finish(&view),
+    let mut client = session.client.another();
+    let (ended, seen) = attend(session, &mut client, id, limits, &mut interrupt, &mut progress).await?;
+    let Some(ended) = ended else {
+        // As a program that writes to nobody ends here.
+        cancel(session, id).await;
+        return Ok(Exit::BrokenPipe.code());
+    };
+    match ended {
+        Ended::Settled(view) => {
+            let code = finish(&view, seen.as_ref())?;
+            if !outs.is_empty() {
+                let left = Left::of(view.result.as_deref());
+                if left.save(place, Path::new("."), Some(outs)).await? == 0 {
+                    progress.notice(&format!("rc-node: the command left no file that matches {}", outs.join(" ")));
+                }
+            }
+            Ok(code)
+        }
         Ended::NoFit(why) | Ended::TimedOut(why) => {
             cancel(session, id).await;
             Err(CliError::new(
@@ -77,6 +101,42 @@ async fn run(session: &mut Session, body: Body) -> Result<u8, CliError> {
     }
 }
 
+/// Waits for the end and prints what the command writes meanwhile. No end: nobody reads that. Nothing seen: it could not be followed.
+async fn attend(
+    session: &mut Session,
+    client: &mut Client,
+    id: &str,
+    limits: Limits,
+    interrupt: &mut Interrupt,
+    progress: &mut Progress,
+) -> Result<(Option<Ended>, Option<Seen>), CliError> {
+    let mut seen = Seen::for_command();
+    let (ended, told) = {
+        let logged = logs::print(client, id, true, false, &mut seen, progress.share());
+        let watched = watch::one(&mut session.client, id, limits, interrupt, progress);
+        tokio::pin!(logged, watched);
+        let first = tokio::select! {
+            ended = &mut watched => Ok(ended?),
+            told = &mut logged => Err(told.is_ok()),
+        };
+        match first {
+            Ok(ended @ Ended::Settled(_)) => {
+                let told = tokio::time::timeout(LAST_WORDS, logged).await;
+                (Some(ended), matches!(told, Ok(Ok(()))))
+            }
+            Ok(ended) => (Some(ended), true),
+            // Its end was told before it could be reported, or nobody reads any more.
+            Err(true) => (None, true),
+            Err(false) => (Some(watched.await?), false),
+        }
+    };
+    let ended = match ended {
+        None if !seen.closed => Some(watch::one(&mut session.client, id, limits, interrupt, progress).await?),
+        ended => ended,
+    };
+    Ok((ended, told.then_some(seen)))
+}
+
 /// Nobody waits for it any more.
 async fn cancel(session: &Session, id: &str) {
     let path = format!("/v1/tasks/{}", path_part(id));
@@ -86,11 +146,13 @@ async fn cancel(session: &Session, id: &str) {
     }
 }
 
-fn finish(view: &ResultView) -> Result<u8, CliError> {
+fn finish(view: &ResultView, seen: Option<&Seen>) -> Result<u8, CliError> {
     let mut output = Output::stdout(Format::Table);
     let left = left_by_command(view);
-    if let Some(left) = &left {
-        print_streams(&mut output, left)?;
+    match (&left, seen) {
+        (Some(left), None) => print_streams(&mut output, left)?,
+        (_, Some(seen)) if seen.truncated => Progress::stderr().notice(logs::TRUNCATED),
+        _ => {}
     }
     let timed_out = view.status == "timeout" || view.error.as_ref().is_some_and(|error| error.class == "timeout_error");
     if timed_out {

@@ -3,6 +3,7 @@
 use crate::api::model::ResultView;
 use crate::cli::args::ResultArgs;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::files::Left;
 use crate::cli::output::{Format, Output, result_card};
 use crate::cli::session::{Place, Session};
 use crate::cli::watch::is_end;
@@ -15,12 +16,16 @@ pub(super) async fn result(place: &Place, args: ResultArgs) -> Result<u8, CliErr
     let path = format!("/v1/tasks/{}/result", path_part(&args.task.id));
     let view: ResultView = session.client.get(&path).await?;
     let mut output = Output::stdout(args.task.output.output);
-    print(&mut output, &view)
+    let code = print(&mut output, &view)?;
+    if let Some(dir) = &args.out {
+        Left::of(view.result.as_deref()).save(place, dir, None).await?;
+    }
+    Ok(code)
 }
 
 /// What a command left, as far as it is known.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Left {
+pub(super) struct LeftStreams {
     pub(super) return_code: Option<i64>,
     #[serde(default)]
     stdout: String,
@@ -29,10 +34,10 @@ pub(super) struct Left {
 }
 
 /// The output of a command; `None` for results of another kind.
-pub(super) fn left_by_command(view: &ResultView) -> Option<Left> {
-    let mut left: Left = match &view.result {
+pub(super) fn left_by_command(view: &ResultView) -> Option<LeftStreams> {
+    let mut left: LeftStreams = match &view.result {
         Some(result) => serde_json::from_str(result.get()).ok()?,
-        None => Left::default(),
+        None => LeftStreams::default(),
     };
     if left.return_code.is_none() && view.task_type.as_deref() != Some("command") {
         return None;
@@ -47,7 +52,7 @@ pub(super) fn left_by_command(view: &ResultView) -> Option<Left> {
 }
 
 /// A command's output, each stream where it belongs.
-pub(super) fn print_streams<W: Write>(output: &mut Output<W>, left: &Left) -> Result<(), CliError> {
+pub(super) fn print_streams<W: Write>(output: &mut Output<W>, left: &LeftStreams) -> Result<(), CliError> {
     output.text(&left.stdout)?;
     // Nobody is left to tell if stderr is closed.
     let _ = std::io::stderr().write_all(left.stderr.as_bytes());

@@ -4,6 +4,7 @@ use super::{result, wait};
 use crate::api::model::AcceptedView;
 use crate::cli::args::SubmitArgs;
 use crate::cli::error::{CliError, Exit};
+use crate::cli::files::Files;
 use crate::cli::output::{Format, Output};
 use crate::cli::progress::Progress;
 use crate::cli::request::{self, Body};
@@ -13,9 +14,19 @@ use hyper::Method;
 use std::time::Duration;
 
 pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliError> {
-    let body = request::of_submit(&args)?;
+    let mut files = Files::open(&args.files, false)?;
+    let body = request::of_submit(&args, &files)?;
     let mut session = Session::daemon_or_embedded(place, body.needs_command).await?;
-    let done = submit_with(&mut session, &args, body).await;
+    let done = async {
+        let body = if files.is_empty() {
+            body
+        } else {
+            files.upload(place).await?;
+            request::of_submit(&args, &files)?
+        };
+        submit_with(&mut session, &args, body).await
+    };
+    let done = done.await;
     session.close();
     done
 }

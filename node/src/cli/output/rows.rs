@@ -3,7 +3,7 @@
 use super::{Card, Cell, Paint, Row, Style};
 use crate::api::model::{
     AcceptedView, AttemptView, CancelledView, ClusterView, ErrorView, ExplainRowView, HistoryView, PeerView,
-    ResultView, TaskDetail, TaskView,
+    ResultView, TaskDetail, TaskView, Usage,
 };
 use crate::config::units::show_duration;
 use std::time::Duration;
@@ -18,6 +18,21 @@ fn note(reason: Option<&String>, detail: Option<&String>, error: Option<&ErrorVi
 
 fn gb(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.1} GB"))
+}
+
+/// How far it is, and what it says of that.
+fn done(percent: Option<u8>, text: Option<&String>) -> Option<String> {
+    match (percent, text) {
+        (Some(percent), Some(text)) => Some(format!("{percent} % {text}")),
+        (Some(percent), None) => Some(format!("{percent} %")),
+        (None, text) => text.cloned(),
+    }
+}
+
+fn uses(usage: &Usage) -> String {
+    let cpu = usage.cpu_seconds.map(|seconds| format!("{seconds:.2} s processor"));
+    let memory = usage.max_memory_mb.map(|mb| format!("{mb:.1} MB memory"));
+    cpu.into_iter().chain(memory).collect::<Vec<_>>().join(", ")
 }
 
 fn percent(value: Option<f64>) -> String {
@@ -44,7 +59,7 @@ impl Row for TaskView {
             Cell::new(note),
             Cell::some(self.priority.as_ref()),
             Cell::some(self.attempt),
-            Cell::some(self.progress.map(|progress| format!("{progress} %"))),
+            Cell::some(done(self.progress, self.progress_text.as_ref())),
             Cell::new(self.disks.to_string()),
             Cell::some(self.submitted_at.as_ref()),
             Cell::new(&self.trace_id),
@@ -251,7 +266,8 @@ impl Card for TaskDetail {
             ("status", Cell::state(&self.status)),
             ("note", Cell::new(note)),
             ("device", Cell::some(self.device.as_ref())),
-            ("done", Cell::some(self.progress.map(|progress| format!("{progress} %")))),
+            ("done", Cell::some(done(self.progress, self.progress_text.as_ref()))),
+            ("uses", Cell::some(self.resource_usage.as_ref().map(uses))),
             ("submitted", Cell::some(self.submitted_at.as_ref())),
             ("age", style.age(self.submitted_at.as_ref())),
             ("accepted by", Cell::some(self.acceptor.as_ref())),

@@ -13,7 +13,7 @@ pub(super) fn attempts(record: &Record, state: &State<'_>, live: Option<&LiveSta
 }
 
 /// The device of a lease.
-pub(super) fn holder(record: &Record, epoch: Epoch) -> Option<DeviceId> {
+pub(in crate::driver) fn holder(record: &Record, epoch: Epoch) -> Option<DeviceId> {
     leases(record).find(|lease| lease.epoch == epoch).map(|lease| lease.to)
 }
 

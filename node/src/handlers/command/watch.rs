@@ -32,8 +32,8 @@ pub(super) struct Peak {
     pub(super) cpu_micros: u64,
 }
 
-/// Looks until something is too much, and says what. Never ends otherwise.
-pub(super) async fn watch(look: impl Fn() -> Look, bounds: Bounds, peak: &mut Peak) -> String {
+/// Looks until something is too much, and says what. Never ends otherwise. `tell` hears what was seen.
+pub(super) async fn watch(look: impl Fn() -> Look, bounds: Bounds, peak: &mut Peak, tell: impl Fn(&Peak)) -> String {
     let mut pause = FIRST;
     loop {
         tokio::time::sleep(pause).await;
@@ -50,6 +50,7 @@ pub(super) async fn watch(look: impl Fn() -> Look, bounds: Bounds, peak: &mut Pe
         if let Some(usage) = usage {
             peak.memory_bytes = peak.memory_bytes.max(usage.memory_bytes);
             peak.cpu_micros = peak.cpu_micros.max(usage.cpu_micros);
+            tell(peak);
             if let Some(limit) = bounds.memory_bytes.filter(|limit| usage.memory_bytes > *limit) {
                 return format!("its {} processes had more than {limit} bytes of memory", usage.processes);
             }

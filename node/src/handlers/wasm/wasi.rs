@@ -6,6 +6,7 @@
 
 mod guest;
 mod poll;
+mod told;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,8 @@ use wasmi::{Caller, Engine, Error, FuncType, Linker, Val, ValType};
 
 use super::engine::State;
 use guest::Guest;
+use told::Teller;
+pub(super) use told::told;
 
 /// The name that modules import from.
 pub(super) const MODULE: &str = "wasi_snapshot_preview1";
@@ -63,6 +66,7 @@ pub(super) struct Wasi {
     random: blake3::OutputReader,
     clock: Clock,
     deadline: Instant,
+    teller: Option<Teller>,
 }
 
 /// Where time comes from.
@@ -95,6 +99,7 @@ impl Wasi {
             random: blake3::Hasher::new_keyed(seed).finalize_xof(),
             clock: if reproducible { Clock::Counted(0) } else { Clock::Real(now) },
             deadline: now,
+            teller: None,
         }
     }
 
@@ -116,12 +121,27 @@ impl Wasi {
         }
     }
 
+    /// From now on what is written is told now and then; what is told last comes with the end.
+    pub(super) fn tell_with(&mut self, tell: fn(Vec<u8>) -> std::io::Result<()>) {
+        self.teller = Some(Teller::new(tell));
+    }
+
     fn write(&mut self, fd: u32, bytes: &[u8]) {
         let written = if fd == 1 { &mut self.stdout } else { &mut self.stderr };
         let room = self.output_bytes_max.saturating_sub(written.bytes.len());
         let kept = bytes.len().min(room);
         written.bytes.extend_from_slice(&bytes[..kept]);
         written.more |= kept < bytes.len();
+        if let Some(teller) = self.teller.as_mut().filter(|teller| teller.is_due()) {
+            teller.tell([&self.stdout.bytes, &self.stderr.bytes]);
+        }
+    }
+
+    /// The program is about to sleep.
+    fn tell_now(&mut self) {
+        if let Some(teller) = &mut self.teller {
+            teller.tell([&self.stdout.bytes, &self.stderr.bytes]);
+        }
     }
 }
 

@@ -70,7 +70,8 @@ impl Worker {
             Call::Function(..) => &[],
         };
         let cap = request.bounds.output_bytes_max;
-        let wasi = Wasi::new(args, &request.env, stdin, cap, &request.seed, request.reproducible);
+        let mut wasi = Wasi::new(args, &request.env, stdin, cap, &request.seed, request.reproducible);
+        wasi.tell_with(workers::tell);
         let (end, wasi) = self.interpreter.run(&module, &request.call, request.bounds, wasi);
         (end, [wasi.stdout, wasi.stderr])
     }

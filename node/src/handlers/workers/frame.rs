@@ -1,4 +1,4 @@
-//! What node and worker say to each other, both ways, one reply for each request: a head, which is a message in JSON, and a tail,
+//! What node and worker say to each other, both ways, one reply for each request, and before it as many parts as there are: a head, which is a message in JSON, and a tail,
 //! which is bytes as they are (a module, what a program wrote). Their lengths stand in front, and a flag with which a worker says
 //! that it should not be asked again.
 
@@ -14,6 +14,10 @@ const HEAD_BYTES_MAX: usize = 16 << 20;
 /// Longest tail, in bytes.
 const TAIL_BYTES_MAX: usize = 64 << 20;
 
+/// The flags; none is 0.
+const SPOILT: u8 = 1;
+const PART: u8 = 2;
+
 /// A flag, and two lengths.
 const PREFIX_BYTES: usize = 9;
 
@@ -24,10 +28,12 @@ pub(in crate::handlers) struct Frame {
     pub(in crate::handlers) tail: Vec<u8>,
     /// Of a reply: the worker is not to be used again.
     pub(in crate::handlers) spoilt: bool,
+    /// It is said while the worker still works on its reply; it has no head.
+    pub(super) part: bool,
 }
 
 struct Prefix {
-    spoilt: bool,
+    flag: u8,
     head: usize,
     tail: usize,
 }
@@ -38,7 +44,16 @@ impl Frame {
     pub(in crate::handlers) fn new<T: Serialize>(head: &T, tail: Vec<u8>) -> io::Result<Self> {
         let head = serde_json::to_vec(head)?;
         check(head.len(), tail.len())?;
-        Ok(Self { head, tail, spoilt: false })
+        Ok(Self { head, tail, spoilt: false, part: false })
+    }
+
+    /// Something that comes before a reply.
+    ///
+    /// # Errors
+    /// Longer than the bounds.
+    pub(super) fn part(tail: Vec<u8>) -> io::Result<Self> {
+        check(0, tail.len())?;
+        Ok(Self { head: Vec::new(), tail, spoilt: false, part: true })
     }
 
     /// # Errors
@@ -52,7 +67,7 @@ impl Frame {
         check(self.head.len(), self.tail.len())?;
         let length = |bytes: &[u8]| u32::try_from(bytes.len()).map(u32::to_be_bytes).map_err(io::Error::other);
         let mut out = Vec::with_capacity(PREFIX_BYTES + self.head.len() + self.tail.len());
-        out.push(u8::from(self.spoilt));
+        out.push(if self.part { PART } else { u8::from(self.spoilt) });
         out.extend_from_slice(&length(&self.head)?);
         out.extend_from_slice(&length(&self.tail)?);
         out.extend_from_slice(&self.head);
@@ -93,15 +108,13 @@ impl Frame {
 impl Prefix {
     fn parse(bytes: [u8; PREFIX_BYTES]) -> io::Result<Self> {
         let [flag, h0, h1, h2, h3, t0, t1, t2, t3] = bytes;
-        let spoilt = match flag {
-            0 => false,
-            1 => true,
-            _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "unknown flag")),
-        };
+        if flag > PART {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "unknown flag"));
+        }
         let head = u32::from_be_bytes([h0, h1, h2, h3]) as usize;
         let tail = u32::from_be_bytes([t0, t1, t2, t3]) as usize;
         check(head, tail)?;
-        Ok(Self { spoilt, head, tail })
+        Ok(Self { flag, head, tail })
     }
 
     fn frame(self, mut head: Vec<u8>) -> io::Result<Frame> {
@@ -109,7 +122,7 @@ impl Prefix {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let tail = head.split_off(self.head);
-        Ok(Frame { head, tail, spoilt: self.spoilt })
+        Ok(Frame { head, tail, spoilt: self.flag == SPOILT, part: self.flag == PART })
     }
 }
 
@@ -130,12 +143,14 @@ mod tests {
         assert_eq!(Frame::read(&mut &bytes[..]).unwrap().unwrap(), sent);
         assert_eq!(sent.message::<String>().unwrap(), "head");
         assert!(sent.message::<u8>().is_err());
+        let part = Frame::part(b"ab".to_vec()).unwrap();
+        assert_eq!(Frame::read_async(&mut &part.to_bytes().unwrap()[..]).await.unwrap(), part);
         assert_eq!(Frame::read(&mut &[][..]).unwrap(), None);
         for cut in 1..bytes.len() {
             assert!(Frame::read_async(&mut &bytes[..cut]).await.is_err(), "{cut}");
         }
         let hostile: [[u8; PREFIX_BYTES]; 3] =
-            [[2, 0, 0, 0, 0, 0, 0, 0, 0], [0, 255, 255, 255, 255, 0, 0, 0, 0], [0, 0, 0, 0, 0, 255, 255, 255, 255]];
+            [[3, 0, 0, 0, 0, 0, 0, 0, 0], [0, 255, 255, 255, 255, 0, 0, 0, 0], [0, 0, 0, 0, 0, 255, 255, 255, 255]];
         for prefix in hostile {
             let error = Frame::read_async(&mut &prefix[..]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);

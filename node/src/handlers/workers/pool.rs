@@ -114,11 +114,17 @@ impl WorkerPool {
         self.inner.limits.memory_bytes
     }
 
-    /// Asks a worker, which has `limit` and a little more to answer. Dropping the future kills the worker that has the request.
+    /// Asks a worker, which has `limit` and a little more to answer; `part` hears what it says before that. Dropping the future kills the
+    /// worker that has the request.
     ///
     /// # Errors
     /// The worker did not answer in time, or at all.
-    pub(in crate::handlers) async fn ask(&self, request: &Frame, limit: Duration) -> Result<Frame, TaskError> {
+    pub(in crate::handlers) async fn ask(
+        &self,
+        request: &Frame,
+        limit: Duration,
+        part: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Frame, TaskError> {
         let inner = &self.inner;
         // The semaphore is never closed.
         let _permit = inner.permits.acquire().await.map_err(|_| TaskError::stopped())?;
@@ -129,7 +135,7 @@ impl WorkerPool {
                 Some(worker) => (worker, true),
                 None => (inner.start().await?, false),
             };
-            let answer = timeout(limit.saturating_add(DEADLINE_SLACK), worker.ask(&bytes));
+            let answer = timeout(limit.saturating_add(DEADLINE_SLACK), worker.ask(&bytes, part));
             match answer.await {
                 Ok(Ok(reply)) => {
                     inner.put_back(worker, reply.spoilt);
@@ -213,9 +219,15 @@ async fn sweep(pool: std::sync::Weak<Inner>, idle_max: Duration) {
 }
 
 impl Worker {
-    async fn ask(&mut self, request: &[u8]) -> Result<Frame, Break> {
+    async fn ask(&mut self, request: &[u8], part: &mut (dyn FnMut(&[u8]) + Send)) -> Result<Frame, Break> {
         self.stdin.write_all(request).await.map_err(|_| Break::Unreached)?;
-        Frame::read_async(&mut self.stdout).await.map_err(|_| Break::Midway)
+        loop {
+            let frame = Frame::read_async(&mut self.stdout).await.map_err(|_| Break::Midway)?;
+            if !frame.part {
+                return Ok(frame);
+            }
+            part(&frame.tail);
+        }
     }
 
     /// What to say of a request whose worker died.

@@ -10,6 +10,9 @@ const SUBSCRIPTIONS_MAX: u32 = 64;
 const SUBSCRIPTION_BYTES: u32 = 48;
 const EVENT_BYTES: u32 = 32;
 
+/// Before a sleep as long as this whoever reads along is told what was written.
+const SLEEP_TOLD_NANOS: u64 = 20_000_000;
+
 /// The call is done.
 pub(super) struct Slept;
 
@@ -48,6 +51,9 @@ pub(super) fn poll(
     let nanos = subscriptions.iter().map(|subscription| subscription.nanos).min().unwrap_or(0);
     // Before the sleep: whoever gives no room for the answer need not wait for it.
     guest.slice_mut(events, n * EVENT_BYTES)?;
+    if nanos >= SLEEP_TOLD_NANOS {
+        wasi.tell_now();
+    }
     sleep(wasi, nanos)?;
     let mut count = 0;
     for subscription in subscriptions.iter().filter(|subscription| subscription.nanos <= nanos) {

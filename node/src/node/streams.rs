@@ -1,0 +1,36 @@
+//! Streams that peers open: the first byte says what for. Knows nothing of what is said after that.
+
+use crate::blobs::Blobs;
+use crate::identity::device_id;
+use crate::live::{self, Live};
+use rc_p2p::{Incoming, PeerId, Stream};
+use std::io::Cursor;
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio_util::compat::FuturesAsyncReadCompatExt;
+
+/// For the first byte to arrive.
+const FIRST_BYTE_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Gives each stream to whom it is for, until the network ends.
+pub(super) async fn serve(mut incoming: Incoming, blobs: Blobs, live: Live) {
+    while let Some((peer, stream)) = incoming.next().await {
+        tokio::spawn(hand_over(peer, stream, blobs.clone(), live.clone()));
+    }
+}
+
+async fn hand_over(peer: PeerId, stream: Stream, blobs: Blobs, live: Live) {
+    let mut stream = stream.compat();
+    let device = device_id(&peer);
+    match tokio::time::timeout(FIRST_BYTE_TIME_MAX, stream.read_u8()).await {
+        Ok(Ok(live::SERVICE)) => live.serve_stream(device, Box::new(stream)),
+        // To these the first byte is the version of what they say.
+        Ok(Ok(first)) => {
+            let (reader, writer) = tokio::io::split(stream);
+            let reader = Cursor::new([first]).chain(reader);
+            blobs.serve_stream(device, Box::new(tokio::io::join(reader, writer)));
+        }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a stream broke before it said what for"),
+        Err(_) => tracing::debug!(%peer, "a stream did not say what for"),
+    }
+}
