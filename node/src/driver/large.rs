@@ -64,9 +64,13 @@ impl Large {
     pub(super) fn stop(&mut self, task: TaskId, epoch: Epoch) -> bool {
         let Some(fetch) = self.fetching.remove(&(task, epoch)) else { return false };
         fetch.abort();
-        let outcome = failed(ErrorClass::Preempted, "stopped before it began".to_owned());
-        drop(self.tell.send(LargeEvent::Stored { task, epoch, outcome }));
+        self.end(task, epoch, failed(ErrorClass::Preempted, "stopped before it began".to_owned()));
         true
+    }
+
+    /// An attempt that did not begin is over.
+    fn end(&self, task: TaskId, epoch: Epoch, outcome: Outcome) {
+        drop(self.tell.send(LargeEvent::Stored { task, epoch, outcome }));
     }
 
     /// Nothing starts any more; returns what was about to.
@@ -143,14 +147,19 @@ impl Driver {
         if start.spec.all_blobs().next().is_some() {
             self.large.fetch(start);
         } else {
-            self.execute(attempts::assignment(&start, start.payload.to_vec(), Duration::ZERO));
+            self.execute(&start, start.payload.to_vec(), Duration::ZERO);
         }
     }
 
-    fn execute(&self, assignment: crate::executor::Assignment) {
-        let (task, epoch) = (assignment.task.clone(), assignment.epoch);
-        if !self.executor.start(assignment) {
-            tracing::error!(task, epoch, "started twice");
+    /// The last look before a task runs: what the owner does not grant now does not begin, whatever was believed before, and however
+    /// long it took to fetch what the task works with.
+    fn execute(&self, start: &Start, payload: Vec<u8>, took: Duration) {
+        let (task, epoch) = (start.task, start.epoch);
+        if let Some(unmet) = rc_scheduler::refusal(&start.spec, &self.capacity) {
+            tracing::warn!(%task, %epoch, %unmet, "not started");
+            self.large.end(task, epoch, failed(ErrorClass::Preempted, format!("not started: {unmet}")));
+        } else if !self.executor.start(attempts::assignment(start, payload, took)) {
+            tracing::error!(%task, %epoch, "started twice");
         }
     }
 
@@ -175,7 +184,7 @@ impl Driver {
                     return;
                 }
                 match payload {
-                    Ok(payload) => self.execute(attempts::assignment(&start, payload, took)),
+                    Ok(payload) => self.execute(&start, payload, took),
                     Err(error) => {
                         let class = if error.is_full() { ErrorClass::ResourceExhausted } else { ErrorClass::Network };
                         let message = format!("what it works with is not to be had: {error}");
