@@ -12,6 +12,8 @@ pub mod executor;
 pub mod handlers;
 pub mod identity;
 pub mod node;
+#[doc(hidden)]
+pub mod parsers;
 pub mod sandbox;
 pub mod storage;
 pub mod telemetry;

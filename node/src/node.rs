@@ -84,6 +84,7 @@ impl Node {
             tags: config.tags.clone(),
             max_concurrent_tasks: config.max_concurrent_tasks,
             task_types: types.registry.task_types().map(str::to_owned).collect(),
+            lacks: types::lacks(&types.registry),
             permissions: types.permissions,
             enforces,
         };

@@ -11,5 +11,6 @@ mod input;
 mod sandbox;
 mod survival;
 mod trio;
+mod types;
 #[path = "../rig/wait.rs"]
 mod wait;

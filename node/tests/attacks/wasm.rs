@@ -120,6 +120,25 @@ async fn wasm_that_is_no_module_is_no_task() {
     device.end().await;
 }
 
+/// Modules that the interpreter's own assertions fail on in debug builds; found by throwing bytes at it.
+const BREAKING: [&[u8]; 2] = [
+    include_bytes!("../../../tests/fuzz/kept/wasm_module/b82019f9374e6d9c"),
+    include_bytes!("../../../tests/fuzz/kept/wasm_module/d6e398ed7443cd38"),
+];
+
+#[tokio::test]
+async fn wasm_that_breaks_the_interpreter_costs_a_worker() {
+    let device = Device::new().await;
+    for bytes in BREAKING {
+        let end = device.run("wasm", json!({"module": BASE64.encode(bytes), "function": "f"})).await;
+        assert!(matches!(end.class, Some(ErrorClass::Task | ErrorClass::InvalidPayload)), "{end:?}");
+        let sum = "(module (func (export \"f\") (result i32) i32.const 42))";
+        let honest = call(&device, 10, sum, json!({"function": "f"})).await;
+        assert_eq!(honest.result["return_value"], 42, "{honest:?}");
+    }
+    device.end().await;
+}
+
 #[tokio::test]
 async fn wasm_pointers_that_lead_nowhere_are_errors_of_the_call() {
     let device = Device::new().await;
