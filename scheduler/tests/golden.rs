@@ -202,6 +202,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("query task", Message::Query(Query { id: 1, about: About::Task(task()) })),
         ("query prefix", Message::Query(Query { id: 2, about: About::Prefix("01h".to_owned()) })),
         ("query list", Message::Query(Query { id: 3, about: About::List(20) })),
+        ("query open of a type", Message::Query(Query { id: 4, about: About::OpenOf("wasm_type".to_owned()) })),
         ("reply", Message::Reply(QueryReply { id: 1, facts: all[1..3].to_vec(), more: true })),
         (
             "live",

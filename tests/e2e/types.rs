@@ -110,6 +110,51 @@ fn each_row_of_the_readmes_table_does_what_it_says() {
 }
 
 #[test]
+fn a_module_that_was_given_a_name_is_a_task_type_of_every_device() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("fib.wasm");
+    let source = std::fs::read_to_string(repository().join("examples/handlers/fib.wat")).expect("the example");
+    std::fs::write(&file, wat::parse_str(source).expect("a module")).expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let mut trio = crate::trio::Trio::start(&[]);
+    let register = ["task", "register", "fib", file, "--function", "fibonacci", "--params", "n"];
+    let said = trio.nodes[0].say(&register);
+    assert_eq!(said.code, 0, "{said:?}");
+    let types = trio.nodes[1].json(&["task", "types"]);
+    let row = types.as_array().expect("a list").iter().find(|row| row["task_type"] == "fib").expect("a row");
+    assert_eq!(row["devices"].as_array().map(Vec::len), Some(3), "{row}");
+    let twice = trio.nodes[0].say(&["task", "register", "echo", file]);
+    assert!(twice.code == 2 && twice.err.contains("already"), "{twice:?}");
+    let no_module = trio.nodes[0].say(&["task", "register", "x", "/etc/passwd"]);
+    assert!(no_module.code == 2 && no_module.err.contains("no WebAssembly module"), "{no_module:?}");
+
+    // Whoever gave the name is gone.
+    trio.nodes[0].kill();
+    for node in &trio.nodes[1..] {
+        let said = node.say(&["submit", "fib", "-p", "n=50", "--wait"]);
+        assert_eq!((said.code, said.json()), (0, json!({"return_value": 12_586_269_025_u64})), "{said:?}");
+    }
+    let wrong = trio.nodes[1].say(&["submit", "fib", "-p", "m=50"]);
+    assert!(wrong.code == 2 && wrong.err.contains("-p n=VALUE"), "{wrong:?}");
+    let list = trio.nodes[2].say(&["submit", "fib", "--payload", "{\"n\": 3, \"o\": 4}"]);
+    assert!(list.code == 2 && list.err.contains("no parameter"), "{list:?}");
+
+    // Given again it is another module; forgotten it is none.
+    let said = trio.nodes[1].say(&["task", "register", "fib", file, "--function", "fibonacci"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let said = trio.nodes[2].say(&["submit", "fib", "-p", "args=[10]", "--wait"]);
+    assert_eq!((said.code, said.json()), (0, json!({"return_value": 55})), "{said:?}");
+    let said = trio.nodes[2].say(&["task", "unregister", "fib"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    until("the name is forgotten", crate::trio::PATIENCE, || {
+        let types = trio.nodes[1].json(&["task", "types"]);
+        if types.to_string().contains("\"fib\"") { Err(types.to_string()) } else { Ok(()) }
+    });
+    assert_eq!(trio.nodes[1].say(&["submit", "fib", "-p", "n=1"]).code, 7, "a type that nobody has");
+    assert_eq!(trio.nodes[1].say(&["task", "unregister", "fib"]).code, 3);
+}
+
+#[test]
 fn every_type_is_submitted_at_one_device_and_run_at_the_other() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let port = server();

@@ -11,6 +11,7 @@ mod invite;
 mod join;
 mod peers;
 mod ps;
+mod register;
 mod result;
 mod run;
 mod show;
@@ -18,6 +19,8 @@ mod status;
 mod submit;
 mod task;
 mod wait;
+
+pub(super) use register::Registered;
 
 use super::args::{Cli, Verb};
 use super::error::CliError;

@@ -1,6 +1,6 @@
 //! `submit`: hands tasks in, and says how safe they are.
 
-use super::{result, wait};
+use super::{register, result, wait};
 use crate::api::model::AcceptedView;
 use crate::cli::args::SubmitArgs;
 use crate::cli::error::{CliError, Exit};
@@ -15,7 +15,10 @@ use std::time::Duration;
 pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliError> {
     let body = request::of_submit(&args)?;
     let mut session = Session::daemon_or_embedded(place, body.needs_command).await?;
-    let done = submit_with(&mut session, &args, body).await;
+    let done = match register::resolve(&mut session, body).await {
+        Ok(body) => submit_with(&mut session, &args, body).await,
+        Err(error) => Err(error),
+    };
     session.close();
     done
 }

@@ -1,5 +1,6 @@
 //! `task types`: which device does what, and what keeps the others from it, as their records tell.
 
+use super::register;
 use crate::api::model::PeerView;
 use crate::cli::args::{TaskArgs, TaskVerb};
 use crate::cli::error::{CliError, Exit};
@@ -15,7 +16,7 @@ const BUILT_IN: [&str; 5] = ["echo", "sleep", "system_info", "python_eval", "was
 const ON_REQUEST: [&str; 3] = ["command", "file_operation", "http_request"];
 
 /// A device that does not do it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Without {
     device: String,
     why: String,
@@ -30,10 +31,25 @@ struct TypeRow {
 }
 
 pub(super) async fn task(place: &Place, args: TaskArgs) -> Result<u8, CliError> {
-    let TaskVerb::Types { output } = args.verb;
+    let output = match args.verb {
+        TaskVerb::Types { output } => output,
+        TaskVerb::Register { name, file, function, params } => {
+            return register::register(place, name, &file, function, params).await;
+        }
+        TaskVerb::Unregister { name } => return register::unregister(place, &name).await,
+    };
     let mut session = Session::daemon(place).await?;
     let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
-    Output::stdout(output.output).list(&rows(&peers))?;
+    let mut rows = rows(&peers);
+    let modules: BTreeSet<String> = register::names(&mut session).await?.into_iter().map(|(name, _)| name).collect();
+    // Who runs modules runs those that have names.
+    let wasm = rows.iter().position(|row| row.task_type == "wasm");
+    for name in modules {
+        let (devices, without) =
+            wasm.map_or_else(Default::default, |at| (rows[at].devices.clone(), rows[at].without.clone()));
+        rows.push(TypeRow { task_type: name, devices, without });
+    }
+    Output::stdout(output.output).list(&rows)?;
     Ok(Exit::Ok.code())
 }
 
