@@ -25,6 +25,7 @@ use crate::identity::{self, device_id};
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Span, TaskId};
+use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
@@ -54,7 +55,9 @@ impl Node {
     /// See [`NodeError`]; nothing is left running then.
     pub async fn start(mut config: NodeConfig) -> Result<Self, NodeError> {
         let boot = boot::open(&config.data_dir).await?;
+        let mut alone = BTreeSet::new();
         if boot.durable.members.len() <= 1 {
+            alone = config.allow_alone.difference(&config.allow).cloned().collect();
             config.allow.append(&mut config.allow_alone);
         }
         let secret = identity::load_or_create_cluster(&config.data_dir)?;
@@ -138,6 +141,7 @@ impl Node {
             executor_events,
             blobs,
             capacity,
+            alone,
             capacity_events,
             look,
             listening: listening_tell,

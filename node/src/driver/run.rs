@@ -16,7 +16,7 @@ use crate::executor::{Executor, ExecutorEvent};
 use crate::storage::{self, Writer};
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
@@ -45,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) executor_events: mpsc::Receiver<ExecutorEvent>,
     pub(crate) blobs: Blobs,
     pub(crate) capacity: Capacity,
+    /// Task types that are offered only while nobody else could ask for them.
+    pub(crate) alone: BTreeSet<String>,
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
     /// Rung when it is time to measure the device again.
     pub(crate) look: Arc<Notify>,
@@ -70,6 +72,9 @@ pub(crate) struct Driver {
     pub(super) large: Large,
     large_events: mpsc::UnboundedReceiver<LargeEvent>,
     pub(super) capacity: Capacity,
+    pub(super) alone: BTreeSet<String>,
+    /// Those of them that are offered no more.
+    pub(super) withdrawn: BTreeSet<String>,
     capacity_events: mpsc::Receiver<Capacity>,
     look: Arc<Notify>,
     looked: Mono,
@@ -114,6 +119,8 @@ impl Driver {
             large,
             large_events,
             capacity: parts.capacity,
+            alone: parts.alone,
+            withdrawn: BTreeSet::new(),
             capacity_events: parts.capacity_events,
             look: parts.look,
             looked: clock::now().mono,

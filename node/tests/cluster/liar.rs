@@ -168,6 +168,24 @@ async fn what_one_device_refuses_goes_to_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_offered_to_nobody_else_is_withdrawn_when_somebody_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut alone = config(dir.path(), "alone", &[]);
+    alone.allow_alone = one("command");
+    alone.worker_program = Some(env!("CARGO_BIN_EXE_rc-node").into());
+    let node = Node::start(alone).await.unwrap();
+    let handle = node.handle();
+    let done = wait(&handle, submit(&handle, task("command", r#"{"argv":["true"]}"#)).await).await;
+    assert_eq!(done.status, Status::Completed, "{done:#?}");
+    let liar = Liar::join(&[&node]).await;
+    let task = liar.leases_to(node.id(), liar.id, &spec("command"), br#"{"argv":["true"]}"#);
+    let released = liar.refusal(task, node.id()).await;
+    assert!(matches!(released, Released::Refused { grounds: Grounds::TaskType, .. }), "{released:?}");
+    liar.leave().await;
+    stop(vec![node]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forged_device_record_makes_nobody_run_anything_and_is_forgotten() {
     let street = Street::new().await;
     let (victim, friend) = (street.victim.handle(), street.friend.handle());
