@@ -263,8 +263,13 @@ pub(crate) fn hear_module(bytes: &[u8]) {
     drop(std::panic::catch_unwind(|| load_and_run(bytes)));
 }
 
+thread_local!(static HEARING: engine::Interpreter = engine::Interpreter::new());
+
 fn load_and_run(bytes: &[u8]) {
-    let interpreter = engine::Interpreter::new();
+    HEARING.with(|interpreter| load_and_run_in(interpreter, bytes));
+}
+
+fn load_and_run_in(interpreter: &engine::Interpreter, bytes: &[u8]) {
     let Ok(module) = interpreter.load(bytes) else { return };
     let names: Vec<String> = module.exports().take(4).map(|export| export.name().to_owned()).collect();
     for name in names {
@@ -278,14 +283,15 @@ fn load_and_run(bytes: &[u8]) {
 /// Calls a function of a module with these arguments. `None` if it does not return. Only for those who throw pointers at it.
 #[doc(hidden)]
 pub fn hear_call(module: &[u8], function: &str, args: &[i64]) -> Option<Vec<Value>> {
-    let interpreter = engine::Interpreter::new();
-    let module = interpreter.load(module).ok()?;
-    let args = args.iter().map(|arg| Value::from(*arg)).collect();
-    let call = message::Call::Function(function.to_owned(), args);
-    match interpreter.run(&module, &call, HEAR_BOUNDS, hear_wasi()).0 {
-        message::End::Returned(values) => Some(values),
-        _ => None,
-    }
+    HEARING.with(|interpreter| {
+        let module = interpreter.load(module).ok()?;
+        let args = args.iter().map(|arg| Value::from(*arg)).collect();
+        let call = message::Call::Function(function.to_owned(), args);
+        match interpreter.run(&module, &call, HEAR_BOUNDS, hear_wasi()).0 {
+            message::End::Returned(values) => Some(values),
+            _ => None,
+        }
+    })
 }
 
 fn hear_wasi() -> wasi::Wasi {
