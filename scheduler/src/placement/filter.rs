@@ -93,7 +93,10 @@ fn state(candidate: &Candidate<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
 /// What its owner grants.
 fn owner(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<()> {
     if !has.task_types.contains(&spec.task_type) {
-        sink.add(|| Unmet::TaskType { needed: spec.task_type.clone() })?;
+        sink.add(|| {
+            let why = has.lacks.get(&spec.task_type).copied();
+            Unmet::TaskType { needed: spec.task_type.clone(), why }
+        })?;
     }
     if !spec.required_permissions.is_subset(&has.permissions) {
         sink.add(|| Unmet::Permissions { missing: missing(&spec.required_permissions, &has.permissions) })?;
