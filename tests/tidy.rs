@@ -116,6 +116,22 @@ fn a_test_that_is_not_run_says_why() {
 }
 
 #[test]
+fn every_attack_that_is_told_of_is_a_test() {
+    let text = fs::read_to_string(root().join("tests/ATTACKS.md")).expect("the page is there");
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| tried")).collect();
+    assert!(rows.len() >= 40, "only {} attacks", rows.len());
+    let tested = |row: &&str| {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default().trim();
+        let (file, test) = cell.split_once(": ")?;
+        let source = fs::read_to_string(root().join(file)).unwrap_or_default();
+        let at = source.find(&format!("fn {test}()"))?;
+        // The line before says that it is one.
+        source[..at].trim_end().trim_end_matches("async").trim_end().ends_with(']').then_some(())
+    };
+    complain("no such test", rows.iter().filter(|row| tested(row).is_none()).map(|row| (*row).to_owned()).collect());
+}
+
+#[test]
 fn nothing_is_left_for_later() {
     let marks = ["todo!(", "unimplemented!(", "FIXME", "#[allow("];
     let unfinished = |(name, text): &(String, String)| {

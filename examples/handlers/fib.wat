@@ -1,8 +1,8 @@
 ;; A task type that needs no installation: put in once, run by any device.
 ;;
 ;; wat2wasm fib.wat -o fib.wasm
-;; rc-node blob put fib.wasm                     prints HASH
-;; rc-node submit wasm --blob HASH -p module=HASH -p function=fibonacci -p 'args=[50]' --wait
+;; rc-node task register fib fib.wasm --function fibonacci --params n
+;; rc-node submit fib -p n=50 --wait
 (module
   (func (export "fibonacci") (param $n i32) (result i64)
     (local $a i64) (local $b i64) (local $next i64)

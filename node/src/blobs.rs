@@ -25,6 +25,7 @@ pub use service::{BlobStats, Blobs};
 pub(crate) use store::Pinned;
 pub use store::{BlobRow, StoreLimits, StoreUsage};
 pub use tree::GROUP_BYTES;
+pub(crate) use wire::hear;
 
 use std::time::Duration;
 

@@ -94,3 +94,16 @@ pub trait TaskHandler: Send + Sync {
     /// The class of the error decides whether the task is tried again, see [`ErrorClass::is_retryable`].
     async fn execute(&self, ctx: TaskContext, payload: Value) -> Result<Value, TaskError>;
 }
+
+/// Reads JSON as a payload of every type. Only for those who throw bytes at it.
+pub(crate) fn hear(bytes: &[u8]) {
+    let Ok(payload) = serde_json::from_slice::<Value>(bytes) else { return };
+    #[cfg(unix)]
+    command::hear(&payload);
+    #[cfg(all(unix, feature = "files"))]
+    files::hear(&payload);
+    #[cfg(feature = "http")]
+    http::hear_payload(&payload);
+    #[cfg(all(unix, feature = "wasm"))]
+    wasm::hear_payload(&payload);
+}

@@ -13,6 +13,8 @@ pub mod handlers;
 pub mod identity;
 pub mod live;
 pub mod node;
+#[doc(hidden)]
+pub mod parsers;
 pub mod sandbox;
 pub mod storage;
 pub mod telemetry;

@@ -27,6 +27,7 @@ use crate::live::Live;
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Span, TaskId};
+use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
@@ -56,7 +57,9 @@ impl Node {
     /// See [`NodeError`]; nothing is left running then.
     pub async fn start(mut config: NodeConfig) -> Result<Self, NodeError> {
         let boot = boot::open(&config.data_dir).await?;
+        let mut alone = BTreeSet::new();
         if boot.durable.members.len() <= 1 {
+            alone = config.allow_alone.difference(&config.allow).cloned().collect();
             config.allow.append(&mut config.allow_alone);
         }
         let secret = identity::load_or_create_cluster(&config.data_dir)?;
@@ -86,6 +89,7 @@ impl Node {
             tags: config.tags.clone(),
             max_concurrent_tasks: config.max_concurrent_tasks,
             task_types: types.registry.task_types().map(str::to_owned).collect(),
+            lacks: types::lacks(&types.registry),
             permissions: types.permissions,
             enforces,
         };
@@ -144,6 +148,7 @@ impl Node {
             blobs,
             live,
             capacity,
+            alone,
             capacity_events,
             look,
             listening: listening_tell,

@@ -88,6 +88,7 @@ pub use batch::{BATCH_BYTES_MAX, Batch, KEY_BYTES_MAX, LimitError, TaskKey, VALU
 pub use chain::TaskRecord;
 pub use counter::Counter;
 pub use error::{CommitError, OpenError, ReadError};
+pub(crate) use frame::hear;
 pub use options::{Options, Usage};
 pub use report::{Cut, DAMAGE_LISTED_MAX, Damage, Damaged, Report};
 pub use store::Storage;

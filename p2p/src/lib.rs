@@ -22,6 +22,8 @@ mod inbox;
 mod link;
 mod listeners;
 mod membership;
+#[doc(hidden)]
+pub mod parsers;
 mod reachability;
 mod stats;
 mod swarm;

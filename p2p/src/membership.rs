@@ -102,3 +102,13 @@ pub(crate) fn protocol_prefix(secret: &Secret) -> String {
     let name = blake3::Hash::from(blake3::derive_key("rcnode 2026-11 cluster name v1", &secret.0)).to_hex();
     format!("/rcnode/{}", &name[..8])
 }
+
+/// Meets a visitor who says these bytes, as the one that is called and as the one that calls; nobody without the secret is let in. Only
+/// for those who throw bytes at it.
+pub(crate) fn hear(bytes: &[u8]) {
+    use crate::parsers::{Told, at_once};
+    let (me, peer) = (PeerId::random(), PeerId::random());
+    let membership = Membership::new(&Secret::from([7; 32]), me, [], 1);
+    assert!(at_once(proof::respond(&mut Told(bytes), &membership, &peer)).is_err(), "let in");
+    assert!(at_once(proof::initiate(&mut Told(bytes), &membership, &peer)).is_err(), "believed");
+}

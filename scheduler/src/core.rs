@@ -184,7 +184,7 @@ impl Scheduler {
             Input::PeerDown(device) => self.peer_down(device),
             Input::PeerRefused(device) => self.peer_refused(device),
             Input::Message { from, message } => self.handle_message(from, message),
-            Input::Device(record) => self.handle_device(*record),
+            Input::Device(record) => self.handle_device(None, *record),
             Input::Command { id, command } => self.handle_command(id, command),
             Input::Attempt { task, epoch, event } => self.handle_attempt(task, epoch, event),
             Input::Capacity(capacity) => self.handle_capacity(*capacity),
@@ -315,7 +315,7 @@ impl Scheduler {
                 if self.members.get(record.device).is_some() {
                     self.hear_of(Some(from), record.device, record.incarnation);
                 }
-                self.handle_device(*record);
+                self.handle_device(Some(from), *record);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::id::{DeviceId, Incarnation};
 use crate::task::Role;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,9 @@ pub struct Capacity {
     /// Task types its owner lets it run.
     #[serde(rename = "y")]
     pub task_types: BTreeSet<String>,
+    /// Task types of its program that it does not run, and why.
+    #[serde(rename = "G", skip_serializing_if = "BTreeMap::is_empty")]
+    pub lacks: BTreeMap<String, WhyNot>,
     /// Permissions its owner grants to tasks.
     #[serde(rename = "q")]
     pub permissions: BTreeSet<String>,
@@ -75,6 +78,18 @@ pub struct Capacity {
     /// Why it takes no new work now; empty when it does.
     #[serde(rename = "v")]
     pub blocked: BTreeSet<Blocked>,
+}
+
+crate::task::words! {
+    /// Why a device does not run a task type that others have.
+    WhyNot {
+        /// It could, and its owner does not allow it.
+        NotAllowed = 0 "not allowed by its owner",
+        /// Its program was built without.
+        NotBuilt = 1 "not in its program",
+        /// There is no such thing on its system.
+        NotHere = 2 "not possible on its system",
+    }
 }
 
 crate::task::words! {
@@ -139,6 +154,8 @@ impl DeviceRecord {
         let lists = [&c.tags, &c.task_types, &c.permissions, &c.enforces, &self.affinity];
         let sensors = c.sensors.as_ref();
         texts.iter().all(|text| text.len() <= TEXT_BYTES_MAX)
+            && c.lacks.len() <= LIST_MAX
+            && c.lacks.keys().all(|text| text.len() <= TEXT_BYTES_MAX)
             && lists
                 .into_iter()
                 .chain(sensors)

@@ -104,6 +104,8 @@ pub enum Command {
     Read(TaskId),
     /// Find the tasks whose written id begins so.
     Find(String),
+    /// The tasks of this type that have not ended.
+    OpenOf(String),
     /// A list of the cluster's tasks, the newest first.
     List {
         /// At most this many.

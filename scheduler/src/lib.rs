@@ -38,7 +38,7 @@ pub use crate::core::{Counters, Scheduler};
 pub use blob::{BLOBS_PER_TASK_MAX, BlobHash, BlobRef, ParseHashError};
 pub use bytes::Bytes;
 pub use config::Config;
-pub use device::{Blocked, Capacity, DeviceRecord};
+pub use device::{Blocked, Capacity, DeviceRecord, WhyNot};
 pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
 pub use entry::LiveState;
 pub use handler::{Restore, RestoreError};
@@ -48,11 +48,12 @@ pub use invariant::Violation;
 pub use member::{Member, Members};
 pub use message::*;
 pub use placement::{
-    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Row, Terms, Unmet, explain, fits, pick, rank, score, unmet, view_hash,
+    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Row, Terms, Unmet, explain, fits, pick, rank, refusal, score, unmet,
+    view_hash,
 };
 pub use record::{
-    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Merged, Outcome, Record, Released, Reopened, Settled,
-    Stable, State, Submitted, Verdict,
+    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Grounds, Leased, Merged, Outcome, Record, Released, Reopened,
+    Settled, Stable, State, Submitted, Verdict,
 };
 pub use task::{
     Backoff, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy, Role, SPEC_BYTES_MAX,

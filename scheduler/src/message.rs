@@ -219,6 +219,8 @@ pub enum About {
     Prefix(String),
     /// A line for each task that the listener has: at most this many, the newest first.
     List(u32),
+    /// A line for each task of this type that has not ended.
+    OpenOf(String),
 }
 
 /// The answer to a [`Query`].

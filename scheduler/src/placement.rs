@@ -15,7 +15,7 @@ mod view;
 
 pub use candidate::Candidate;
 pub use explain::{Row, explain};
-pub use filter::{QUEUE_MAX, fits, unmet};
+pub use filter::{QUEUE_MAX, fits, refusal, unmet};
 pub use pick::{Pick, pick, rank};
 pub use score::{PPM, Terms, score};
 pub use unmet::{GB_BYTES, Unmet};

@@ -9,7 +9,7 @@ mod resolve;
 mod tests;
 
 pub use fact::{
-    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Leased, Outcome, Released, Reopened, Settled, Stable,
+    CancelAsked, Close, Closed, DepDone, Fact, FactKey, Grounds, Leased, Outcome, Released, Reopened, Settled, Stable,
     Submitted, Verdict,
 };
 pub use identity::{keyed_task_id, task_id, verify};

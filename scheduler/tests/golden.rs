@@ -8,7 +8,13 @@ use std::fmt::Write as _;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
-const BLOBS: &str = "submitted with blobs";
+/// What came later than the frame of facts among the messages.
+const LATER: [&str; 4] = [
+    "submitted with blobs",
+    "closed refused for its type",
+    "closed refused for its permissions",
+    "closed refused for its sandbox",
+];
 
 fn device(n: u8) -> DeviceId {
     DeviceId([n; 16])
@@ -32,6 +38,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         run: Span::from_secs(1),
     };
     let close = |close| Fact::Closed(Closed { epoch, by: device(2), by_inc: inc(), close });
+    let refused = |grounds| close(Close::Released(Released::Refused { record_sequence: 77, grounds }));
     let settle = |verdict| Fact::Settled(Settled { round: 1, term: 6, by: device(1), by_inc: inc(), verdict });
     let failed = |epoch| Verdict::Failed { class: ErrorClass::Task, message: "no".to_owned(), epoch };
     vec![
@@ -64,7 +71,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("closed failed", close(Close::Finished(outcome(Some((ErrorClass::Timeout, "slow".to_owned())))))),
         ("closed superseded", close(Close::Released(Released::Superseded))),
         ("closed stale", close(Close::Released(Released::Stale))),
-        ("closed refused", close(Close::Released(Released::Refused { record_sequence: 77 }))),
+        ("closed refused", refused(Grounds::Busy)),
         ("closed isolated", close(Close::Released(Released::Isolated))),
         ("closed drained", close(Close::Released(Released::Drained))),
         ("cancel asked", Fact::CancelAsked(CancelAsked { by: device(3) })),
@@ -86,7 +93,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("stable", Fact::Stable(Stable { round: 1, term: 6, by: device(1), disks: 2 })),
         ("of a later version", Fact::Unknown { kind: 200, body: [0xff, 1, 2].as_slice().into() }),
         (
-            BLOBS,
+            LATER[0],
             Fact::Submitted(Submitted {
                 by: device(1),
                 by_inc: inc(),
@@ -102,6 +109,9 @@ fn facts() -> Vec<(&'static str, Fact)> {
                 payload: Bytes::default(),
             }),
         ),
+        (LATER[1], refused(Grounds::TaskType)),
+        (LATER[2], refused(Grounds::Permissions)),
+        (LATER[3], refused(Grounds::Sandbox)),
     ]
 }
 
@@ -132,8 +142,8 @@ fn record() -> DeviceRecord {
 }
 
 fn messages() -> Vec<(&'static str, Message)> {
-    // The frame is as it was before blobs.
-    let all: Vec<_> = facts().into_iter().filter(|(name, _)| *name != BLOBS).map(|(_, fact)| (task(), fact)).collect();
+    let all: Vec<_> =
+        facts().into_iter().filter(|(name, _)| !LATER.contains(name)).map(|(_, fact)| (task(), fact)).collect();
     let member = Member { device: device(1), version: 2, keeps: true, retired: false, revoked: true };
     vec![
         (
@@ -192,6 +202,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("query task", Message::Query(Query { id: 1, about: About::Task(task()) })),
         ("query prefix", Message::Query(Query { id: 2, about: About::Prefix("01h".to_owned()) })),
         ("query list", Message::Query(Query { id: 3, about: About::List(20) })),
+        ("query open of a type", Message::Query(Query { id: 4, about: About::OpenOf("wasm_type".to_owned()) })),
         ("reply", Message::Reply(QueryReply { id: 1, facts: all[1..3].to_vec(), more: true })),
         (
             "live",

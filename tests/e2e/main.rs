@@ -14,5 +14,6 @@ mod logs;
 mod sandbox;
 mod survival;
 mod trio;
+mod types;
 #[path = "../rig/wait.rs"]
 mod wait;

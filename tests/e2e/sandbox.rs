@@ -39,6 +39,33 @@ fn a_command_cannot_read_what_is_the_nodes_and_says_how_it_was_held() {
     assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
 }
 
+/// Processes that have this word among their arguments.
+fn alive_with(word: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").expect("the process table").flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.filter(|line| line.split(|byte| *byte == 0).any(|arg| arg == word.as_bytes())).count()
+}
+
+#[test]
+fn nothing_that_a_command_started_outlives_a_node_that_is_killed() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut node = device(&dir, "attic", &["--allow", "command"]);
+    node.start();
+    if node.json(&["peers"])[0]["sandbox_level"] == 0 {
+        eprintln!("SKIPPED: this system holds nothing");
+        return;
+    }
+    // A word that no other process has.
+    let word = format!("3600.{}", std::process::id());
+    let line = format!("(setsid sleep {word} &) ; (sleep {word} & sleep {word} &) ; trap '' TERM; sleep {word}");
+    node.submit(&["command", "--payload", &json!({"command": line, "shell": true}).to_string()]);
+    let started = || if alive_with(&word) >= 3 { Ok(()) } else { Err(format!("{} run", alive_with(&word))) };
+    crate::wait::until("they run", crate::trio::PATIENCE, started);
+    node.kill();
+    let gone = || if alive_with(&word) == 0 { Ok(()) } else { Err(format!("{} are left", alive_with(&word))) };
+    crate::wait::until("nobody is left", crate::trio::PATIENCE, gone);
+}
+
 #[test]
 fn a_limit_that_no_device_can_enforce_keeps_a_task_waiting_and_explain_says_which() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -51,6 +51,8 @@ node_api! {
     fn find(prefix: String) -> Vec<TaskId>;
     /// The cluster's tasks, newest first, and the members that did not answer.
     fn list(limit: u32) -> (Vec<TaskReport>, Vec<DeviceId>);
+    /// The tasks of one type that have not ended, and the members that did not answer.
+    fn open_of(task_type: String) -> (Vec<TaskReport>, Vec<DeviceId>);
     /// Members, this device first.
     fn peers() -> Vec<PeerReport>;
     /// Why the task is, was or is not placed.

@@ -157,3 +157,27 @@ pub(super) async fn read_group<R: AsyncRead + Unpin>(stream: &mut R, bytes: usiz
     stream.read_exact(&mut data).await?;
     Ok(Some(data))
 }
+
+/// Hears everything that a peer may say on a stream: a request and its groups, and the answer to one. Only for those who throw bytes at
+/// it; `bytes_max` bounds a blob as its store would.
+pub(crate) async fn hear<R: AsyncRead + Unpin>(stream: &mut R, bytes_max: u64) -> io::Result<()> {
+    if let Request::Hold { blob, .. } = read_request(stream).await? {
+        tree::Tree::read(blob, &[]);
+    }
+    while let Some(group) = read_ask(stream).await? {
+        if group > u64::from(u16::MAX) {
+            break;
+        }
+    }
+    if read_status(stream).await? != Status::Here {
+        return Ok(());
+    }
+    let bytes = read_bytes(stream).await?.min(bytes_max);
+    let list = read_list(stream, bytes).await?;
+    let Some(tree) = tree::Tree::read(BlobRef { hash: BlobHash([0; 32]), bytes }, &list) else { return Ok(()) };
+    for group in 0..tree.groups() {
+        let Some(data) = read_group(stream, tree::group_bytes(bytes, group)).await? else { return Ok(()) };
+        tree.fits(group, &data);
+    }
+    Ok(())
+}

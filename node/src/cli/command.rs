@@ -12,6 +12,7 @@ mod join;
 mod logs;
 mod peers;
 mod ps;
+mod register;
 mod result;
 mod run;
 mod show;
@@ -19,6 +20,8 @@ mod status;
 mod submit;
 mod task;
 mod wait;
+
+pub(super) use register::Registered;
 
 use super::args::{Cli, Verb};
 use super::error::CliError;

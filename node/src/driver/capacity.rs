@@ -1,8 +1,8 @@
 //! What this device tells of itself: measured now and then, passed on only when it changed by more than noise.
 
 use crate::capabilities::{Capabilities, Sampler};
-use rc_scheduler::{Capacity, Role, Span};
-use std::collections::BTreeSet;
+use rc_scheduler::{Capacity, Role, Span, WhyNot};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Notify, mpsc};
 
@@ -21,6 +21,8 @@ pub(crate) struct Owner {
     pub(crate) tags: BTreeSet<String>,
     pub(crate) max_concurrent_tasks: u32,
     pub(crate) task_types: BTreeSet<String>,
+    /// Those that it has not, and why.
+    pub(crate) lacks: BTreeMap<String, WhyNot>,
     pub(crate) permissions: BTreeSet<String>,
     /// What commands are held to here.
     pub(crate) enforces: BTreeSet<String>,
@@ -56,6 +58,7 @@ impl Owner {
             bandwidth_kbps: None,
             max_concurrent_tasks: self.max_concurrent_tasks,
             task_types: self.task_types.clone(),
+            lacks: self.lacks.clone(),
             permissions: self.permissions.clone(),
             sandbox_level: now.sandbox_level,
             enforces: self.enforces.clone(),

@@ -408,6 +408,11 @@ impl Handle {
         self.ask(|answer| Request::List { limit, answer }).await
     }
 
+    /// The cluster's tasks of one type that have not ended, without payloads; and the members that did not answer.
+    pub async fn open_of(&self, task_type: String) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
+        self.ask(|answer| Request::OpenOf { task_type, answer }).await
+    }
+
     /// Members, this device first.
     pub async fn peers(&self) -> Result<Vec<PeerReport>, DriverError> {
         self.ask(|answer| Request::Peers { answer }).await

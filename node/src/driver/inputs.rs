@@ -35,8 +35,19 @@ impl Driver {
     pub(super) fn handle_capacity(&mut self, mut capacity: Capacity) {
         // What blocks the device is not measured.
         capacity.blocked.clone_from(&self.capacity.blocked);
+        capacity.task_types.retain(|name| !self.withdrawn.contains(name));
         self.capacity = capacity.clone();
         self.feed(Input::Capacity(Box::new(capacity)));
+    }
+
+    /// Somebody else is here: what was offered to this device's own user alone is offered no more, and that before anything is heard.
+    fn meet_others(&mut self) {
+        if self.alone.is_empty() {
+            return;
+        }
+        tracing::info!(types = ?self.alone, "not alone any more: offered no more");
+        self.withdrawn.append(&mut self.alone);
+        self.handle_capacity(self.capacity.clone());
     }
 
     pub(super) fn handle_executor(&mut self, event: ExecutorEvent) {
@@ -74,6 +85,7 @@ impl Driver {
         match event {
             News::Up { peer, address } => {
                 tracing::info!(%peer, %address, "connected");
+                self.meet_others();
                 let device = self.peers.up(peer, address);
                 self.large.blobs().peer_up();
                 if std::mem::take(&mut self.has_seeds) {

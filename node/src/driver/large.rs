@@ -65,9 +65,13 @@ impl Large {
     pub(super) fn stop(&mut self, task: TaskId, epoch: Epoch) -> bool {
         let Some(fetch) = self.fetching.remove(&(task, epoch)) else { return false };
         fetch.abort();
-        let outcome = failed(ErrorClass::Preempted, "stopped before it began".to_owned());
-        drop(self.tell.send(LargeEvent::Stored { task, epoch, outcome }));
+        self.end(task, epoch, failed(ErrorClass::Preempted, "stopped before it began".to_owned()));
         true
+    }
+
+    /// An attempt that did not begin is over.
+    fn end(&self, task: TaskId, epoch: Epoch, outcome: Outcome) {
+        drop(self.tell.send(LargeEvent::Stored { task, epoch, outcome }));
     }
 
     /// Nothing starts any more; returns what was about to.
@@ -148,13 +152,19 @@ impl Driver {
         }
     }
 
+    /// The last look before a task runs: what the owner does not grant now does not begin, whatever was believed before, and however
+    /// long it took to fetch what the task works with.
     fn execute(&self, start: &Start, payload: Vec<u8>, over: Duration) {
+        let (task, epoch) = (start.task, start.epoch);
+        if let Some(unmet) = rc_scheduler::refusal(&start.spec, &self.capacity) {
+            tracing::warn!(%task, %epoch, %unmet, "not started");
+            self.large.end(task, epoch, failed(ErrorClass::Preempted, format!("not started: {unmet}")));
+            return;
+        }
         let mut assignment = attempts::assignment(start, payload, over);
-        let listener = self.live.begin(start.task, start.epoch);
-        assignment.listener = Listener(Some(listener));
-        let (task, epoch) = (assignment.task.clone(), assignment.epoch);
+        assignment.listener = Listener(Some(self.live.begin(task, epoch)));
         if !self.executor.start(assignment) {
-            tracing::error!(task, epoch, "started twice");
+            tracing::error!(%task, %epoch, "started twice");
         }
     }
 

@@ -47,6 +47,10 @@ pub(super) enum Request {
         limit: u32,
         answer: Answer<(Vec<TaskReport>, Vec<DeviceId>)>,
     },
+    OpenOf {
+        task_type: String,
+        answer: Answer<(Vec<TaskReport>, Vec<DeviceId>)>,
+    },
     Peers {
         answer: Answer<Vec<PeerReport>>,
     },

@@ -50,6 +50,7 @@ impl Driver {
                 }
             }
             Request::List { limit, answer } => self.command(Command::List { limit }, Pending::List(answer)),
+            Request::OpenOf { task_type, answer } => self.command(Command::OpenOf(task_type), Pending::List(answer)),
             Request::Peers { answer: to } => {
                 let address = |device| self.peers.address(device).map(ToString::to_string);
                 answer(to, Ok(report::peers(self.core.view(), clock::now().mono, address)));

@@ -17,7 +17,7 @@ use crate::live::Live;
 use crate::storage::{self, Writer};
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
@@ -47,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) blobs: Blobs,
     pub(crate) live: Live,
     pub(crate) capacity: Capacity,
+    /// Task types that are offered only while nobody else could ask for them.
+    pub(crate) alone: BTreeSet<String>,
     pub(crate) capacity_events: mpsc::Receiver<Capacity>,
     /// Rung when it is time to measure the device again.
     pub(crate) look: Arc<Notify>,
@@ -73,6 +75,9 @@ pub(crate) struct Driver {
     pub(super) live: Live,
     large_events: mpsc::UnboundedReceiver<LargeEvent>,
     pub(super) capacity: Capacity,
+    pub(super) alone: BTreeSet<String>,
+    /// Those of them that are offered no more.
+    pub(super) withdrawn: BTreeSet<String>,
     capacity_events: mpsc::Receiver<Capacity>,
     look: Arc<Notify>,
     looked: Mono,
@@ -119,6 +124,8 @@ impl Driver {
             live: parts.live,
             large_events,
             capacity: parts.capacity,
+            alone: parts.alone,
+            withdrawn: BTreeSet::new(),
             capacity_events: parts.capacity_events,
             look: parts.look,
             looked: clock::now().mono,

@@ -298,11 +298,14 @@ async fn a_command_that_runs_out_of_time_keeps_what_it_had_to_show() {
     let (executor, mut events) = executor(ExecutorLimits::default(), vec![Arc::new(command)]);
     let payload = json!({"command": "echo $RC_TASK_ID $RC_TASK_EPOCH $RC_TRACEPARENT; exec sleep 1000", "shell": true});
     let timeout = Duration::from_millis(300);
-    executor.start(Assignment { timeout, ..assignment("t", "command", payload) });
+    // By its name what a task left behind is found and killed: no test that runs beside this one has the same.
+    let task = &format!("t{}", std::process::id());
+    executor.start(Assignment { timeout, ..assignment(task, "command", payload) });
     let ended = outcome(&mut events).await;
     assert!(ended.timed_out && !ended.abandoned && ended.stopped.is_none(), "{ended:?}");
-    assert_eq!(ended.result, Some(json!({"return_code": 143, "stdout": "t 3 00-trace\n", "stderr": ""})));
-    assert_eq!(ended.stdout, "t 3 00-trace\n");
+    let told = format!("{task} 3 00-trace\n");
+    assert_eq!(ended.result, Some(json!({"return_code": 143, "stdout": told, "stderr": ""})));
+    assert_eq!(ended.stdout, told);
     assert!(ended.usage.cpu_micros.is_some());
     let _ = std::fs::remove_dir_all(root);
 }

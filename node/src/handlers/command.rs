@@ -15,6 +15,11 @@ mod payload;
 mod watch;
 mod workdir;
 
+/// Reads a payload. Only for those who throw bytes at it.
+pub(super) fn hear(payload: &Value) {
+    drop(CommandPayload::read(payload));
+}
+
 #[cfg(test)]
 mod tests;
 

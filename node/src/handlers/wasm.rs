@@ -255,3 +255,53 @@ fn result(end: End, stdout: &[u8], stderr: &[u8], more: [bool; 2]) -> Result<Val
         }
     }
 }
+
+/// Reads a payload. Only for those who throw bytes at it.
+pub(super) fn hear_payload(payload: &Value) {
+    drop(payload::WasmPayload::read(payload));
+}
+
+/// Bounds of a run for those who throw modules and pointers at it.
+const HEAR_BOUNDS: message::Bounds =
+    message::Bounds { time_ms: 50, memory_bytes: 16 << 20, fuel: Some(200_000), output_bytes_max: 1000 };
+
+/// Loads bytes as a module and runs what it exports. Only for those who throw bytes at it. The interpreter may panic, as some of its
+/// assertions in debug builds do: in a worker that costs the worker.
+pub(crate) fn hear_module(bytes: &[u8]) {
+    drop(std::panic::catch_unwind(|| load_and_run(bytes)));
+}
+
+thread_local!(static HEARING: engine::Interpreter = engine::Interpreter::new());
+
+fn load_and_run(bytes: &[u8]) {
+    HEARING.with(|interpreter| load_and_run_in(interpreter, bytes));
+}
+
+fn load_and_run_in(interpreter: &engine::Interpreter, bytes: &[u8]) {
+    let Ok(module) = interpreter.load(bytes) else { return };
+    let names: Vec<String> = module.exports().take(4).map(|export| export.name().to_owned()).collect();
+    for name in names {
+        for args in [vec![], vec![Value::from(-1)], vec![Value::from(1), Value::from(0)]] {
+            interpreter.run(&module, &message::Call::Function(name.clone(), args), HEAR_BOUNDS, hear_wasi());
+        }
+    }
+    interpreter.run(&module, &message::Call::Program(Vec::new()), HEAR_BOUNDS, hear_wasi());
+}
+
+/// Calls a function of a module with these arguments. `None` if it does not return. Only for those who throw pointers at it.
+#[doc(hidden)]
+pub fn hear_call(module: &[u8], function: &str, args: &[i64]) -> Option<Vec<Value>> {
+    HEARING.with(|interpreter| {
+        let module = interpreter.load(module).ok()?;
+        let args = args.iter().map(|arg| Value::from(*arg)).collect();
+        let call = message::Call::Function(function.to_owned(), args);
+        match interpreter.run(&module, &call, HEAR_BOUNDS, hear_wasi()).0 {
+            message::End::Returned(values) => Some(values),
+            _ => None,
+        }
+    })
+}
+
+fn hear_wasi() -> wasi::Wasi {
+    wasi::Wasi::new(&["a".to_owned()], &[("B".to_owned(), "c".to_owned())], b"input".to_vec(), 1000, &[7; 32], true)
+}

@@ -9,5 +9,6 @@ mod pool;
 mod serve;
 
 pub(in crate::handlers) use frame::Frame;
+pub(crate) use frame::hear;
 pub use pool::{PoolLimits, WorkerPool};
 pub(in crate::handlers) use serve::{serve, tell};

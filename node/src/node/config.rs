@@ -36,7 +36,8 @@ pub struct NodeConfig {
     /// Files and directories that tasks may have, if the permissions `read_files` or `write_files` are granted and a task asks. None
     /// by default.
     pub allowed_paths: Vec<PathBuf>,
-    /// More of these while this device is the only member: whoever types a command here may run it here, and nobody else can ask.
+    /// More of these while this device is the only member: whoever types a command here may run it here, and nobody else can ask. As
+    /// soon as another member is met, types among them are offered no more.
     pub allow_alone: BTreeSet<String>,
     /// What `http_request` may reach besides public addresses: `192.168.1.0/24:8080`, `127.0.0.1:9000`, `[fd00::]/8`.
     pub http_allow: Vec<String>,

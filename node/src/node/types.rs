@@ -7,7 +7,8 @@ use crate::handlers::echo::Echo;
 use crate::handlers::sleep::Sleep;
 use crate::handlers::system_info::SystemInfo;
 use crate::handlers::{Permission, Registry, TaskHandler};
-use std::collections::BTreeSet;
+use rc_scheduler::WhyNot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 /// What is offered.
@@ -68,6 +69,29 @@ pub(super) fn registry(
         registry.register(handler)?;
     }
     Ok(Types { registry, permissions })
+}
+
+/// Of the types that a device can have, those that this one does not run, and why.
+pub(super) fn lacks(registry: &Registry) -> BTreeMap<String, WhyNot> {
+    let built = |name: &str| match name {
+        "python_eval" => cfg!(feature = "python"),
+        "wasm" => cfg!(feature = "wasm"),
+        "http_request" => cfg!(feature = "http"),
+        "file_operation" => cfg!(feature = "files"),
+        _ => true,
+    };
+    let here = |name: &str| cfg!(unix) || !["python_eval", "wasm", "file_operation", "command"].contains(&name);
+    let all = ALLOW_DEFAULT.into_iter().chain(["command", "file_operation", "http_request"]);
+    all.filter(|name| registry.get(name).is_none())
+        .map(|name| {
+            let why = match () {
+                () if !built(name) => WhyNot::NotBuilt,
+                () if !here(name) => WhyNot::NotHere,
+                () => WhyNot::NotAllowed,
+            };
+            (name.to_owned(), why)
+        })
+        .collect()
 }
 
 /// Files of a directory of the node's own, and below the paths that the owner allows.

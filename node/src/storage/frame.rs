@@ -210,3 +210,14 @@ pub(super) fn decode_header(bytes: &[u8]) -> Header {
     }
     found
 }
+
+/// Reads bytes as a header and as frames, one after the other, as far as they go. Only for those who throw bytes at it.
+pub(crate) fn hear(bytes: &[u8]) {
+    decode_header(bytes);
+    let (mut offset, salt) = (0, 0);
+    while let Some(head) = bytes.get(offset..).and_then(|rest| decode_head(rest, salt, offset as u32)) {
+        let value = bytes.get(offset + head.head_len()..offset + head.frame_len()).unwrap_or_default();
+        value_is_intact(&head, value, salt, offset as u32);
+        offset += head.frame_len();
+    }
+}

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod blobs;
+mod liar;
 mod life;
 mod rest;
 mod support;

@@ -267,6 +267,9 @@ impl NodeApi for Fake {
     async fn list(&self, limit: u32) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
         Ok((self.tasks().iter().rev().take(limit as usize).cloned().collect(), vec![]))
     }
+    async fn open_of(&self, _: String) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
+        Ok((Vec::new(), Vec::new()))
+    }
     async fn peers(&self) -> Result<Vec<PeerReport>, DriverError> {
         self.pass().await;
         Ok(vec![peer(ATTIC, "attic", true), peer(CELLAR, "cellar", false)])

@@ -161,6 +161,104 @@ async fn garbage_gets_a_clear_answer() {
     port.lives().await;
 }
 
+#[tokio::test]
+async fn a_request_inside_of_another_is_not_obeyed() {
+    let port = open().await;
+    let inner = "POST /tasks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20\r\n\r\n{\"task_type\":\"echo\"}";
+    for framing in [
+        "content-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "content-length: 0\r\ncontent-length: 99\r\n\r\n",
+        "content-length: 0\r\n content-length: 99\r\n\r\n",
+        "content-length: +0\r\n\r\n",
+        "content-length: 0x0\r\n\r\n",
+        "content-length: 18446744073709551616\r\n\r\n",
+        "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        "transfer-encoding: chunked\r\n\r\n-1\r\n",
+        "transfer-encoding:\u{b}chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let request = format!("POST /tasks HTTP/1.1\r\nhost: localhost\r\n{framing}{inner}");
+        let stream = TcpStream::connect(port.server.address()).await.expect("connects");
+        let (mut read, mut write) = stream.into_split();
+        write.write_all(request.as_bytes()).await.expect("sent");
+        write.shutdown().await.expect("done");
+        let mut answer = Vec::new();
+        let talk = tokio::time::timeout(Duration::from_secs(40), read.read_to_end(&mut answer));
+        let _ = talk.await.expect("an end");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains("HTTP/1.1 2"), "{framing}: {answer}");
+    }
+    assert_eq!(port.served.fake.count(), 0, "nothing was accepted");
+    port.lives().await;
+}
+
+#[tokio::test]
+async fn ids_and_hashes_that_are_paths_find_nothing() {
+    let port = open().await;
+    let long = "a".repeat(20_000);
+    for id in [
+        "..%2f..%2fcluster",
+        "%2e%2e",
+        "../../cluster",
+        "%00",
+        "*",
+        "%25",
+        "..;/cluster",
+        "0%0d%0aX:%20y",
+        "\\..\\x",
+        &long,
+    ] {
+        for head in ["GET /v1/tasks/", "DELETE /v1/tasks/", "GET /v1/blobs/", "GET /tasks/"] {
+            let (status, body) = port.authorized(&format!("{head}{id}"), "").await;
+            assert!((400..=414).contains(&status), "{head}{id}: {status} {body}");
+        }
+    }
+    port.lives().await;
+}
+
+#[tokio::test]
+async fn bodies_that_are_deep_are_refused_or_not_looked_into() {
+    let port = open().await;
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    for body in [
+        deep.clone(),
+        format!(r#"{{"task_type":{deep}}}"#),
+        format!(r#"{{"task_type":"echo","requirements":{deep}}}"#),
+        format!(r#"{{"task_type":"echo","metadata":{deep}}}"#),
+        format!(r#"{{"task_type":"echo","unknown":{deep}}}"#),
+        "[".repeat(1_000_000),
+        r#"{"task_type":"echo","#.repeat(50_000),
+    ] {
+        let (status, problem) = port.authorized("POST /v1/tasks", &body).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("invalid_request")), "{:.60}", body);
+    }
+    assert_eq!(port.served.fake.count(), 0);
+    // A payload is nobody's business but the handler's, which says that it is too deep.
+    let (status, _) = port.authorized("POST /v1/tasks", &format!(r#"{{"task_type":"echo","payload":{deep}}}"#)).await;
+    assert!(status == 202 || status == 400, "{status}");
+    port.lives().await;
+}
+
+#[tokio::test]
+async fn visitors_who_never_finish_a_request_hold_up_nobody() {
+    let port = open().await;
+    let mut visitors = Vec::new();
+    for n in 0..100_usize {
+        let mut stream = TcpStream::connect(port.server.address()).await.expect("connects");
+        let begun = [
+            &b""[..],
+            b"G",
+            b"POST /tasks HTTP/1.1\r\n",
+            b"POST /tasks HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{",
+        ][n % 4];
+        stream.write_all(begun).await.expect("sent");
+        visitors.push(stream);
+    }
+    port.lives().await;
+    assert_eq!(port.authorized("POST /tasks", r#"{"task_type":"echo"}"#).await.0, 200);
+}
+
 #[test]
 fn a_token_that_others_can_read_is_not_used() {
     use std::os::unix::fs::PermissionsExt;

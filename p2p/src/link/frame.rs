@@ -29,3 +29,16 @@ pub(super) async fn read_body<R: AsyncRead + Unpin>(reader: &mut R, length: usiz
     reader.read_exact(&mut body).await?;
     Ok(body)
 }
+
+/// Reads frames as a link does. Only for those who throw bytes at it.
+pub(crate) fn hear(bytes: &[u8]) {
+    use crate::parsers::{Told, at_once};
+    /// As in the limits of a link.
+    const FRAME_BYTES_MAX: usize = 4 << 20;
+    let mut told = Told(bytes);
+    while let Ok(Some(length)) = at_once(read_length(&mut told)) {
+        if length > FRAME_BYTES_MAX || at_once(read_body(&mut told, length)).is_err() {
+            return;
+        }
+    }
+}

@@ -71,7 +71,7 @@ impl Scheduler {
             if let Fact::Closed(closed) = fact {
                 match &closed.close {
                     Close::Finished(outcome) if !outcome.is_ok() => failed.push(closed.by),
-                    Close::Released(Released::Refused { record_sequence }) => {
+                    Close::Released(Released::Refused { record_sequence, .. }) => {
                         refused.push((closed.by, closed.by_inc, *record_sequence));
                     }
                     _ => {}

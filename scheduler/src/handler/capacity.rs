@@ -3,6 +3,7 @@
 use crate::core::Scheduler;
 use crate::device::{Capacity, DeviceRecord};
 use crate::effect::Effect;
+use crate::id::DeviceId;
 use crate::time::Span;
 use crate::timers::Timer;
 use alloc::boxed::Box;
@@ -11,6 +12,8 @@ use alloc::boxed::Box;
 const GOSSIP_MIN: Span = Span::from_secs(1);
 /// A record is gossiped again after this long even if nothing changed, for those who missed it.
 const GOSSIP_MAX: Span = Span::from_secs(60);
+/// A record whose number is so far above the last one is absurd: at one each second, twelve days.
+const SEQUENCE_LEAP_MAX: u64 = 1 << 20;
 
 impl Scheduler {
     /// This device measured itself.
@@ -26,16 +29,49 @@ impl Scheduler {
         }
     }
 
-    /// A device's record, from gossip or from itself.
-    pub(crate) fn handle_device(&mut self, record: DeviceRecord) {
-        if record.device == self.me || !record.is_bounded() || self.members.get(record.device).is_none() {
+    /// A device's record: over the link of `from`, or, without, from those that go around and that anybody may have made.
+    pub(crate) fn handle_device(&mut self, from: Option<DeviceId>, record: DeviceRecord) {
+        if record.device == self.me {
+            self.contradict(&record);
+            return;
+        }
+        if !record.is_bounded() || self.members.get(record.device).is_none() || !self.is_credible(from, &record) {
             self.counters.dropped += 1;
             return;
         }
-        if self.devices.get(&record.device).is_none_or(|old| record.supersedes(old)) {
-            self.devices.insert(record.device, record);
-            self.view_changed();
+        self.devices.insert(record.device, record);
+        self.view_changed();
+    }
+
+    /// Whether to believe what a record says of another device. What a device says of itself over its own link counts; nothing else
+    /// may keep it from being heard, such as a number that it will not reach for years.
+    fn is_credible(&self, from: Option<DeviceId>, record: &DeviceRecord) -> bool {
+        let own_word = from == Some(record.device);
+        let peer = self.peers.get(&record.device).filter(|peer| peer.session);
+        if !own_word && peer.is_some_and(|peer| from.is_some() || peer.inc < Some(record.incarnation)) {
+            return false;
         }
+        let Some(old) = self.devices.get(&record.device) else { return true };
+        let leap = |from: &DeviceRecord, to: &DeviceRecord| {
+            from.incarnation == to.incarnation && to.sequence > from.sequence.saturating_add(SEQUENCE_LEAP_MAX)
+        };
+        if own_word {
+            record.supersedes(old) || old.incarnation > record.incarnation || leap(record, old)
+        } else {
+            record.supersedes(old) && !leap(old, record)
+        }
+    }
+
+    /// Somebody says of this device what it has not said: the next record is above that one, so that those who believe it do not for long.
+    fn contradict(&mut self, record: &DeviceRecord) {
+        let ahead = record.sequence.checked_sub(self.own.sequence);
+        let forged = record.incarnation == self.inc
+            && ahead.is_some_and(|ahead| ahead <= SEQUENCE_LEAP_MAX)
+            && record.capacity != self.own.capacity;
+        if forged {
+            self.own.sequence = record.sequence.saturating_add(1);
+        }
+        self.counters.dropped += 1;
     }
 
     fn median_round_trip_us(&self) -> u32 {

@@ -122,6 +122,13 @@ impl Scheduler {
         self.ask_everybody(command, Purpose::Many(limit as usize), about, known, true);
     }
 
+    /// The tasks of a type that have not ended.
+    pub(crate) fn open_of(&mut self, command: CommandId, task_type: String) {
+        let about = About::OpenOf(task_type);
+        let known = self.matching(&about);
+        self.ask_everybody(command, Purpose::Many(TASKS_MAX), about, known, true);
+    }
+
     fn matching(&self, about: &About) -> Known {
         let mut known = Known::default();
         let tasks: Vec<TaskId> = match about {
@@ -135,6 +142,14 @@ impl Scheduler {
                     .take(FOUND_MAX)
                     .chain(resting.take(FOUND_MAX))
                     .collect()
+            }
+            About::OpenOf(task_type) => {
+                let spec = |task: &TaskId| self.tasks.get(task).map(|entry| &entry.spec);
+                let is_of = |task: &&TaskId| spec(task).is_some_and(|spec| spec.task_type == *task_type);
+                let mut some: Vec<_> = self.open.iter().filter(is_of).take(TASKS_MAX + 1).copied().collect();
+                known.more = some.len() > TASKS_MAX;
+                some.truncate(TASKS_MAX);
+                some
             }
             About::List(limit) => {
                 let limit = (*limit as usize).min(TASKS_MAX);

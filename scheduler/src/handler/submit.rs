@@ -62,6 +62,7 @@ impl Scheduler {
             Command::Read(task) => self.read(id, task),
             Command::Find(prefix) => self.find(id, &prefix),
             Command::List { limit } => self.list(id, limit),
+            Command::OpenOf(task_type) => self.open_of(id, task_type),
         }
     }
 

@@ -7,7 +7,8 @@ use crate::guardian::lease_hash;
 use crate::id::{DeviceId, TaskId};
 use crate::input::AttemptEvent;
 use crate::message::{Live, Message};
-use crate::record::{Close, Closed, Fact, Leased, Released};
+use crate::placement::{Unmet, refusal};
+use crate::record::{Close, Closed, Fact, Grounds, Leased, Released};
 use crate::time::Span;
 use alloc::vec::Vec;
 
@@ -50,9 +51,9 @@ impl Scheduler {
             self.close(task, &lease, Close::Released(Released::Superseded));
         } else if !self.is_granter_here(&lease) {
             self.close(task, &lease, Close::Released(Released::Stale));
-        } else if !self.is_offered(task) {
+        } else if let Some(grounds) = self.grounds(task) {
             let record_sequence = self.own.sequence;
-            self.close(task, &lease, Close::Released(Released::Refused { record_sequence }));
+            self.close(task, &lease, Close::Released(Released::Refused { record_sequence, grounds }));
         } else if durable || lease.by != self.me || !self.tasks[&task].spec.side_effects {
             // A lease of my own may run before it is on disk only if running it twice does no harm.
             self.take(task, &lease);
@@ -66,14 +67,16 @@ impl Scheduler {
         self.peers.get(&lease.by).is_some_and(|peer| peer.is_up() && peer.inc == Some(lease.by_inc))
     }
 
-    /// The owner's policy, checked here whatever the granter believed.
-    fn is_offered(&self, task: TaskId) -> bool {
+    /// Why this device does not run a task now, if it does not: its owner's policy, asked here whatever the granter believed.
+    fn grounds(&self, task: TaskId) -> Option<Grounds> {
         let spec = &self.tasks[&task].spec;
         let capacity = &self.own.capacity;
-        self.is_able()
-            && capacity.blocked.is_empty()
-            && capacity.task_types.contains(&spec.task_type)
-            && spec.required_permissions.is_subset(&capacity.permissions)
+        match refusal(spec, capacity) {
+            Some(Unmet::TaskType { .. }) => Some(Grounds::TaskType),
+            Some(Unmet::Permissions { .. }) => Some(Grounds::Permissions),
+            Some(_) => Some(Grounds::Sandbox),
+            None => (!self.is_able() || !capacity.blocked.is_empty()).then_some(Grounds::Busy),
+        }
     }
 
     fn take(&mut self, task: TaskId, lease: &Leased) {
@@ -106,6 +109,12 @@ impl Scheduler {
             let (Some(lease), Some(submitted)) = (state.lease.copied(), state.submitted) else { return };
             if !self.is_granter_here(&lease) {
                 self.let_go(task, Released::Stale);
+                continue;
+            }
+            // Its owner may have changed his mind while it waited.
+            if let Some(grounds) = self.grounds(task) {
+                let record_sequence = self.own.sequence;
+                self.let_go(task, Released::Refused { record_sequence, grounds });
                 continue;
             }
             let start = Start {
@@ -240,8 +249,8 @@ impl Scheduler {
         let (now, limit) = (self.now.mono, Span(self.config.overrun.0 / 2));
         let overdue = |run: &Run| run.by == granter && run.phase == Phase::Waiting && now.since(run.started) > limit;
         let tasks: Vec<_> = self.holder.runs.iter().filter(|(_, run)| overdue(run)).map(|(task, _)| task).collect();
-        let record_sequence = self.own.sequence;
-        tasks.into_iter().for_each(|task| self.let_go(task, Released::Refused { record_sequence }));
+        let refused = Released::Refused { record_sequence: self.own.sequence, grounds: Grounds::Busy };
+        tasks.into_iter().for_each(|task| self.let_go(task, refused));
     }
 
     /// How many leases of a granter are in hand, and the XOR of their hashes.

@@ -31,6 +31,16 @@ pub fn fits(spec: &TaskSpec, candidate: &Candidate<'_>) -> bool {
     check(spec, candidate, &mut StopAtFirst).is_continue()
 }
 
+/// What keeps a device from a task by what its owner grants and what it can enforce, if anything does. A device asks this of itself
+/// right before it starts an attempt, whatever others believed of it.
+#[must_use]
+pub fn refusal(spec: &TaskSpec, has: &Capacity) -> Option<Unmet> {
+    let mut all = Vec::new();
+    let _: ControlFlow<()> = owner(spec, has, &mut all);
+    let _: ControlFlow<()> = sandbox(spec, has, &mut all);
+    all.into_iter().next()
+}
+
 /// Where unmet requirements go. Takes a closure, so that who only wants to know whether there is one pays for no text.
 trait Sink {
     fn add(&mut self, unmet: impl FnOnce() -> Unmet) -> ControlFlow<()>;
@@ -83,7 +93,10 @@ fn state(candidate: &Candidate<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
 /// What its owner grants.
 fn owner(spec: &TaskSpec, has: &Capacity, sink: &mut impl Sink) -> ControlFlow<()> {
     if !has.task_types.contains(&spec.task_type) {
-        sink.add(|| Unmet::TaskType { needed: spec.task_type.clone() })?;
+        sink.add(|| {
+            let why = has.lacks.get(&spec.task_type).copied();
+            Unmet::TaskType { needed: spec.task_type.clone(), why }
+        })?;
     }
     if !spec.required_permissions.is_subset(&has.permissions) {
         sink.add(|| Unmet::Permissions { missing: missing(&spec.required_permissions, &has.permissions) })?;

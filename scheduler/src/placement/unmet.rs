@@ -1,6 +1,6 @@
 //! What keeps a task from a device, as a value and as the line that a person reads.
 
-use crate::device::Blocked;
+use crate::device::{Blocked, WhyNot};
 use crate::task::{Reason, Role};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,9 +24,10 @@ pub enum Unmet {
         limit: u32,
         queued: u32,
     },
-    /// Its owner does not let it run this type, or it has no handler for it.
+    /// Its owner does not let it run this type, or it has no handler for it. `why` as it says itself.
     TaskType {
         needed: String,
+        why: Option<WhyNot>,
     },
     /// Its owner does not grant these.
     Permissions {
@@ -134,8 +135,13 @@ impl Display for Unmet {
                 Blocked::Storage => "its disk takes nothing new",
             }),
             Self::QueueFull { limit, queued } => write!(f, "queue full: {queued} of {limit} wait"),
-            Self::TaskType { needed } => {
-                write!(f, "task type {} is not allowed by the device's owner", needed.escape_debug())
+            Self::TaskType { needed, why } => {
+                let why = match why {
+                    Some(WhyNot::NotBuilt) => "is not in the device's program",
+                    Some(WhyNot::NotHere) => "is not possible on the device's system",
+                    Some(WhyNot::NotAllowed) | None => "is not allowed by the device's owner",
+                };
+                write!(f, "task type {} {why}", needed.escape_debug())
             }
             Self::Permissions { missing } => {
                 write!(f, "required_permissions {}: not granted by the device's owner", List(missing))

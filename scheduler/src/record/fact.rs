@@ -103,11 +103,26 @@ pub enum Released {
     Refused {
         /// The sequence of the device record that the refusal is based on.
         record_sequence: u64,
+        /// Why.
+        grounds: Grounds,
     },
     /// The device was cut off from the cluster, or slept.
     Isolated,
     /// The device is being emptied or shut down, or its owner wants it.
     Drained,
+}
+
+/// Why a device does not run what it was leased.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Grounds {
+    /// It has too much to do, or takes nothing on now.
+    Busy,
+    /// Its owner does not let it run this type, or it has no handler for it.
+    TaskType,
+    /// Its owner does not grant what the task requires.
+    Permissions,
+    /// It cannot hold the task to the limits that the task asks for.
+    Sandbox,
 }
 
 /// Somebody asked that the task not run.

@@ -1,9 +1,10 @@
 //! A task's id is a hash of what was asked, so that two specifications can never share one (rule 2).
 
 use super::Submitted;
+use crate::blob::BLOBS_PER_TASK_MAX;
 use crate::bytes::Bytes;
 use crate::id::{DeviceId, TaskId};
-use crate::task::TaskSpec;
+use crate::task::{SPEC_BYTES_MAX, TaskSpec};
 
 fn hash(domain: &[u8], spec: &Bytes, payload: &Bytes, rest: &[&[u8]]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
@@ -26,13 +27,17 @@ pub fn keyed_task_id(key: &str, spec: &Bytes, payload: &Bytes) -> TaskId {
     TaskId::new(0, &hash(b"keyed", spec, payload, &[key.as_bytes()]))
 }
 
-/// Whether a `Submitted` belongs to the id it came under; the parsed specification if so.
+/// Whether a `Submitted` belongs to the id it came under, and is of a size that a device may have accepted; the parsed specification if
+/// so.
 #[must_use]
 pub fn verify(task: TaskId, submitted: &Submitted) -> Option<TaskSpec> {
+    if submitted.spec.len() > SPEC_BYTES_MAX {
+        return None;
+    }
     let spec: TaskSpec = ciborium::from_reader(submitted.spec.as_slice()).ok()?;
     let id = match &spec.idempotency_key {
         Some(key) => keyed_task_id(key, &submitted.spec, &submitted.payload),
         None => task_id(task.wall_ms(), &submitted.spec, &submitted.payload, submitted.by, submitted.nonce),
     };
-    (id == task).then_some(spec)
+    (id == task && spec.blobs.len() <= BLOBS_PER_TASK_MAX).then_some(spec)
 }

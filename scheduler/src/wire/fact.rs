@@ -5,7 +5,8 @@ use super::{WireError, from_cbor};
 use crate::bytes::Bytes;
 use crate::id::{DeviceId, Epoch, Incarnation};
 use crate::record::{
-    CancelAsked, Close, Closed, DepDone, Fact, Leased, Outcome, Released, Reopened, Settled, Stable, Submitted, Verdict,
+    CancelAsked, Close, Closed, DepDone, Fact, Grounds, Leased, Outcome, Released, Reopened, Settled, Stable,
+    Submitted, Verdict,
 };
 use crate::task::ErrorClass;
 use crate::time::Span;
@@ -79,7 +80,15 @@ pub fn write_fact(fact: &Fact, body: &mut Vec<u8>) -> u8 {
                     let (why, number) = match *why {
                         Released::Superseded => (0u8, 0),
                         Released::Stale => (1, 0),
-                        Released::Refused { record_sequence } => (2, record_sequence),
+                        Released::Refused { record_sequence, grounds } => {
+                            let why = match grounds {
+                                Grounds::Busy => 2,
+                                Grounds::TaskType => 5,
+                                Grounds::Permissions => 6,
+                                Grounds::Sandbox => 7,
+                            };
+                            (why, record_sequence)
+                        }
                         Released::Isolated => (3, 0),
                         Released::Drained => (4, 0),
                     };
@@ -233,8 +242,11 @@ fn parse_fact(kind: u8, body: &[u8]) -> Result<Fact, WireError> {
                 WireClose::Released(why, number) => Close::Released(match why {
                     0 => Released::Superseded,
                     1 => Released::Stale,
-                    2 => Released::Refused { record_sequence: number },
+                    2 => Released::Refused { record_sequence: number, grounds: Grounds::Busy },
                     3 => Released::Isolated,
+                    5 => Released::Refused { record_sequence: number, grounds: Grounds::TaskType },
+                    6 => Released::Refused { record_sequence: number, grounds: Grounds::Permissions },
+                    7 => Released::Refused { record_sequence: number, grounds: Grounds::Sandbox },
                     _ => Released::Drained,
                 }),
             };

@@ -134,6 +134,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
                 About::Task(task) => (0u8, Some(*task), None, 0),
                 About::Prefix(prefix) => (1, None, Some(prefix.clone()), 0),
                 About::List(limit) => (2, None, None, *limit),
+                About::OpenOf(task_type) => (3, None, Some(task_type.clone()), 0),
             };
             framed(QUERY, &(m.id, kind, task, prefix, limit))
         }
@@ -246,6 +247,10 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
                     About::Prefix(prefix)
                 }
                 (2, None, None) => About::List(limit),
+                (3, None, Some(task_type)) => {
+                    bounded(task_type.len(), TEXT_MAX)?;
+                    About::OpenOf(task_type)
+                }
                 _ => return Err(WireError::Malformed),
             };
             Message::Query(Query { id, about })

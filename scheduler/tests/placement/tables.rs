@@ -10,7 +10,9 @@
 //! A device's and a task's id is its name in bytes. Shares are in parts per million. `# ` begins a comment.
 //! `UPDATE_TABLES=1 cargo test` writes what the code says; read the difference before you believe it.
 
-use rc_scheduler::{Blocked, Candidate, DeviceId, DeviceRecord, Role, TaskId, TaskSpec, explain, pick};
+use rc_scheduler::{
+    Blocked, Candidate, Capacity, DeviceId, DeviceRecord, Role, TaskId, TaskSpec, WhyNot, explain, pick, refusal,
+};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -237,4 +239,19 @@ fn scaled(text: &str, unit: u64) -> u64 {
 
 fn small(value: u64) -> u32 {
     u32::try_from(value).expect("fits in 32 bits")
+}
+
+#[test]
+fn a_device_that_lacks_a_type_says_why() {
+    for (why, words) in [
+        (Some(WhyNot::NotBuilt), "is not in the device's program"),
+        (Some(WhyNot::NotHere), "is not possible on the device's system"),
+        (Some(WhyNot::NotAllowed), "is not allowed by the device's owner"),
+        (None, "is not allowed by the device's owner"),
+    ] {
+        let lacks = why.map(|why| ("wasm".to_owned(), why)).into_iter().collect();
+        let spec = TaskSpec { task_type: "wasm".to_owned(), ..TaskSpec::default() };
+        let unmet = refusal(&spec, &Capacity { lacks, ..Capacity::default() }).expect("it does not fit");
+        assert_eq!(unmet.to_string(), format!("task type wasm {words}"));
+    }
 }

@@ -3,7 +3,7 @@
 use super::requirements::GB_BYTES;
 use crate::driver::{NodeStatus, PeerReport};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A member.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct PeerView {
     pub queued_tasks: Option<u32>,
     pub max_concurrent_tasks: Option<u32>,
     pub task_types: Vec<String>,
+    /// Types that it does not run, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lacks: BTreeMap<String, String>,
     pub permissions: Vec<String>,
     pub sandbox_level: Option<u8>,
     /// The limits of a task's sandbox that it can enforce on commands.
@@ -163,6 +166,7 @@ impl PeerView {
             queued_tasks: Some(record.queued_tasks),
             max_concurrent_tasks: Some(capacity.max_concurrent_tasks),
             task_types: list(&capacity.task_types),
+            lacks: capacity.lacks.iter().map(|(name, why)| (name.clone(), why.word().to_owned())).collect(),
             permissions: list(&capacity.permissions),
             sandbox_level: Some(capacity.sandbox_level),
             enforces: list(&capacity.enforces),

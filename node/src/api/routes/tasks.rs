@@ -24,6 +24,8 @@ const LIST_MAX: u32 = 100_000;
 pub(super) struct ListQuery {
     limit: Option<u32>,
     status: Option<String>,
+    /// Only those of this type that have not ended.
+    open_of: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +52,10 @@ pub(super) async fn list<N: NodeApi>(
         None => None,
     };
     let asked = if wanted.is_some() { LIST_MAX } else { limit };
-    let (reports, silent) = app.node().list(asked).await?;
+    let (reports, silent) = match query.open_of {
+        Some(task_type) => app.node().open_of(task_type).await?,
+        None => app.node().list(asked).await?,
+    };
     let names = app.names().await;
     let views = reports
         .iter()

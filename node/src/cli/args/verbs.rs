@@ -68,6 +68,28 @@ pub(in crate::cli) enum TaskVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Give a WebAssembly module a name, under which any device submits it and any that has `wasm` runs it; again replaces it
+    #[command(
+        after_help = "Examples:\n  rc-node task register fib fib.wasm --function fibonacci --params n\n  rc-node submit fib -p n=50 --wait"
+    )]
+    Register {
+        /// The new task type
+        name: String,
+        /// The module
+        file: PathBuf,
+        /// The function to call; without, it is a program: the payload is its standard input
+        #[arg(long, value_name = "NAME")]
+        function: Option<String>,
+        /// Fields of the payload that are the function's arguments, in order; without, the payload has `args`
+        #[arg(long, value_name = "FIELD", value_delimiter = ',', requires = "function")]
+        params: Vec<String>,
+    },
+    /// Forget a name given by `register`; tasks that were submitted go on
+    #[command(after_help = "Example:\n  rc-node task unregister fib")]
+    Unregister {
+        /// The task type
+        name: String,
+    },
 }
 
 #[derive(Args, Debug)]

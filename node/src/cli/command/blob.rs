@@ -58,7 +58,7 @@ fn unusable(path: &Path, error: &io::Error) -> CliError {
     CliError::usage(format!("{}: {error}", path.display()), "check the file's name")
 }
 
-async fn put(place: &Place, path: &Path) -> Result<BlobView, CliError> {
+pub(super) async fn put(place: &Place, path: &Path) -> Result<BlobView, CliError> {
     if path.as_os_str() == "-" {
         return Ok(put_blob(&place.socket, tokio::io::stdin(), None).await?);
     }

@@ -1,6 +1,6 @@
 //! `submit`: hands tasks in, and says how safe they are.
 
-use super::{result, wait};
+use super::{register, result, wait};
 use crate::api::model::AcceptedView;
 use crate::cli::args::SubmitArgs;
 use crate::cli::error::{CliError, Exit};
@@ -24,6 +24,7 @@ pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliErr
             files.upload(place).await?;
             request::of_submit(&args, &files)?
         };
+        let body = register::resolve(&mut session, body).await?;
         submit_with(&mut session, &args, body).await
     };
     let done = done.await;

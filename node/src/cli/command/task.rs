@@ -1,10 +1,12 @@
-//! `task types`: which device does what, and what keeps the others from it, as far as their records tell.
+//! `task types`: which device does what, and what keeps the others from it, as their records tell.
 
+use super::register;
 use crate::api::model::PeerView;
 use crate::cli::args::{TaskArgs, TaskVerb};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::{Cell, Output, Paint, Row, Style};
 use crate::cli::session::{Place, Session};
+use rc_scheduler::WhyNot;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -14,7 +16,7 @@ const BUILT_IN: [&str; 5] = ["echo", "sleep", "system_info", "python_eval", "was
 const ON_REQUEST: [&str; 3] = ["command", "file_operation", "http_request"];
 
 /// A device that does not do it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Without {
     device: String,
     why: String,
@@ -29,10 +31,25 @@ struct TypeRow {
 }
 
 pub(super) async fn task(place: &Place, args: TaskArgs) -> Result<u8, CliError> {
-    let TaskVerb::Types { output } = args.verb;
+    let output = match args.verb {
+        TaskVerb::Types { output } => output,
+        TaskVerb::Register { name, file, function, params } => {
+            return register::register(place, name, &file, function, params).await;
+        }
+        TaskVerb::Unregister { name } => return register::unregister(place, &name).await,
+    };
     let mut session = Session::daemon(place).await?;
     let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
-    Output::stdout(output.output).list(&rows(&peers))?;
+    let mut rows = rows(&peers);
+    let modules: BTreeSet<String> = register::names(&mut session).await?.into_iter().map(|(name, _)| name).collect();
+    // Who runs modules runs those that have names.
+    let wasm = rows.iter().position(|row| row.task_type == "wasm");
+    for name in modules {
+        let (devices, without) =
+            wasm.map_or_else(Default::default, |at| (rows[at].devices.clone(), rows[at].without.clone()));
+        rows.push(TypeRow { task_type: name, devices, without });
+    }
+    Output::stdout(output.output).list(&rows)?;
     Ok(Exit::Ok.code())
 }
 
@@ -56,11 +73,16 @@ fn rows(peers: &[PeerView]) -> Vec<TypeRow> {
 /// What keeps a device from tasks of a type now; `None` if nothing does.
 fn why_not(peer: &PeerView, task_type: &str) -> Option<String> {
     if !peer.task_types.iter().any(|offered| offered == task_type) {
-        let why = match task_type {
+        let on_request =
+            if ON_REQUEST.contains(&task_type) { format!(" (--allow {task_type})") } else { String::new() };
+        let why = match peer.lacks.get(task_type) {
             _ if peer.platform.is_none() => "nothing is known of it yet".to_owned(),
-            name if ON_REQUEST.contains(&name) => format!("not switched on there: rc-node --allow {name}"),
-            name if BUILT_IN.contains(&name) => "not in its program, or taken out by its owner".to_owned(),
-            _ => "not declared there (handlers)".to_owned(),
+            Some(why) if why == WhyNot::NotAllowed.word() => format!("{why}{on_request}"),
+            Some(why) => why.clone(),
+            None if on_request.is_empty() && !BUILT_IN.contains(&task_type) => {
+                "not declared there (handlers)".to_owned()
+            }
+            None => "its version does not say why".to_owned(),
         };
         return Some(why);
     }
@@ -100,7 +122,8 @@ mod tests {
             state: state.to_owned(),
             ..PeerView::default()
         };
-        let paused = PeerView { blocked: vec!["battery".to_owned()], ..peer("phone", &["echo"], "paused") };
+        let lacks = [("command".to_owned(), WhyNot::NotAllowed.word().to_owned())].into();
+        let paused = PeerView { lacks, blocked: vec!["battery".to_owned()], ..peer("phone", &["echo"], "paused") };
         let peers = [peer("nas", &["echo", "command", "fibonacci"], "idle"), paused, peer("old", &["echo"], "dead")];
         let rows = rows(&peers);
         let row = |name: &str| rows.iter().find(|row| row.task_type == name).unwrap();
@@ -108,7 +131,7 @@ mod tests {
         assert_eq!(row("echo").devices, ["nas"]);
         assert_eq!(why(row("echo")), ["takes no new work: battery", "does not answer"]);
         assert_eq!(row("command").devices, ["nas"]);
-        assert_eq!(why(row("command")), ["not switched on there: rc-node --allow command"; 2]);
+        assert_eq!(why(row("command")), ["not allowed by its owner (--allow command)", "its version does not say why"]);
         assert_eq!(why(row("fibonacci"))[0], "not declared there (handlers)");
         assert_eq!(row("http_request").devices, [""; 0]);
         assert_eq!(rows.len(), 9);

@@ -2,7 +2,7 @@
 
 use super::super::handle::AttemptReport;
 use rc_scheduler::{
-    Close, Closed, DeviceId, Epoch, Fact, Leased, LiveState, Outcome, Record, Released, State, Verdict,
+    Close, Closed, DeviceId, Epoch, Fact, Grounds, Leased, LiveState, Outcome, Record, Released, State, Verdict,
 };
 
 /// All leases, oldest first.
@@ -22,7 +22,12 @@ pub(super) const fn released(why: Released) -> &'static str {
     match why {
         Released::Superseded => "released superseded",
         Released::Stale => "released stale",
-        Released::Refused { .. } => "released refused",
+        Released::Refused { grounds, .. } => match grounds {
+            Grounds::Busy => "released refused",
+            Grounds::TaskType => "refused: task type not allowed there",
+            Grounds::Permissions => "refused: permission not granted there",
+            Grounds::Sandbox => "refused: limit not enforceable there",
+        },
         Released::Isolated => "released isolated",
         Released::Drained => "released drained",
     }

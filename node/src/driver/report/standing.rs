@@ -27,6 +27,7 @@ pub(super) fn of(view: View<'_>, id: TaskId, record: &Record, spec: Option<&Task
         Status::Pending | Status::Queued => {
             dependencies(record, spec).unwrap_or_else(|| for_a_device(view, id, status, Status::Pending))
         }
+        Status::Retrying if is_last(&state, spec) => Standing::plain(Status::Running),
         Status::Retrying => backoff(id, &state, spec, now).unwrap_or_else(|| for_a_device(view, id, status, status)),
         Status::Assigned => {
             let current = |epoch| state.lease.is_some_and(|lease| lease.epoch == epoch);
@@ -55,6 +56,14 @@ fn for_a_device(view: View<'_>, id: TaskId, status: Status, misfit: Status) -> S
         Some((reason, detail)) => Standing::waits(misfit, reason, detail),
         None => Standing::plain(status),
     }
+}
+
+/// No attempt follows the failed one; that the task has failed is told when it is written down.
+pub(super) fn is_last(state: &State<'_>, spec: Option<&TaskSpec>) -> bool {
+    let (Some(closed), Some(lease), Some(spec)) = (state.closed, state.lease, spec) else { return false };
+    let Close::Finished(outcome) = &closed.close else { return false };
+    outcome.error.as_ref().is_some_and(|(class, _)| !spec.retry.retries(*class))
+        || lease.attempt > spec.retry.max_retries
 }
 
 /// Waits before the next attempt.

@@ -1,7 +1,7 @@
 use super::*;
 use rc_scheduler::{
     CancelAsked, Close, Closed, DeviceId, Epoch, Fact, Incarnation, Leased, Outcome, Settled, Span, Stable, Status,
-    Submitted,
+    Submitted, TaskSpec,
 };
 
 const A: DeviceId = DeviceId([1; 16]);
@@ -57,6 +57,17 @@ fn an_attempt_that_ends_after_the_decision_is_late() {
     let rows = attempts::attempts(&record, &record.resolve(), None);
     let seen: Vec<_> = rows.iter().map(|row| (row.outcome.as_str(), row.late)).collect();
     assert_eq!(seen, [("completed", true), ("completed", false)]);
+}
+
+#[test]
+fn what_will_not_be_tried_again_is_not_said_to_be() {
+    let spec = TaskSpec::default();
+    let last = |class, attempt| {
+        let record = Record::from_facts([submitted(), leased(1, attempt), closed(1, Some(class), 20)]);
+        standing::is_last(&record.resolve(), Some(&spec))
+    };
+    assert!(last(ErrorClass::PermissionDenied, 1) && last(ErrorClass::Task, 1) && last(ErrorClass::Network, 4));
+    assert!(!last(ErrorClass::Network, 1) && !last(ErrorClass::Network, 3));
 }
 
 #[test]

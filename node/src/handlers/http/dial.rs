@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -26,9 +27,17 @@ const ADDRESSES_MAX: usize = 8;
 /// For each of them.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// From a name and a port to addresses.
+pub(super) type Lookup = fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
+
+fn system(name: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+    Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), port)).await?.take(ADDRESSES_MAX).collect()) })
+}
+
 pub(super) struct Dialler {
     allowed: Vec<AllowedTarget>,
     is_member: IsMember,
+    pub(super) lookup: Lookup,
     /// Made when first needed: the authorities are many.
     tls: OnceLock<Arc<ClientConfig>>,
     roots: Option<RootCertStore>,
@@ -43,7 +52,7 @@ pub(super) enum Connection {
 
 impl Dialler {
     pub(super) fn new(allowed: Vec<AllowedTarget>, is_member: IsMember) -> Self {
-        Self { allowed, is_member, tls: OnceLock::new(), roots: None }
+        Self { allowed, is_member, lookup: system, tls: OnceLock::new(), roots: None }
     }
 
     /// Takes these authorities for true, and no others.
@@ -75,8 +84,8 @@ impl Dialler {
         let network = |text: String| TaskError::new(ErrorClass::NetworkError, text);
         let found: Vec<SocketAddr> = match host {
             Host::Domain(name) => {
-                let found = tokio::net::lookup_host((*name, port)).await;
-                found.map_err(|e| network(format!("{name} is not known: {e}")))?.take(ADDRESSES_MAX).collect()
+                let found = (self.lookup)((*name).to_owned(), port).await;
+                found.map_err(|e| network(format!("{name} is not known: {e}")))?
             }
             Host::Ipv4(address) => vec![(*address, port).into()],
             Host::Ipv6(address) => vec![(*address, port).into()],

@@ -151,6 +151,33 @@ async fn every_redirect_is_looked_at_as_the_first_address_was() {
     assert_eq!(asked.lock().unwrap().len(), 6);
 }
 
+/// How often names were looked up: at first they mean an allowed address, from then on another one.
+static LOOKED_UP: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+#[tokio::test]
+async fn a_name_that_changes_its_mind_is_looked_at_each_time_it_is_dialled() {
+    use std::sync::atomic::Ordering;
+    let (port, asked) = server(&["HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"]).await;
+    let mut rebound = handler(&["127.0.0.1"]);
+    rebound.dialler.lookup = |_, port| {
+        let last = if LOOKED_UP.fetch_add(1, Ordering::Relaxed) == 0 { 1 } else { 2 };
+        Box::pin(async move { Ok(vec![([127, 0, 0, last], port).into()]) })
+    };
+    let error = ask(&rebound, json!({"url": format!("http://name.example:{port}/")})).await.unwrap_err();
+    assert!(error.class == ErrorClass::PermissionDenied && error.message.contains("127.0.0.2"), "{}", error.message);
+    let looked_up = LOOKED_UP.load(Ordering::Relaxed);
+    assert_eq!((looked_up, asked.lock().unwrap().len()), (2, 1), "once for each connection");
+    // Of several addresses those that may not be reached are not tried, wherever in the list they are.
+    let (port, _) = server(&[&ok("there")]).await;
+    let mut several = handler(&["127.0.0.1"]);
+    several.dialler.lookup = |_, port| {
+        let near = [[10, 0, 0, 1], [169, 254, 169, 254], [127, 0, 0, 1], [192, 168, 0, 1]];
+        Box::pin(async move { Ok(near.map(|address| (address, port).into()).into()) })
+    };
+    let answer = ask(&several, json!({"url": format!("http://name.example:{port}/")})).await.unwrap();
+    assert_eq!(answer["content"], "there");
+}
+
 #[tokio::test]
 async fn answers_that_are_too_much_or_none_are_errors() {
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(200_000));

@@ -42,6 +42,9 @@ const MISSING_BUILTINS: [&str; 12] = [
     "memoryview",
 ];
 
+/// The engine has it, and gets it wrong for some letters. An error is better than a wrong value, even in a text that merely says the word.
+const MISFOLDED: &str = "casefold";
+
 /// Bounds of one evaluation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -85,6 +88,11 @@ pub(super) fn evaluate(
     printed: &mut Printed,
 ) -> Result<Evaluated, (Failure, String)> {
     // An expression is often written with space before it, in which a script would see an indent.
+    if expression.contains(MISFOLDED) {
+        let text =
+            format!("AttributeError: `{MISFOLDED}` is not known here, where no letter folds into two; `lower` is");
+        return Err((Failure::Raised, format!("{text}{SUBSET_NOTE}")));
+    }
     let code = if expression.contains('\n') { expression.to_owned() } else { expression.trim().to_owned() };
     let begin = Instant::now();
     // To count memory the engine wants an allocator of its own in the whole node; without one this limit still refuses

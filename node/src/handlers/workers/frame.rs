@@ -131,6 +131,16 @@ fn check(head: usize, tail: usize) -> io::Result<()> {
     fits.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "frame too long"))
 }
 
+/// Reads frames, and their heads as JSON. Only for those who throw bytes at it.
+pub(crate) fn hear(mut bytes: &[u8]) {
+    while let Ok(Some(frame)) = Frame::read(&mut bytes) {
+        drop(frame.message::<serde_json::Value>());
+        // What was read can be written, and is then the same.
+        let again = frame.to_bytes().ok().and_then(|bytes| Frame::read(&mut &bytes[..]).ok()?);
+        assert_eq!(again, Some(frame), "a frame is what it was");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! One call: what is to be done after it, exactly. Effects are written as one line each; beats, gossip and notices are left out.
 
+mod lies;
+
 use rc_scheduler::*;
 
 const ME: u8 = 1;
@@ -112,7 +114,10 @@ fn fact(fact: &Fact) -> &'static str {
         Fact::Closed(Closed { close: Close::Released(why), .. }) => match why {
             Released::Superseded => "released superseded",
             Released::Stale => "released stale",
-            Released::Refused { .. } => "refused",
+            Released::Refused { grounds: Grounds::Busy, .. } => "refused",
+            Released::Refused { grounds: Grounds::TaskType, .. } => "refused for its type",
+            Released::Refused { grounds: Grounds::Permissions, .. } => "refused for its permissions",
+            Released::Refused { grounds: Grounds::Sandbox, .. } => "refused for its sandbox",
             Released::Isolated => "released isolated",
             Released::Drained => "released drained",
         },
@@ -244,8 +249,12 @@ fn whoever_was_given_up_begins_a_new_life_and_asks() {
 
 /// What another device would send of a task that it leased to this one.
 fn lease_to_me(to_inc: Incarnation) -> (TaskId, Vec<(TaskId, Fact)>) {
+    lease_of(echo(), to_inc)
+}
+
+fn lease_of(spec: TaskSpec, to_inc: Incarnation) -> (TaskId, Vec<(TaskId, Fact)>) {
     let mut other = Core::of(PEER);
-    other.submit(echo());
+    other.submit(spec);
     let task = other.task();
     let mut facts: Vec<Fact> = other.core.view().record(task).expect("it is kept").facts().cloned().collect();
     let epoch = Epoch::new(9, 0, 1);
