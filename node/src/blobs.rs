@@ -17,6 +17,7 @@ mod tree;
 mod wire;
 
 pub use error::BlobError;
+pub(crate) use network::accept;
 pub use network::{Network, Stream};
 pub use reader::BlobReader;
 pub use refs::BodyBlobs;

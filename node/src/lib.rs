@@ -12,6 +12,7 @@ pub mod executor;
 pub mod handlers;
 pub mod identity;
 pub mod node;
+pub mod policy;
 pub mod sandbox;
 pub mod storage;
 pub mod telemetry;

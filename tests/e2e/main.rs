@@ -8,6 +8,7 @@ mod device;
 mod exec;
 mod full;
 mod input;
+mod owner;
 mod sandbox;
 mod survival;
 mod trio;

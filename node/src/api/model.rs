@@ -6,6 +6,7 @@ mod body;
 mod cluster;
 mod number;
 mod outcome;
+mod policy;
 mod request;
 mod requirements;
 mod sandbox;
@@ -20,6 +21,7 @@ pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks}
 pub use cluster::{ClusterView, PeerView, TermsView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};
+pub use policy::{LimitView, PolicyView, ReadingsView, ReasonView, parse_limits, parse_pause};
 pub use request::{PURE_TASK_TYPES, TaskRequest};
 pub use requirements::GB_BYTES;
 pub use task::{

@@ -38,7 +38,7 @@ impl Network for Client {
 }
 
 /// The next stream that a peer opens.
-pub(super) async fn accept(incoming: &mut Incoming) -> Option<(DeviceId, Box<dyn Stream>)> {
+pub(crate) async fn accept(incoming: &mut Incoming) -> Option<(DeviceId, Box<dyn Stream>)> {
     let (peer, stream) = incoming.next().await?;
     Some((device_id(&peer), Box::new(stream.compat())))
 }

@@ -122,13 +122,6 @@ impl Blobs {
         &self.0
     }
 
-    /// Serves the streams that peers open, until the network ends.
-    pub async fn serve(self, mut incoming: rc_p2p::Incoming) {
-        while let Some((peer, stream)) = super::network::accept(&mut incoming).await {
-            self.serve_stream(peer, stream);
-        }
-    }
-
     /// Serves one stream in the background.
     pub fn serve_stream(&self, peer: DeviceId, stream: Box<dyn Stream>) {
         tokio::spawn(serve::serve(self.clone(), peer, stream));

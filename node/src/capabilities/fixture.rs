@@ -28,7 +28,7 @@ impl Fixture {
     }
 
     pub(super) fn roots(&self) -> Roots {
-        Roots { proc: self.0.join("proc"), sys: self.0.join("sys"), etc: self.0.join("etc") }
+        Roots::below(&self.0)
     }
 }
 

@@ -42,7 +42,7 @@ impl Foreign {
         now.load_1m_milli = load.map(|load| (load * 1000.0).round() as u32);
     }
 
-    pub(super) fn sample_slow(&mut self, now: &mut Capabilities) {
+    pub(super) fn sample_power(&mut self, now: &mut Capabilities, _busy: bool) {
         let components = Components::new_with_refreshed_list().ok();
         let degrees =
             components.iter().flat_map(|components| components.iter()).filter_map(sysinfo::Component::temperature);

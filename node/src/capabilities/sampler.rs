@@ -16,6 +16,8 @@ pub struct Sampler {
     /// What the use of the processor is counted from.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     cpu: Option<CpuTimes>,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    termux: super::termux::Termux,
     now: Capabilities,
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     foreign: super::foreign::Foreign,
@@ -25,7 +27,7 @@ impl Sampler {
     /// Looks at everything once. `data_dir` is where the storage is measured; it need not exist yet. On a phone this can
     /// take some seconds, because its helper programs do. The use of the processor is known from the next sample on.
     pub fn new(data_dir: &Path) -> Self {
-        Self::with_roots(Roots::default(), data_dir)
+        Self::with_roots(Roots::of_environment(), data_dir)
     }
 
     fn with_roots(roots: Roots, data_dir: &Path) -> Self {
@@ -42,11 +44,14 @@ impl Sampler {
             data_dir: data_dir.to_owned(),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             cpu: None,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            termux: super::termux::Termux::default(),
             now,
             #[cfg(not(any(target_os = "linux", target_os = "android")))]
             foreign: super::foreign::Foreign::new(),
         };
         sampler.name_system();
+        sampler.sample_power(true);
         sampler.sample_slow();
         sampler.sample_fast();
         sampler
@@ -118,15 +123,21 @@ impl Sampler {
         self.now.memory_available_bytes = available.and_then(|available| least(Some(available), left));
     }
 
-    /// Storage, battery, temperature and routes: some 100 µs, on a phone up to seconds. Every half minute or so.
+    /// Battery and temperature: some 100 µs, on a phone up to seconds, but not each time. `busy`: something runs, and may have to be
+    /// given up.
+    pub fn sample_power(&mut self, busy: bool) {
+        let read = power::battery(&self.roots);
+        self.now.battery = if self.now.platform == "android" && read.is_none_or(|battery| battery.charging.is_none()) {
+            self.termux.battery(busy).or(read)
+        } else {
+            read
+        };
+        self.now.temperature_milli_c = power::temperature(&self.roots);
+    }
+
+    /// Storage and routes: some 100 µs. Every half minute or so.
     pub fn sample_slow(&mut self) {
         self.storage();
-        self.now.battery = power::battery(&self.roots);
-        if self.now.platform == "android" && self.now.battery.is_none_or(|battery| battery.level_percent.is_none()) {
-            let told = platform::helper("termux-battery-status", &[]);
-            self.now.battery = told.and_then(|json| power::termux_battery(&json)).or(self.now.battery);
-        }
-        self.now.temperature_milli_c = power::temperature(&self.roots);
         let net = self.roots.proc.join("net");
         let (v4, v6) = (read_text(net.join("route")), read_text(net.join("ipv6_route")));
         // A route says that there may be a way out, not that there is.
@@ -145,10 +156,14 @@ impl Sampler {
         self.foreign.sample_fast(&mut self.now);
     }
 
-    /// Storage and temperature. Every half minute or so.
+    /// Battery and temperature: a helper program, tens of milliseconds. Every half minute or so, and more often while something runs.
+    pub fn sample_power(&mut self, busy: bool) {
+        self.foreign.sample_power(&mut self.now, busy);
+    }
+
+    /// Storage. Every half minute or so.
     pub fn sample_slow(&mut self) {
         self.storage();
-        self.foreign.sample_slow(&mut self.now);
     }
 }
 

@@ -130,6 +130,8 @@ impl Embedded {
     async fn start(place: &Place, needs_command: bool) -> Result<Self, CliError> {
         let mut settings = place.settings(Layer::default())?;
         settings.http = Http::Off;
+        // Whoever types here wants it done now, on battery or not.
+        settings.policy_on = false;
         // Whoever types a command here may run it here; nobody else may, so only while nobody else can ask.
         if needs_command {
             settings.allow_alone.insert("command".to_owned());

@@ -4,6 +4,7 @@
 use super::request::{Answer, Request};
 use super::waiters::Waiter;
 use crate::blobs::{BlobError, Blobs};
+use crate::policy::{Orders, PolicyHandle};
 use rc_scheduler::{
     DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
@@ -245,11 +246,31 @@ pub struct Handle {
     requests: mpsc::Sender<Request>,
     news: broadcast::Sender<Event>,
     blobs: Blobs,
+    policy: PolicyHandle,
+    orders: Orders,
 }
 
 impl Handle {
-    pub(super) fn new(requests: mpsc::Sender<Request>, news: broadcast::Sender<Event>, blobs: Blobs) -> Self {
-        Self { requests, news, blobs }
+    pub(super) fn new(
+        requests: mpsc::Sender<Request>,
+        news: broadcast::Sender<Event>,
+        blobs: Blobs,
+        policy: PolicyHandle,
+        orders: Orders,
+    ) -> Self {
+        Self { requests, news, blobs, policy, orders }
+    }
+
+    /// The owner's policy of this device.
+    #[must_use]
+    pub const fn policy(&self) -> &PolicyHandle {
+        &self.policy
+    }
+
+    /// The way to the policies of the cluster's other devices.
+    #[must_use]
+    pub const fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// The blobs of this node.

@@ -1,12 +1,13 @@
 //! News from network, disk, executor and sampler, as inputs of the core.
 
 use super::run::Driver;
+use super::watch::Told;
 use super::{attempts, keys};
 use crate::clock;
-use crate::executor::{self, ExecutorEvent};
+use crate::executor::ExecutorEvent;
 use crate::identity::{SEEDS_CELL, device_id};
 use crate::storage;
-use rc_scheduler::{AttemptEvent, Capacity, Epoch, Input, TaskId, wire};
+use rc_scheduler::{AttemptEvent, Blocked, Epoch, Input, TaskId, wire};
 
 impl Driver {
     pub(super) fn handle_disk(&mut self, event: storage::Event) {
@@ -32,11 +33,16 @@ impl Driver {
         }
     }
 
-    pub(super) fn handle_capacity(&mut self, mut capacity: Capacity) {
-        // What blocks the device is not measured.
-        capacity.blocked.clone_from(&self.capacity.blocked);
+    pub(super) fn handle_capacity(&mut self, told: Told) {
+        let Told { mut capacity, gives_up } = told;
+        if self.stopping.is_some() {
+            capacity.blocked.insert(Blocked::Draining);
+        }
         self.capacity = capacity.clone();
         self.feed(Input::Capacity(Box::new(capacity)));
+        if gives_up {
+            self.feed(Input::GiveUp);
+        }
     }
 
     pub(super) fn handle_executor(&mut self, event: ExecutorEvent) {
@@ -58,11 +64,6 @@ impl Driver {
                 let Some((task, epoch)) = named(&task, epoch) else { return };
                 let now = clock::now().wall_ms;
                 let began = self.attempts.get(&(task, epoch)).copied().unwrap_or(now);
-                // Not the task's doing: it is left to be found lost, which costs it no attempt.
-                if outcome.stopped == Some(executor::StopReason::Shutdown) {
-                    self.attempts.remove(&(task, epoch));
-                    return;
-                }
                 let made = outcome.blobs.clone();
                 let outcome = attempts::outcome(outcome, began, now, self.large.blobs().payload_bytes_max());
                 self.ended(task, epoch, outcome, made);

@@ -1,5 +1,7 @@
 //! Scenes: runs that a class draws too rarely, each drawn from a seed around one course of events.
 
+mod owners;
+
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::fault::{CALM_BEFORE, Fault};
@@ -97,6 +99,21 @@ pub const ALL: &[Scene] = &[
         about: "one device loses the others one after the other, and finds one of them again, through whom it could reach the rest",
         draw: back_through_one,
     },
+    Scene {
+        name: "a-device-is-wanted-back",
+        about: "an owner takes a device back that works for others and has accepted work itself, and does not give it again",
+        draw: owners::a_device_is_wanted_back,
+    },
+    Scene {
+        name: "a-stream-is-wanted-back",
+        about: "a device is taken back while many tiny tasks stream through it, so that some wait there",
+        draw: owners::a_stream_is_wanted_back,
+    },
+    Scene {
+        name: "an-owner-who-cannot-decide",
+        about: "the only device that may run a task is taken back and given again, again and again",
+        draw: owners::an_owner_who_cannot_decide,
+    },
 ];
 
 /// What a scene draws from a seed.
@@ -107,8 +124,13 @@ pub fn draw(name: &str, seed: u64) -> Option<Scenario> {
 
 /// The devices and tasks of a class's seed, without the faults that it draws, and randomness for the scene's own.
 fn stage(seed: u64, class: Class, devices: usize, seconds: u64) -> (Scenario, Rng) {
-    let plan = Plan { devices: Some(devices), seconds, ..Plan::of_seed(seed).with_class(class) };
+    stage_with(seed, Plan { devices: Some(devices), seconds, ..Plan::of_seed(seed).with_class(class) })
+}
+
+/// The same for a plan that says more.
+fn stage_with(seed: u64, plan: Plan) -> (Scenario, Rng) {
     let mut scenario = Scenario::of(&plan);
+    let devices = scenario.devices.len();
     let mut first = vec![true; devices];
     scenario.faults.retain(|(_, fault)| matches!(fault, Fault::Boot(d) if std::mem::take(&mut first[*d])));
     (scenario, Rng::new(seed ^ 0x5ce7e))

@@ -3,7 +3,7 @@
 use super::requirements::GB_BYTES;
 use crate::driver::{NodeStatus, PeerReport};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A member.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub struct PeerView {
     pub enforces: Vec<String>,
     /// Why it takes no new work.
     pub blocked: Vec<String>,
+    /// More about each of these, where there is more to say.
+    pub blocked_why: BTreeMap<String, String>,
     pub incarnation: Option<String>,
     pub protocol: Option<u16>,
     pub heard_ms_ago: Option<u64>,
@@ -118,6 +120,16 @@ fn given(text: &str) -> Option<String> {
 }
 
 impl PeerView {
+    /// Why it takes no new work, in words.
+    #[must_use]
+    pub fn why_blocked(&self) -> String {
+        let say = |by: &String| match self.blocked_why.get(by) {
+            Some(why) => format!("{by}: {}", why.escape_debug()),
+            None => by.clone(),
+        };
+        self.blocked.iter().map(say).collect::<Vec<_>>().join("; ")
+    }
+
     /// A member as this device sees it.
     #[must_use]
     pub fn new(report: &PeerReport) -> Self {
@@ -167,6 +179,7 @@ impl PeerView {
             sandbox_level: Some(capacity.sandbox_level),
             enforces: list(&capacity.enforces),
             blocked: list(&capacity.blocked),
+            blocked_why: capacity.blocked_why.iter().map(|(by, why)| (by.to_string(), why.clone())).collect(),
             protocol: Some(record.protocol),
             incarnation: Some(record.incarnation.to_string()),
             ..seen

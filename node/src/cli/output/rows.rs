@@ -90,7 +90,7 @@ impl Row for PeerView {
             Cell::some(self.latency_ms.map(|ms| format!("{ms:.1} ms"))),
             Cell::some(self.heard_ms_ago.map(|ms| show_duration(Duration::from_millis(ms)))),
             Cell::new(self.task_types.join(",")),
-            Cell::new(self.blocked.join(",")),
+            Cell::new(self.why_blocked()),
             Cell::some(self.address.as_ref()),
         ]
     }

@@ -1,0 +1,65 @@
+//! What Termux's helper programs tell of a phone. Each goes through an app and costs battery, so: seldom, and never for long.
+
+use std::time::{Duration, Instant};
+
+use super::{Battery, platform, power};
+
+/// Between two questions about the battery while something runs, and while nothing does.
+const BUSY_EVERY: Duration = Duration::from_secs(60);
+const IDLE_EVERY: Duration = Duration::from_secs(300);
+/// After one that gave nothing: the companion app is not there, and will hardly come.
+const MISSING_EVERY: Duration = Duration::from_secs(1800);
+
+/// When was asked what.
+#[derive(Debug, Default)]
+pub(super) struct Termux {
+    battery: Option<Battery>,
+    asked: Option<Instant>,
+}
+
+impl Termux {
+    /// The battery, as it was told last or is told now. What is older than it should be is not known any more.
+    pub(super) fn battery(&mut self, busy: bool) -> Option<Battery> {
+        self.battery_by(busy, Instant::now(), || platform::helper("termux-battery-status", &[]))
+    }
+
+    fn battery_by(&mut self, busy: bool, now: Instant, ask: impl FnOnce() -> Option<String>) -> Option<Battery> {
+        let pause = match (self.battery, busy) {
+            (Some(_), true) => BUSY_EVERY,
+            (Some(_), false) => IDLE_EVERY,
+            (None, _) => MISSING_EVERY,
+        };
+        if self.asked.is_none_or(|asked| now.duration_since(asked) >= pause) {
+            self.asked = Some(now);
+            self.battery = ask().and_then(|json| power::termux_battery(&json));
+        }
+        self.battery
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn the_app_is_asked_seldom_and_more_seldom_when_it_is_missing() {
+        let (start, asked) = (Instant::now(), Cell::new(0));
+        let mut termux = Termux::default();
+        let mut at = |seconds, busy, json: Option<&str>| {
+            let ask = || {
+                asked.set(asked.get() + 1);
+                json.map(str::to_owned)
+            };
+            let battery = termux.battery_by(busy, start + Duration::from_secs(seconds), ask);
+            (battery.and_then(|battery| battery.level_percent), asked.get())
+        };
+        assert_eq!(at(0, true, None), (None, 1));
+        assert_eq!(at(1_799, true, Some(r#"{"percentage": 50}"#)), (None, 1));
+        assert_eq!(at(1_800, true, Some(r#"{"percentage": 50}"#)), (Some(50), 2));
+        assert_eq!(at(1_859, true, None), (Some(50), 2));
+        assert_eq!(at(1_860, true, Some(r#"{"percentage": 49}"#)), (Some(49), 3));
+        assert_eq!(at(2_159, false, None), (Some(49), 3));
+        assert_eq!(at(2_160, false, None), (None, 4), "what is not told any more is not known any more");
+    }
+}
