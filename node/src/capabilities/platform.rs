@@ -49,13 +49,13 @@ pub(super) fn os_version(roots: &Roots) -> Option<String> {
 
 /// A property of an Android system.
 #[cfg(any(target_os = "linux", target_os = "android", test))]
-pub(super) fn android_property(name: &str) -> Option<String> {
-    helper("getprop", &[name]).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+pub(super) fn android_property(roots: &Roots, name: &str) -> Option<String> {
+    helper(roots, "getprop", &[name]).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// What a helper program prints, if it exists and ends well and in time. Blocks.
-#[cfg(any(target_os = "linux", target_os = "android", test))]
-pub(super) fn helper(program: &str, args: &[&str]) -> Option<String> {
+pub(super) fn helper(roots: &Roots, program: &str, args: &[&str]) -> Option<String> {
+    let program = roots.bin.as_ref().map_or_else(|| program.into(), |bin| bin.join(program));
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
@@ -105,8 +105,13 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn helpers_that_are_missing_or_fail_tell_nothing() {
-        assert_eq!(helper("rc-node-no-such-helper", &[]), None);
-        assert_eq!(helper("false", &[]), None);
-        assert_eq!(helper("echo", &["yes"]).as_deref(), Some("yes\n"));
+        let system = Roots { bin: None, ..Roots::below(std::path::Path::new("/")) };
+        assert_eq!(helper(&system, "rc-node-no-such-helper", &[]), None);
+        assert_eq!(helper(&system, "false", &[]), None);
+        assert_eq!(helper(&system, "echo", &["yes"]).as_deref(), Some("yes\n"));
+        let fixture = Fixture::new(&[]);
+        assert_eq!(helper(&fixture.roots(), "echo", &["yes"]), None, "not the system's");
+        fixture.program("echo", "{\"recorded\": true}");
+        assert_eq!(helper(&fixture.roots(), "echo", &["yes"]).as_deref(), Some("{\"recorded\": true}\n"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Battery, platform, power};
+use super::{Battery, Roots, platform, power};
 
 /// Between two questions about the battery while something runs, and while nothing does.
 const BUSY_EVERY: Duration = Duration::from_secs(60);
@@ -15,12 +15,33 @@ const MISSING_EVERY: Duration = Duration::from_secs(1800);
 pub(super) struct Termux {
     battery: Option<Battery>,
     asked: Option<Instant>,
+    link_kbps: Option<u64>,
+    asked_link: Option<Instant>,
+}
+
+/// The output of `termux-wifi-connectioninfo`, while there is a connection.
+fn link_kbps(json: &str) -> Option<u64> {
+    let value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let connected = value.get("supplicant_state")?.as_str()? == "COMPLETED";
+    // Without a connection it says -1.
+    let mbps = value.get("link_speed_mbps")?.as_u64().filter(|mbps| (1..=100_000).contains(mbps))?;
+    connected.then_some(mbps * 1000)
 }
 
 impl Termux {
     /// The battery, as it was told last or is told now. What is older than it should be is not known any more.
-    pub(super) fn battery(&mut self, busy: bool) -> Option<Battery> {
-        self.battery_by(busy, Instant::now(), || platform::helper("termux-battery-status", &[]))
+    pub(super) fn battery(&mut self, roots: &Roots, busy: bool) -> Option<Battery> {
+        self.battery_by(busy, Instant::now(), || platform::helper(roots, "termux-battery-status", &[]))
+    }
+
+    /// What the radio says of its link; asked as seldom as what is missing.
+    pub(super) fn bandwidth_kbps(&mut self, roots: &Roots) -> Option<u64> {
+        if self.asked_link.is_none_or(|asked| asked.elapsed() >= MISSING_EVERY) {
+            self.asked_link = Some(Instant::now());
+            self.link_kbps =
+                platform::helper(roots, "termux-wifi-connectioninfo", &[]).and_then(|json| link_kbps(&json));
+        }
+        self.link_kbps
     }
 
     fn battery_by(&mut self, busy: bool, now: Instant, ask: impl FnOnce() -> Option<String>) -> Option<Battery> {
@@ -41,6 +62,16 @@ impl Termux {
 mod tests {
     use super::*;
     use std::cell::Cell;
+
+    #[test]
+    fn a_link_counts_while_it_is_up() {
+        let json =
+            |state: &str, speed: i32| format!(r#"{{"supplicant_state": "{state}", "link_speed_mbps": {speed}}}"#);
+        assert_eq!(link_kbps(&json("COMPLETED", 72)), Some(72_000));
+        assert_eq!(link_kbps(&json("DISCONNECTED", 72)), None);
+        assert_eq!(link_kbps(&json("COMPLETED", -1)), None);
+        assert_eq!((link_kbps(""), link_kbps(r#"{"API_ERROR": "No current connection"}"#)), (None, None));
+    }
 
     #[test]
     fn the_app_is_asked_seldom_and_more_seldom_when_it_is_missing() {

@@ -61,7 +61,10 @@ impl Place {
         let host = rustix::system::uname();
         let host = host.nodename().to_str().ok();
         let host = host.and_then(|name| name.split('.').next()).filter(|name| !name.is_empty());
-        let layer = flags.over(vars).over(file);
+        // A program that was built for Linux runs below Termux, too.
+        let phone = env("ANDROID_ROOT").is_some_and(|root| !root.is_empty());
+        let guess = Layer { role: phone.then(|| "mobile".to_owned()), ..Layer::default() };
+        let layer = flags.over(vars).over(file).over(guess);
         Settings::resolve(layer, self.data_dir.clone(), host.map(str::to_owned))
             .map_err(|error| bad(error.to_string(), "see `rc-node run --help`"))
     }

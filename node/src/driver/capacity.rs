@@ -1,6 +1,6 @@
 //! What this device tells of itself: what was measured and what its owner says, passed on only when it changed by more than noise.
 
-use crate::capabilities::Capabilities;
+use crate::capabilities::{Capabilities, NO_GPU};
 use rc_scheduler::{Capacity, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
@@ -39,13 +39,13 @@ impl Owner {
             memory_available_bytes: now.memory_available_bytes,
             storage_total_bytes: now.storage_total_bytes,
             storage_available_bytes: now.storage_available_bytes,
-            gpu: Some(now.gpu.is_some()),
-            sensors: Some(now.sensors.iter().cloned().collect()),
+            gpu: now.gpu.as_ref().map(|gpu| gpu != NO_GPU),
+            sensors: now.sensors.as_ref().map(|sensors| sensors.iter().cloned().collect()),
             battery_ppm: now.battery.and_then(|b| b.level_percent).map(|percent| ppm(u32::from(percent) * 10)),
             charging: now.battery.and_then(|b| b.charging),
             temperature_milli_c: now.temperature_milli_c,
             internet: now.internet,
-            bandwidth_kbps: None,
+            bandwidth_kbps: now.bandwidth_kbps,
             max_concurrent_tasks: self.max_concurrent_tasks,
             task_types: self.task_types.clone(),
             permissions: self.permissions.clone(),
