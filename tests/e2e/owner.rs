@@ -29,7 +29,7 @@ impl Pair {
             // Only the node has these sensors; the process keeps its number when it becomes the node.
             let (pid, sensors) = (pair.pid_file(name), pair.sensors(name));
             let script = format!(
-                "case \"$2\" in run) echo $$ > '{}'; export RC_NODE_SENSORS='{}';; esac; exec \"$@\"",
+                "case \"$2\" in run) echo $$ > '{}'; unset RC_NODE_POLICY; export RC_NODE_SENSORS='{}';; esac; exec \"$@\"",
                 pid.display(),
                 sensors.display()
             );

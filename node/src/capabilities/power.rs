@@ -153,6 +153,25 @@ mod tests {
     }
 
     #[test]
+    fn a_battery_that_is_held_at_80_percent_is_full() {
+        let fixture = Fixture::new(&[
+            ("sys/class/power_supply/BAT0/type", "Battery"),
+            ("sys/class/power_supply/BAT0/capacity", "80"),
+            ("sys/class/power_supply/BAT0/status", "Not charging"),
+        ]);
+        let seen = |status: &str| {
+            fixture.write("sys/class/power_supply/BAT0/status", status);
+            let battery = battery(&fixture.roots()).unwrap();
+            (battery.charging, battery.full)
+        };
+        assert_eq!(seen("Not charging"), (Some(true), Some(true)));
+        assert_eq!(seen("Full"), (Some(true), Some(true)));
+        assert_eq!(seen("Charging"), (Some(true), Some(false)));
+        assert_eq!(seen("Discharging"), (Some(false), Some(false)));
+        assert_eq!(seen("Unknown"), (None, None));
+    }
+
+    #[test]
     fn termux_tells_of_the_battery_or_not() {
         let json = r#"{"health": "GOOD", "percentage": 85, "plugged": "UNPLUGGED", "status": "DISCHARGING",
                        "temperature": 28.799999237060547, "current": -235000}"#;

@@ -91,7 +91,7 @@ impl Sampler {
             // The kernel's tree shows a phone's parts to hardly anybody: what is not in it may be there.
             let seen = self.now.gpu.take().filter(|gpu| gpu != NO_GPU);
             self.now.gpu = seen.or_else(|| property("ro.hardware.egl"));
-            let told = platform::helper(&self.roots, "termux-sensor", &["-l"]);
+            let told = self.termux.ask(&self.roots, "termux-sensor", &["-l"]);
             let told = told.and_then(|json| hardware::termux_sensors(&json));
             let seen = self.now.sensors.take().filter(|seen| !seen.is_empty());
             self.now.sensors = match (seen, told) {
