@@ -103,7 +103,7 @@ impl Pair {
 /// The task ended well, elsewhere, and what was given up was nobody's fault.
 fn moved(result: &Value, shown: &Value, from: usize) {
     assert_eq!((&result["status"], &result["device"]), (&"completed".into(), &NAMES[1 - from].into()), "{shown:#}");
-    assert_eq!(shown["attempts"][0]["outcome"], "released drained", "{shown:#}");
+    assert_eq!(shown["attempts"][0]["outcome"], "preempted", "{shown:#}");
     assert_eq!(result["attempt"], 1, "it used no attempt: {result:#}");
 }
 
@@ -139,6 +139,9 @@ fn a_pause_gives_work_up_survives_a_start_and_ends_by_word_or_by_itself() {
     let from = pair.runner(&id, 1);
     let paused = pair.nodes[from].json(&["policy", "pause", "30m"]);
     assert_eq!((&paused["state"], &paused["paused"]), (&"paused".into(), &true.into()), "{paused:#}");
+    let when = paused["reasons"][0]["text"].as_str().expect("a text");
+    let status = pair.nodes[from].json(&["status"]);
+    assert_eq!(status["blocked"], serde_json::json!([format!("paused by its owner {when}")]), "{status:#}");
     let result = pair.nodes[1 - from].result(&id, PATIENCE);
     moved(&result, &pair.nodes[1 - from].show(&id).expect("it is known"), from);
 

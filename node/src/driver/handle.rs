@@ -80,7 +80,7 @@ pub struct AttemptReport {
     pub started_wall_ms: Option<u64>,
     /// Likewise.
     pub finished_wall_ms: Option<u64>,
-    /// `completed`, an error class, `released …`, `running`, `assigned`, or `lost`.
+    /// `completed`, an error class (`preempted` if the device was wanted back), `released …`, `running`, `assigned`, or `lost`.
     pub outcome: String,
     /// It ended after the task was decided otherwise.
     pub late: bool,
@@ -177,6 +177,8 @@ pub struct NodeStatus {
     pub storage_healthy: bool,
     /// What the last start found cut or damaged on the disk, in words.
     pub storage_found: Vec<String>,
+    /// Why it takes no work for the cluster, in words; empty if it does.
+    pub blocked: Vec<String>,
     /// Seconds since it started.
     pub uptime_s: u64,
     /// Groups of writes that were made durable with one sync each.

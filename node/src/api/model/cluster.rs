@@ -75,6 +75,8 @@ pub struct ClusterView {
     pub storage_healthy: bool,
     /// What the last start found cut or damaged on the disk.
     pub storage_found: Vec<String>,
+    /// Why it takes no work for the cluster; empty if it does.
+    pub blocked: Vec<String>,
     pub uptime_s: u64,
     pub disk_syncs: u64,
     pub frames_out: u64,
@@ -203,6 +205,7 @@ impl From<NodeStatus> for ClusterView {
             running: status.running,
             storage_healthy: status.storage_healthy,
             storage_found: status.storage_found,
+            blocked: status.blocked,
             uptime_s: status.uptime_s,
             disk_syncs: status.disk_syncs,
             frames_out: status.frames_out,

@@ -234,6 +234,7 @@ impl Card for ClusterView {
             ("synced", Cell::new(synced)),
             ("disk", Cell::new(disk)),
         ];
+        lines.extend(self.blocked.iter().map(|why| ("takes no work", Cell::new(why))));
         lines.extend(self.storage_found.iter().map(|found| ("at the start", Cell::new(found))));
         lines
     }

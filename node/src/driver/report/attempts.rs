@@ -24,7 +24,7 @@ pub(super) const fn released(why: Released) -> &'static str {
         Released::Stale => "released stale",
         Released::Refused { .. } => "released refused",
         Released::Isolated => "released isolated",
-        Released::Drained => "released drained",
+        Released::Drained => "preempted",
     }
 }
 
