@@ -110,6 +110,11 @@ pub const ALL: &[Scene] = &[
         draw: owners::a_stream_is_wanted_back,
     },
     Scene {
+        name: "a-device-is-shut-down",
+        about: "a device hands back what it has and ends, at any moment after that, and is back later",
+        draw: owners::a_device_is_shut_down,
+    },
+    Scene {
         name: "an-owner-who-cannot-decide",
         about: "the only device that may run a task is taken back and given again, again and again",
         draw: owners::an_owner_who_cannot_decide,

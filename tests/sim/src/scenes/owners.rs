@@ -1,6 +1,6 @@
 //! What owners do to work that is under way.
 
-use super::{brief, crowd, put, stage, stage_with};
+use super::{brief, crowd, lengthen, put, stage, stage_with};
 use crate::class::Class;
 use crate::clock::{MS, SECOND};
 use crate::fault::{CALM_BEFORE, Fault};
@@ -39,6 +39,28 @@ pub(super) fn a_stream_is_wanted_back(seed: u64) -> Scenario {
     }
     put(&mut scenario, CALM_BEFORE + rng.between(SECOND / 3, 2 * SECOND), Fault::Pause(back, rng.chance(500_000)));
     scenario.told_by = Some(CALM_BEFORE + 12 * SECOND);
+    scenario
+}
+
+pub(super) fn a_device_is_shut_down(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 2;
+    let (mut scenario, mut rng) = stage(seed, Class::CrashOne, devices, 60);
+    let ends = rng.index(devices);
+    crowd(&mut scenario, 4 * SECOND, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        lengthen(script, &mut rng);
+        script.spec.requirements.exclude_devices.clear();
+        if rng.chance(500_000) {
+            (script.device, script.twice, script.spec.idempotency_key) = (ends, None, None);
+        }
+    }
+    let at = CALM_BEFORE + rng.between(SECOND, 8 * SECOND);
+    let dead = at + rng.skewed(0, 2 * SECOND);
+    put(&mut scenario, at, Fault::Pause(ends, true));
+    put(&mut scenario, dead, Fault::Kill(ends, rng.skewed(0, 30) as u32));
+    let back = dead + rng.between(SECOND, 30 * SECOND);
+    put(&mut scenario, back, Fault::Boot(ends));
+    put(&mut scenario, back, Fault::Resume(ends));
     scenario
 }
 
