@@ -47,8 +47,9 @@ pub struct Config {
     pub frame_bytes: usize,
     /// Frames not yet acknowledged per peer.
     pub frames_in_flight: usize,
-    /// What nobody waits for is gathered this long before it is passed on: facts whose writer sends them itself, and stable marks. The
-    /// one of a pair with the larger id gathers twice as long.
+    /// What nobody waits for is gathered this long before it is sent. Facts whose writer sends them itself wait twice as long, and at
+    /// the one of a pair with the larger id four times. Longer saves frames and syncs, and leaves the keepers beyond the first few
+    /// behind for longer.
     pub gather: Span,
     /// Attempts that end without the task's fault (device lost, released) before the task fails.
     pub releases_max: u32,

@@ -236,8 +236,9 @@ impl Scheduler {
             }
             self.refresh_home(task);
             self.hold(task);
-            self.guard(task);
+            // Who is about to have it may be the one that acts.
             self.push(task);
+            self.guard(task);
             self.announce(task);
             self.watch_quiet(task);
         }

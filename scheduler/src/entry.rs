@@ -96,6 +96,20 @@ impl Entry {
         }
     }
 
+    /// Notes which lease is the current one and whether it has ended, if either is new. An end that counts for nothing, because its lease
+    /// was taken back, is none.
+    pub(crate) fn see_lease(&mut self, now: Mono) {
+        let state = self.record.resolve();
+        let lease = state.lease.map(|lease| lease.epoch).unwrap_or_default();
+        let closed = state.closed.map(|closed| closed.epoch).unwrap_or_default();
+        if lease != self.lease_seen.0 {
+            self.lease_seen = (lease, now);
+        }
+        if closed != self.closed_seen.0 {
+            self.closed_seen = (closed, now);
+        }
+    }
+
     /// It changed so lately that what is missing elsewhere is probably under way.
     pub(crate) fn is_recent(&self, now: Mono, quiet: Span) -> bool {
         now.since(self.changed) < quiet

@@ -191,10 +191,8 @@ impl Scheduler {
         entry.durable = entry.record.all();
         // A record that is not new is compared with the others' before it is sent to them.
         entry.changed = crate::time::Mono(0);
-        let state = entry.record.resolve();
-        entry.lease_seen = (state.lease.map(|lease| lease.epoch).unwrap_or_default(), now);
-        entry.closed_seen = (state.closed.map(|closed| closed.epoch).unwrap_or_default(), now);
-        entry.announced = state.is_reportable();
+        entry.see_lease(now);
+        entry.announced = entry.record.resolve().is_reportable();
         entry.ended = ended;
     }
 }

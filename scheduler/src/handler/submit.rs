@@ -142,6 +142,11 @@ impl Scheduler {
         self.submits.0 = waiting;
     }
 
+    /// On so many disks something must be before the next answer, this device's own included.
+    pub(crate) fn disks_awaited(&self) -> usize {
+        self.submits.0.iter().fold(self.config.ack_disks, |most, submit| most.max(submit.disks)).max(1)
+    }
+
     /// On how many disks a task is, as far as this device knows; none before it is on this one's.
     fn disks_of(&self, task: TaskId) -> usize {
         let Some(entry) = self.tasks.get(&task) else {

@@ -108,13 +108,11 @@ impl Scheduler {
             let copy = entry.copy_mut(*device);
             (copy.stored, copy.has) = (all, true);
         }
-        let state = record.resolve();
-        entry.lease_seen = (state.lease.map(|lease| lease.epoch).unwrap_or_default(), now);
-        entry.closed_seen = (state.closed.map(|closed| closed.epoch).unwrap_or_default(), now);
         entry.changed = crate::time::Mono(0);
         (entry.durable, entry.announced, entry.ended) = (all, true, cold.ended);
         entry.summed = Some((cold.hash, self.sharers(task, numbers(&record).into_iter().map(|(by, _)| by))));
         entry.record = record;
+        entry.see_lease(now);
         self.cold.remove(task);
         self.tasks.insert(task, entry);
         self.dirty.insert(task);

@@ -6,7 +6,7 @@ use crate::core::Scheduler;
 use crate::effect::Effect;
 use crate::id::{DeviceId, TaskId};
 use crate::record::{Fact, Record};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// Reads under way at once.
@@ -42,6 +42,8 @@ pub(crate) struct Loads {
     wanted: BTreeMap<TaskId, Load>,
     waiting: BTreeMap<u64, TaskId>,
     in_flight: usize,
+    /// Devices that lack more than had room.
+    lack_more: BTreeSet<DeviceId>,
 }
 
 impl Loads {
@@ -87,7 +89,7 @@ impl Scheduler {
     /// A device lacks facts of a record that rests.
     pub(super) fn load_for_peer(&mut self, task: TaskId, device: DeviceId) {
         if self.cold.has(task) && !self.load(task, Reader::Peer(device)) {
-            self.peer_mut(device).lacks_more = true;
+            self.loads.lack_more.insert(device);
         }
     }
 
@@ -108,14 +110,16 @@ impl Scheduler {
             self.loads.in_flight += 1;
             self.effects.push_back(Effect::Load { task });
         }
-        if self.loads.is_idle() {
-            let more: Vec<_> =
-                self.peers.iter().filter(|(_, peer)| peer.lacks_more && peer.session).map(|(id, _)| *id).collect();
-            for device in more {
-                self.peer_mut(device).lacks_more = false;
-                self.send_digest(device, true);
-                self.restart_strays(device);
-            }
+        if !self.loads.is_idle() {
+            return;
+        }
+        let in_session = |device: &DeviceId| self.peers.get(device).is_some_and(|peer| peer.session);
+        let (more, later) = core::mem::take(&mut self.loads.lack_more).into_iter().partition(in_session);
+        self.loads.lack_more = later;
+        let more: BTreeSet<_> = more;
+        for device in more {
+            self.send_digest(device, true);
+            self.restart_strays(device);
         }
     }
 

@@ -79,12 +79,8 @@ impl Scheduler {
                     fact => DiskEntry::Fact(task, fact.clone()),
                 };
                 self.disk.stage_fact(Placed { task, slot: slot as u8, key }, on_disk);
-                match &fact {
-                    Fact::Leased(lease) if lease.epoch > entry.lease_seen.0 => entry.lease_seen = (lease.epoch, now),
-                    Fact::Closed(closed) if closed.epoch > entry.closed_seen.0 => {
-                        entry.closed_seen = (closed.epoch, now);
-                    }
-                    _ => {}
+                if matches!(fact, Fact::Leased(_) | Fact::Closed(_)) {
+                    entry.see_lease(now);
                 }
                 slot
             }
@@ -188,8 +184,7 @@ impl Scheduler {
             let Some(entry) = self.tasks.get_mut(&task) else { continue };
             let keys = entry.take_back_decisions(self.me);
             if !keys.is_empty() {
-                let lease = entry.record.resolve().lease.map(|lease| lease.epoch);
-                entry.lease_seen = (lease.unwrap_or_default(), self.now.mono);
+                entry.see_lease(self.now.mono);
                 self.dirty.insert(task);
             }
             for key in keys {

@@ -8,6 +8,7 @@ use crate::id::{DeviceId, TaskId};
 use crate::message::{Facts, Message, Resend, Stored};
 use crate::record::{Fact, Slots};
 use crate::session::{Frame, ToAck};
+use crate::time::Span;
 use crate::timers::Timer;
 use alloc::vec::Vec;
 
@@ -28,46 +29,100 @@ fn size(fact: &Fact) -> usize {
         }
 }
 
+/// When what a device lacks goes to it (rule 14).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Somebody waits for it.
+    Now,
+    /// With the next frame, or in a moment: nobody else sends it.
+    Later,
+    /// In a moment, unless it turns out to have it: who wrote it sends it there, too.
+    Perhaps,
+}
+
 impl Scheduler {
-    /// Notes for each device that should have the task what it still has to be sent.
+    /// Notes for each device that should have the task what it still has to be sent, and when.
     pub(crate) fn push(&mut self, task: TaskId) {
-        let (now, quiet) = (self.now.mono, self.config.digest_quiet);
+        let (now, quiet, gather) = (self.now.mono, self.config.digest_quiet, self.config.gather.0);
         let Some(entry) = self.tasks.get(&task) else { return };
-        for target in self.push_targets(task, entry) {
+        let targets = self.push_targets(task, entry);
+        let first = self.first_to_have(entry, &targets);
+        for target in targets {
+            let Some(entry) = self.tasks.get(&task) else { return };
             let missing = entry.missing_at(target);
-            let waits = missing != 0 && self.can_wait(entry, missing, target);
+            let when = if missing == 0 { When::Now } else { self.when(entry, missing, target, &first) };
             let Some(peer) = self.peers.get_mut(&target) else { continue };
-            if missing == 0 || !waits {
+            if when == When::Now && (peer.gathered.remove(&task) | peer.later.remove(&task)) && !peer.is_gathering() {
                 // Somebody else was faster, or it goes now.
-                if peer.gathered.remove(&task) && peer.gathered.is_empty() {
-                    self.gathering.remove(&target);
-                    self.timers.clear(Timer::Gather(target));
-                }
+                self.gathering.remove(&target);
+                self.timers.clear(Timer::Gather(target));
             }
             if missing == 0 || !peer.session || (peer.comparing.is_some() && !entry.is_recent(now, quiet)) {
                 continue;
             }
-            if !waits {
-                peer.outbox.insert(task);
-                self.unsent.insert(target);
-            } else if !peer.outbox.contains(&task) && peer.gathered.insert(task) && self.gathering.insert(target) {
+            let comes = missing & entry.submitted_slots() != 0;
+            if comes && let Some(entry) = self.tasks.get_mut(&task) {
+                entry.copy_mut(target).coming = true;
+            }
+            let wait = match when {
+                When::Now => {
+                    peer.outbox.insert(task);
+                    self.unsent.insert(target);
+                    continue;
+                }
+                When::Later => gather,
                 // Of a pair one comes first, and what it sends the other one need not.
-                let (soon, gather) = (now + self.config.gather, self.config.gather);
-                self.timers.set(Timer::Gather(target), if self.me < target { soon } else { soon + gather });
+                When::Perhaps if self.me < target => 2 * gather,
+                When::Perhaps => 4 * gather,
+            };
+            let line = if when == When::Later { &mut peer.later } else { &mut peer.gathered };
+            if !peer.outbox.contains(&task) && line.insert(task) {
+                self.gathering.insert(target);
+                self.timers.set_earlier(Timer::Gather(target), now + Span(wait));
             }
         }
     }
 
-    /// Whether all that a device lacks of a task can wait a moment: its writers send it there themselves, or it is the mark that an
-    /// end may be told, which the acceptor alone is in a hurry for. Nothing waits while anybody asks what is known.
-    fn can_wait(&self, entry: &Entry, missing: Slots, target: DeviceId) -> bool {
-        let sent_by_writer = |fact: &Fact| {
-            let writer = fact.writer().and_then(|writer| self.peers.get(&writer));
-            writer.is_some_and(|writer| writer.is_up())
-        };
-        let unhurried = |fact: &Fact| matches!(fact, Fact::Stable(_)) && !entry.acceptors().any(|by| by == target);
-        let mut lacked = entry.record.slots().filter(|(slot, _)| missing & 1 << slot != 0);
-        !self.is_awaited() && lacked.all(|(_, fact)| sent_by_writer(fact) || unhurried(fact))
+    /// Those who make a task safe, and those who act on it: what this device writes goes to them at once. Of the others as many as an
+    /// answer waits for, the quickest first; for the rest of its keepers a frame now and then is enough.
+    fn first_to_have(&self, entry: &Entry, targets: &[DeviceId]) -> Vec<DeviceId> {
+        let up = |device: &&DeviceId| self.peers.get(device).is_some_and(|peer| peer.is_up());
+        let mut first: Vec<_> = targets.iter().filter(up).copied().collect();
+        first.sort_by_cached_key(|device| self.peers[device].slowness(self.now.mono));
+        first.truncate(self.disks_awaited() - 1);
+        first.extend(entry.acceptors());
+        if let Some(lease) = entry.record.resolve().lease {
+            first.extend([lease.to, lease.by]);
+        } else if entry.spec.idempotency_key.is_some() {
+            first.extend(&entry.home.1);
+        }
+        first
+    }
+
+    /// When what a device lacks of a task goes to it. Nothing waits while anybody asks what is known.
+    fn when(&self, entry: &Entry, missing: Slots, target: DeviceId, first: &[DeviceId]) -> When {
+        if self.is_awaited() {
+            return When::Now;
+        }
+        let mut when = When::Perhaps;
+        for (_, fact) in entry.record.slots().filter(|(slot, _)| missing & 1 << slot != 0) {
+            let writer = fact.writer();
+            if writer.and_then(|writer| self.peers.get(&writer)).is_some_and(|writer| writer.is_up()) {
+                continue;
+            }
+            let may_wait = match fact {
+                Fact::Stable(_) => !entry.acceptors().any(|by| by == target),
+                Fact::Submitted(_) | Fact::Leased(_) | Fact::Closed(_) | Fact::Settled(_) => {
+                    writer == Some(self.me) && !first.contains(&target)
+                }
+                _ => false,
+            };
+            if !may_wait {
+                return When::Now;
+            }
+            when = When::Later;
+        }
+        when
     }
 
     /// What was gathered for a device goes to it now.
@@ -78,6 +133,7 @@ impl Scheduler {
             && peer.session
         {
             peer.outbox.append(&mut peer.gathered);
+            peer.outbox.append(&mut peer.later);
             self.unsent.insert(device);
         }
     }
@@ -106,6 +162,14 @@ impl Scheduler {
 
     fn next_frame(&mut self, device: DeviceId) -> Option<Message> {
         let peer = self.peers.get_mut(&device)?;
+        if !peer.outbox.is_empty() && !peer.later.is_empty() {
+            // A frame goes anyway.
+            peer.outbox.append(&mut peer.later);
+            if !peer.is_gathering() {
+                self.gathering.remove(&device);
+                self.timers.clear(Timer::Gather(device));
+            }
+        }
         let (mut facts, mut placed, mut bytes) = (Vec::new(), Vec::new(), 0);
         while bytes < self.config.frame_bytes && peer.frames.len() < self.config.frames_in_flight {
             let Some(task) = peer.outbox.pop_first() else { break };
@@ -116,10 +180,7 @@ impl Scheduler {
                 placed.push(Placed { task, slot: slot as u8, key: fact.key().hash() });
                 facts.push((task, fact.clone()));
             }
-            let comes = missing & entry.submitted_slots() != 0;
-            let copy = entry.copy_mut(device);
-            copy.sent |= missing;
-            copy.coming |= comes;
+            entry.copy_mut(device).sent |= missing;
         }
         if facts.is_empty() {
             return None;
@@ -200,9 +261,11 @@ impl Scheduler {
 
     /// A peer has frames of mine on disk.
     pub(crate) fn handle_stored(&mut self, from: DeviceId, stored: Stored) {
+        let now = self.now.mono;
         let Some(peer) = self.peers.get_mut(&from) else { return };
         while peer.frames.front().is_some_and(|frame| frame.number <= stored.upto) {
             let Some(frame) = peer.frames.pop_front() else { break };
+            peer.sample_store(now.since(frame.sent));
             for placed in frame.facts {
                 let Some(entry) = self.tasks.get_mut(&placed.task) else { continue };
                 if entry.record.get(placed.slot.into()).is_some_and(|fact| fact.key().hash() == placed.key) {
@@ -249,6 +312,7 @@ impl Scheduler {
         if peer.session {
             // Else it is looked at again with the next session.
             self.dirty.append(&mut peer.gathered);
+            self.dirty.append(&mut peer.later);
             self.gathering.remove(&device);
             self.timers.clear(Timer::Gather(device));
         }

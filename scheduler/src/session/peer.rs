@@ -89,8 +89,12 @@ pub(crate) struct Peer {
     pub(crate) mismatch: ((u32, u64), (u32, u64), u8),
     /// Tasks with facts that it has not stored.
     pub(crate) outbox: BTreeSet<TaskId>,
-    /// Tasks of which it lacks only what can wait a moment.
+    /// Tasks of which it lacks only what others send it, too.
     pub(crate) gathered: BTreeSet<TaskId>,
+    /// Tasks of which it lacks only what can wait for the next frame.
+    pub(crate) later: BTreeSet<TaskId>,
+    /// Smoothed time from a frame to its acknowledgement: a round trip and a disk.
+    stores_in: Span,
     /// Frames on their way.
     pub(crate) frames: VecDeque<Frame>,
     /// The number of the next frame.
@@ -109,8 +113,6 @@ pub(crate) struct Peer {
     pub(crate) summaries: u32,
     /// Where the next lists begin.
     pub(crate) summary_from: TaskId,
-    /// It lacks more than was read for it so far.
-    pub(crate) lacks_more: bool,
     /// Its life, by boots, that was told of the strays kept here.
     pub(crate) strays_told: Option<u32>,
     /// Where the list of strays goes on that it is told of; `None` if it was told of all.
@@ -152,6 +154,8 @@ impl Peer {
             mismatch: ((0, 0), (0, 0), 0),
             outbox: BTreeSet::new(),
             gathered: BTreeSet::new(),
+            later: BTreeSet::new(),
+            stores_in: Span(0),
             frames: VecDeque::new(),
             next_frame: first_frame,
             expected: 0,
@@ -161,7 +165,6 @@ impl Peer {
             comparing: None,
             summaries: 0,
             summary_from: TaskId::default(),
-            lacks_more: false,
             strays_told: None,
             strays_from: None,
         }
@@ -206,6 +209,23 @@ impl Peer {
     /// Counts a round trip: an eighth of the new one, as TCP does.
     pub(crate) fn sample_rtt(&mut self, sample: Span) {
         self.rtt = Some(self.rtt.map_or(sample, |old| Span((old.0 * 7 + sample.0) / 8)));
+    }
+
+    /// A frame was acknowledged after so long.
+    pub(crate) fn sample_store(&mut self, sample: Span) {
+        self.stores_in = Span((self.stores_in.0 * 7 + sample.0) / 8);
+    }
+
+    /// How slowly it stores what it is sent; counts doublings, so that devices of about the same speed share the work. Who is silent
+    /// becomes slow.
+    pub(crate) fn slowness(&self, now: Mono) -> u32 {
+        let waits = self.frames.front().map_or(0, |oldest| now.since(oldest.sent).0);
+        self.stores_in.0.max(waits).checked_ilog2().unwrap_or(0)
+    }
+
+    /// Something waits for the moment in which it is sent to it.
+    pub(crate) fn is_gathering(&self) -> bool {
+        !(self.gathered.is_empty() && self.later.is_empty())
     }
 
     /// How many open leases it allows me now.

@@ -67,7 +67,7 @@ pub const ALL: &[Scene] = &[
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
         draw: the_last_copy,
     },
-    Scene { name: "frames-vanish", about: "four of ten frames vanish on links that stay up", draw: frames_vanish },
+    Scene { name: "frames-vanish", about: "a fifth of all frames vanishes on links that stay up", draw: frames_vanish },
     Scene {
         name: "long-work-kill",
         about: "as crash-one, with long attempts",
@@ -386,7 +386,7 @@ fn frames_vanish(seed: u64) -> Scenario {
     let devices = 3 + seed as usize % 3;
     let (mut scenario, mut rng) = stage(seed, Class::FrameLoss, devices, 60);
     crowd(&mut scenario, 20 * SECOND, &mut rng);
-    put(&mut scenario, CALM_BEFORE, Fault::FrameLoss(400_000));
+    put(&mut scenario, CALM_BEFORE, Fault::FrameLoss(200_000));
     put(&mut scenario, CALM_BEFORE + 30 * SECOND, Fault::FrameLoss(0));
     scenario
 }

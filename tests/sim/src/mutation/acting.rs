@@ -12,14 +12,29 @@ mutations! {
             && let";
     }
 
-    "an heir does not wait a beat" breaks "23" in Scene("heirs-at-once") => {
-        "guardian/duty.rs": "            entry.since
-        };" => "            if MUTANT { return Duty::Lease } else { entry.since }
-        };";
-    }
-
     "an heir does not think of those to whom the record is on its way" breaks "22" in Scene("failing-link") => {
         "guardian/duty.rs": "copy.has || copy.coming)" => "copy.has || !MUTANT && copy.coming)";
+    }
+
+    "an heir looks who else is one before it has begun to tell them" breaks "22" in Scene("failing-link") => {
+        "core.rs": "            self.push(task);
+            self.guard(task);" => "            if MUTANT {
+                self.guard(task);
+            }
+            self.push(task);
+            self.guard(task);";
+    }
+
+    "an end of a lease that was taken back counts for the next one" breaks "23" in Scene("heirs-at-once") => {
+        "keeper/merge.rs": "                    entry.see_lease(now);
+                }
+                slot" => "                    match &fact {
+                        Fact::Leased(lease) if MUTANT => entry.lease_seen = entry.lease_seen.max((lease.epoch, now)),
+                        Fact::Closed(closed) if MUTANT => entry.closed_seen = entry.closed_seen.max((closed.epoch, now)),
+                        _ => entry.see_lease(now),
+                    }
+                }
+                slot";
     }
 
     "a guardian does not do what it has waited for" breaks "23, 24" in Class(None) => {

@@ -33,10 +33,6 @@ mutations! {
         "session/sync.rs": "if matches!(peer.life, Life::Lost { .. }) && Some(inc)" => "if !MUTANT && matches!(peer.life, Life::Lost { .. }) && Some(inc)";
     }
 
-    "what comes with an answer does not revoke a death" breaks "20" in Scene("a-device-is-shut-down") => {
-        "keeper/merge.rs": "if self.tasks.get(&task).is_some_and(|entry| entry.record.slot_of" => "if !MUTANT && self.tasks.get(&task).is_some_and(|entry| entry.record.slot_of";
-    }
-
     "who is cut off lets attempts run that others granted" breaks "27" in Scene("cut-off") => {
         "holder/run.rs": "        self.stop_where(StopReason::Isolated, |this, task, run| {
             run.by" => "        self.stop_where(StopReason::Isolated, |this, task, run| {

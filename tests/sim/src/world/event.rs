@@ -126,6 +126,17 @@ impl Queue {
         faults.into_iter().map(|(at, _, fault)| (at, fault)).collect()
     }
 
+    /// What disks have been asked for happens soon: by `until`, each kept in its place among the others.
+    pub fn hurry_disks(&mut self, until: Micros) {
+        let hurry = |mut queued: Queued| {
+            if matches!(queued.event, Event::Flushed { .. } | Event::Loaded { .. }) {
+                queued.at = queued.at.min(until);
+            }
+            queued
+        };
+        self.heap = self.heap.drain().map(hurry).collect();
+    }
+
     /// Drops events that do not satisfy `keep`.
     pub fn retain(&mut self, keep: impl Fn(&Event) -> bool) {
         self.heap.retain(|queued| keep(&queued.event));

@@ -195,6 +195,8 @@ impl World {
         self.weather.gossip_late = false;
         self.weather.hang = false;
         self.weather.stale_frames = false;
+        // A disk that was silent answers what it was asked meanwhile.
+        self.queue.hurry_disks(self.now + SECOND);
         let n = self.n();
         for from in 0..n {
             for to in (0..n).filter(|to| *to != from) {
