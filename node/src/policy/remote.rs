@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// The first byte of such an exchange.
-pub(crate) const KIND: u8 = 2;
+pub(crate) const KIND: u8 = 3;
 /// For the whole of one.
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// The longest pause that one device may ask of another.
