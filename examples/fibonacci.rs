@@ -84,6 +84,8 @@ async fn run(n: u64) -> Result<(), Box<dyn Error>> {
     let dir = std::env::temp_dir().join(format!("rc-fibonacci-{}", std::process::id()));
     let mut config = NodeConfig::new(&dir, "fibonacci");
     config.mdns = false;
+    // Whatever the battery of this machine says.
+    config.policy = None;
     config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse()?];
     config.handlers = vec![Arc::new(Fibonacci)];
     config.hooks = Some(Arc::new(Tell));

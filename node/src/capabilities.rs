@@ -9,12 +9,20 @@ mod cgroup;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod foreign;
 mod hardware;
+#[cfg(any(target_os = "macos", test))]
+mod macos;
+#[cfg(any(target_os = "linux", target_os = "android", test))]
+mod network;
 mod platform;
 #[cfg(any(target_os = "linux", target_os = "android", test))]
 mod power;
 #[cfg(any(target_os = "linux", target_os = "android", test))]
 mod proc;
 mod sampler;
+#[cfg(any(target_os = "linux", target_os = "android", test))]
+mod termux;
+#[cfg(any(windows, test))]
+mod windows;
 
 pub use sampler::Sampler;
 
@@ -47,19 +55,24 @@ pub struct Capabilities {
     pub storage_total_bytes: Option<u64>,
     /// Bytes of it that this user can have.
     pub storage_available_bytes: Option<u64>,
-    /// Maker or driver of the graphics processor. `None` = none found.
+    /// Maker or driver of the graphics processor; [`NO_GPU`] = there is none.
     pub gpu: Option<String>,
     /// Kinds of sensors found, in order of name: `accelerometer`, `camera`, `gps`, …
-    pub sensors: Vec<String>,
+    pub sensors: Option<Vec<String>>,
     /// `None` = no battery found.
     pub battery: Option<Battery>,
     /// The hottest of processor and board, in 1/1000 °C.
     pub temperature_milli_c: Option<i32>,
     /// Whether the Internet can be reached. `Some(false)` = there is no route at all; that there is one proves nothing.
     pub internet: Option<bool>,
+    /// What the link of the default route can carry, as its driver says; what is behind it may carry less.
+    pub bandwidth_kbps: Option<u64>,
     /// How well commands are isolated here; 0 = limits and a process group only.
     pub sandbox_level: u8,
 }
+
+/// In place of a graphics processor's name.
+pub const NO_GPU: &str = "none";
 
 /// The battery, or all of them together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -68,6 +81,8 @@ pub struct Battery {
     pub level_percent: Option<u8>,
     /// Whether external power is connected.
     pub charging: Option<bool>,
+    /// Whether its charger does not fill it any further: at 100 %, or at a limit that somebody set.
+    pub full: Option<bool>,
     /// In 1/1000 °C.
     pub temperature_milli_c: Option<i32>,
 }
@@ -78,11 +93,29 @@ struct Roots {
     proc: PathBuf,
     sys: PathBuf,
     etc: PathBuf,
+    /// Where the system's helper programs are; `None` = where the shell finds them.
+    bin: Option<PathBuf>,
 }
 
-impl Default for Roots {
-    fn default() -> Self {
-        Self { proc: "/proc".into(), sys: "/sys".into(), etc: "/etc".into() }
+/// A directory with `proc`, `sys`, `etc` and `bin` in it, in place of the system's own: to try out what a device does whose battery runs
+/// low or whose files are forbidden, with everything but the files themselves.
+const ROOT_VARIABLE: &str = "RC_NODE_SENSORS";
+
+impl Roots {
+    /// The system's, or those that the environment names.
+    fn of_environment() -> Self {
+        match std::env::var_os(ROOT_VARIABLE).filter(|root| !root.is_empty()) {
+            Some(root) => {
+                tracing::warn!(root = %root.display(), "sensors are read from a made-up directory ({ROOT_VARIABLE})");
+                Self::below(std::path::Path::new(&root))
+            }
+            None => Self { bin: None, ..Self::below(std::path::Path::new("/")) },
+        }
+    }
+
+    fn below(root: &std::path::Path) -> Self {
+        let [proc, sys, etc, bin] = ["proc", "sys", "etc", "bin"].map(|dir| root.join(dir));
+        Self { proc, sys, etc, bin: Some(bin) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The only place of the node that reads a clock: everything else is handed the time.
 
+use crate::policy::Moment;
 use rc_scheduler::{Mono, Now};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,6 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[must_use]
 pub fn now() -> Now {
     Now { mono: mono(), wall_ms: wall_ms() }
+}
+
+/// Both clocks, with the time of day, for the owner's policy.
+#[must_use]
+pub fn moment() -> Moment {
+    let Now { mono, wall_ms } = now();
+    Moment { mono, wall_ms, ahead_s: ahead_of_utc_s() }
 }
 
 /// Runs during suspend too, so that a device that slept knows for how long.
@@ -32,4 +40,10 @@ fn mono() -> Mono {
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How far the time where the device is runs ahead of UTC, seconds; 0 if nobody knows where it is.
+fn ahead_of_utc_s() -> i32 {
+    let now = jiff::Timestamp::now();
+    jiff::tz::TimeZone::system().to_offset(now).seconds()
 }

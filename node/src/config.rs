@@ -2,6 +2,7 @@
 
 mod file;
 mod layer;
+mod limits;
 pub mod paths;
 mod settings;
 pub mod units;

@@ -23,13 +23,16 @@ mod run;
 mod stop;
 mod submit;
 mod waiters;
+mod watch;
+mod weak;
 
 pub use attempts::ResultBody;
 pub(crate) use attempts::with_blobs;
-pub(crate) use capacity::{Latest, Owner, watch as watch_capacity};
-pub(crate) use handle::WeakHandle;
+pub(crate) use capacity::{Latest, Owner};
 pub use handle::*;
 pub(crate) use hosts::Hosts;
 pub(crate) use keys::{CLOCK_CELL, GRAVES_CELL, decode_clock, decode_graves, decode_member, decode_record};
 pub(crate) use peers::{PEER_CELL, decode_addresses, decode_peer};
 pub(crate) use run::{Driver, Parts};
+pub(crate) use watch::{Look, Watch, first_look, watch as watch_capacity};
+pub(crate) use weak::WeakHandle;

@@ -4,7 +4,7 @@
 
 mod private;
 
-pub(crate) use private::make_dir;
+pub(crate) use private::{make_dir, read as read_private, write as write_private};
 
 use crate::storage::{self, Batch, CommitError, OpenError, Storage};
 use rc_p2p::{Keypair, PeerId, Secret, Ticket};

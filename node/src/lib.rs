@@ -15,6 +15,7 @@ pub mod live;
 pub mod node;
 #[doc(hidden)]
 pub mod parsers;
+pub mod policy;
 pub mod sandbox;
 pub mod storage;
 pub mod telemetry;

@@ -13,24 +13,26 @@ mod ports;
 mod streams;
 mod types;
 
-pub use config::NodeConfig;
+pub use config::{NodeConfig, OwnerSays};
 pub use error::NodeError;
 pub use hooks::Hooks;
 pub(crate) use ports::{PORTS_CELL, Ports};
 
 use crate::blobs::Blobs;
 use crate::capabilities::Sampler;
-use crate::driver::{Driver, Handle, Hosts, Latest, Owner, Parts, watch_capacity};
+use crate::clock;
+use crate::driver::{Driver, Handle, Hosts, Latest, Look, Owner, Parts, Watch, first_look, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::live::Live;
+use crate::policy::{Keeper, Orders, PolicyHandle, Rules};
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
-use rc_scheduler::{BlobRef, Config, DeviceId, Span, TaskId};
+use rc_scheduler::{BlobRef, Config, DeviceId, Role, Span, TaskId};
 use std::collections::BTreeSet;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 /// Below the data directory.
 const BLOBS_DIR: &str = "blobs";
@@ -93,7 +95,14 @@ impl Node {
             permissions: types.permissions,
             enforces,
         };
-        let capacity = owner.capacity(sampler.capabilities());
+        let mut keeper = match &config.policy {
+            Some(said) => {
+                let base = Rules::new(config.role == Role::Mobile || sampler.capabilities().platform == "android");
+                Keeper::open(base, &said.file, &said.flags, &config.data_dir, clock::moment())?
+            }
+            None => Keeper::off(clock::moment()),
+        };
+        let capacity = first_look(&mut keeper, &owner, &sampler);
 
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| NodeError::Randomness(error.to_string()))?;
@@ -116,10 +125,11 @@ impl Node {
         let (client, events) = start_network(network, &ports).await?;
 
         let (executor_tell, executor_events) = mpsc::channel(EXECUTOR_EVENTS_MAX);
+        let (policy, asks) = PolicyHandle::new();
         let blobs = blobs(&config, &client, boot.blobs).await?;
         let live = Live::new(id, Arc::new(client.clone()));
         if let Some(incoming) = client.take_incoming() {
-            tokio::spawn(streams::serve(incoming, blobs.clone(), live.clone()));
+            tokio::spawn(streams::serve(incoming, blobs.clone(), live.clone(), policy.clone()));
         }
         let payload_bytes_max = usize::try_from(config.blobs.payload_bytes_max).unwrap_or(usize::MAX);
         let limits = ExecutorLimits { payload_bytes_max, ..ExecutorLimits::default() };
@@ -128,9 +138,11 @@ impl Node {
         // An error means that the driver has ended and wants no more news.
         let tell = move |event| drop(disk_tell.send(event));
         let writer = Writer::start(boot.storage, DISK_QUEUE_MAX, tell).map_err(NodeError::Thread)?;
-        let (capacity_tell, capacity_events) = mpsc::channel(1);
-        let look = Arc::new(Notify::new());
-        tokio::spawn(watch_capacity(sampler, owner, latest, capacity.clone(), Arc::clone(&look), capacity_tell));
+        let (out, capacity_events) = mpsc::channel(1);
+        let look: Arc<Look> = Arc::default();
+        let watch = Watch { sampler, keeper, owner, latest, look: Arc::clone(&look), asks, out };
+        tokio::spawn(watch_capacity(watch, capacity.clone()));
+        let orders = Orders::new(Arc::new(client.clone()));
         let (listening_tell, mut listening) = watch::channel(Vec::new());
         let (driver, handle) = Driver::new(Parts {
             core,
@@ -151,6 +163,8 @@ impl Node {
             alone,
             capacity_events,
             look,
+            policy,
+            orders,
             listening: listening_tell,
             ports,
             disk_found: boot.disk_found,

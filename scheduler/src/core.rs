@@ -188,6 +188,7 @@ impl Scheduler {
             Input::Command { id, command } => self.handle_command(id, command),
             Input::Attempt { task, epoch, event } => self.handle_attempt(task, epoch, event),
             Input::Capacity(capacity) => self.handle_capacity(*capacity),
+            Input::GiveUp => self.give_up(),
             Input::Persisted { upto } => self.handle_persisted(upto),
             Input::Loaded { task, facts } => self.handle_loaded(task, facts),
             Input::Storage { healthy } => self.handle_storage(healthy),
@@ -334,8 +335,7 @@ impl Scheduler {
         }
         self.dirty_open();
         self.view_changed();
-        let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
-        up.into_iter().for_each(|device| self.beat(device, false));
+        self.beat_all();
     }
 
     /// Learns of a member.

@@ -78,6 +78,9 @@ pub struct Capacity {
     /// Why it takes no new work now; empty when it does.
     #[serde(rename = "v")]
     pub blocked: BTreeSet<Blocked>,
+    /// More about it for people, where there is more to say: which rule, and until when.
+    #[serde(rename = "W", skip_serializing_if = "BTreeMap::is_empty")]
+    pub blocked_why: BTreeMap<Blocked, String>,
 }
 
 crate::task::words! {
@@ -153,7 +156,7 @@ impl DeviceRecord {
         let texts = [&c.name, &c.platform, &c.arch, &c.os_version];
         let lists = [&c.tags, &c.task_types, &c.permissions, &c.enforces, &self.affinity];
         let sensors = c.sensors.as_ref();
-        texts.iter().all(|text| text.len() <= TEXT_BYTES_MAX)
+        texts.into_iter().chain(c.blocked_why.values()).all(|text| text.len() <= TEXT_BYTES_MAX)
             && c.lacks.len() <= LIST_MAX
             && c.lacks.keys().all(|text| text.len() <= TEXT_BYTES_MAX)
             && lists

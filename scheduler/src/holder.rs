@@ -1,6 +1,7 @@
 //! Running what was leased to this device, and saying how much more it can take.
 
 mod credit;
+mod give_up;
 mod hand;
 mod run;
 

@@ -53,6 +53,9 @@ pub enum Input {
     },
     /// This device changed.
     Capacity(Box<Capacity>),
+    /// The owner of this device wants back what it has: attempts are stopped and handed back, to go on elsewhere. That it takes
+    /// nothing new is said by `blocked` in [`Input::Capacity`], before.
+    GiveUp,
     /// Everything in `Persist` effects up to this number is on disk.
     Persisted {
         /// The `upto` of the last of them.

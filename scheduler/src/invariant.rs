@@ -34,6 +34,7 @@ impl Scheduler {
                 format!("{task} is in phase {:?}, queued: {queued}", run.phase)
             })?;
         }
+        check(!self.is_blocked() || self.holder.queue.len() == 0, || "it takes no work, and leases wait here".into())?;
         check(granted == *self.holder.runs.counts(), || "the leases in hand are not as counted by granter".into())?;
         for (task, entry) in &self.tasks {
             let all = entry.record.all();

@@ -11,6 +11,7 @@ mod files;
 mod full;
 mod input;
 mod logs;
+mod owner;
 mod sandbox;
 mod survival;
 mod trio;

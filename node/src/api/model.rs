@@ -7,6 +7,7 @@ mod cluster;
 mod log;
 mod number;
 mod outcome;
+mod policy;
 mod request;
 mod requirements;
 mod sandbox;
@@ -22,6 +23,7 @@ pub use cluster::{ClusterView, PeerView, TermsView};
 pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};
+pub use policy::{LimitView, PolicyView, ReadingsView, ReasonView, parse_limits, parse_pause};
 pub use request::{PURE_TASK_TYPES, TaskRequest};
 pub use requirements::GB_BYTES;
 pub use task::{

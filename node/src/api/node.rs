@@ -3,6 +3,7 @@
 use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use crate::live::{LiveState, LogEvent};
+use crate::policy::{Orders, PolicyHandle};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
 use tokio::sync::mpsc;
@@ -18,6 +19,10 @@ macro_rules! node_api {
             fn blobs(&self) -> Option<&Blobs> {
                 None
             }
+            /// When its owner lets it work, and the way to the others' policies; `None` if the node has no such thing.
+            fn policy(&self) -> Option<(&PolicyHandle, &Orders)> {
+                None
+            }
         }
 
         impl NodeApi for Handle {
@@ -29,6 +34,9 @@ macro_rules! node_api {
             }
             fn blobs(&self) -> Option<&Blobs> {
                 Some(Handle::blobs(self))
+            }
+            fn policy(&self) -> Option<(&PolicyHandle, &Orders)> {
+                Some((Handle::policy(self), Handle::orders(self)))
             }
         }
     };

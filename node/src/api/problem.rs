@@ -3,6 +3,7 @@
 use super::model::Invalid;
 use crate::blobs::BlobError;
 use crate::driver::DriverError;
+use crate::policy::PolicyError;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rc_scheduler::{Refusal, SpecError, TaskId};
@@ -60,8 +61,14 @@ codes! {
     NotFound "task_not_found" NOT_FOUND "there is no such task",
     /// Nobody who answered has the task.
     Unknown "task_unknown" SERVICE_UNAVAILABLE "nobody who answers knows this task",
-    /// Several tasks match.
-    Ambiguous "ambiguous_id" CONFLICT "several tasks match",
+    /// Several tasks or devices match.
+    Ambiguous "ambiguous_id" CONFLICT "several match",
+    /// No member is called so.
+    NoDevice "device_not_found" NOT_FOUND "there is no such device",
+    /// A device that was spoken to does not answer, or says no.
+    NoAnswer "device_does_not_answer" BAD_GATEWAY "the device did not do it",
+    /// A limit of the policy makes no sense, or is fixed.
+    Policy "policy_refused" BAD_REQUEST "the policy stays as it is",
     /// The key came with another task before.
     KeyConflict "key_conflict" CONFLICT "the idempotency key belongs to another task",
     /// The node accepts no more tasks now.
@@ -143,6 +150,18 @@ impl From<Invalid> for Problem {
             return Self::new(Code::TooLarge, invalid.to_string()).hint(LARGE_HINT);
         }
         Self::new(Code::InvalidRequest, invalid.to_string())
+    }
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Self {
+        let text = error.to_string();
+        match error {
+            PolicyError::Rules(_) => Self::new(Code::Policy, text).hint("`rc-node policy show` lists the limits"),
+            PolicyError::Fixed(_) => Self::new(Code::Policy, text).hint("start the node without that flag or variable"),
+            PolicyError::Store(_) => Self::new(Code::Storage, text).hint("free some space; nothing was changed"),
+            PolicyError::Stopping => Self::new(Code::Stopping, text).hint("start it again"),
+        }
     }
 }
 

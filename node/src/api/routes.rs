@@ -4,6 +4,7 @@ mod blobs;
 mod cluster;
 mod legacy;
 mod logs;
+mod policy;
 mod submit;
 mod tasks;
 mod wait;
@@ -48,6 +49,10 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .route("/v1/tasks/{id}/history", get(tasks::history::<N>))
         .route("/v1/tasks/{id}/explain", get(tasks::explain::<N>))
         .route("/v1/peers", get(cluster::peers::<N>))
+        .route("/v1/peers/{device}/{order}", post(policy::order::<N>))
+        .route("/v1/policy", get(policy::show::<N>).patch(policy::set::<N>))
+        .route("/v1/policy/pause", post(policy::pause::<N>))
+        .route("/v1/policy/resume", post(policy::resume::<N>))
         .route("/v1/cluster", get(cluster::status::<N>))
         .route("/tasks/{id}", get(legacy::show::<N>).delete(legacy::cancel::<N>))
         .layer(middleware::from_fn(in_time));

@@ -23,12 +23,21 @@ impl Fixture {
         fs::write(path, text).expect("fixture file");
     }
 
+    /// A helper program that prints what one once printed.
+    #[cfg(unix)]
+    pub(super) fn program(&self, name: &str, recorded: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        self.write(&format!("bin/{name}"), &format!("#!/bin/sh\ncat <<'END'\n{recorded}\nEND\n"));
+        let path = self.0.join("bin").join(name);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("fixture program");
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
 
     pub(super) fn roots(&self) -> Roots {
-        Roots { proc: self.0.join("proc"), sys: self.0.join("sys"), etc: self.0.join("etc") }
+        Roots::below(&self.0)
     }
 }
 

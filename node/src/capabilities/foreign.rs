@@ -2,12 +2,19 @@
 
 use sysinfo::{Components, System};
 
-use super::Capabilities;
+use super::{Capabilities, Roots};
 
 /// What `sysinfo` keeps between two samples. `None` = it does not know this system.
 #[derive(Debug)]
 pub(super) struct Foreign {
     system: Option<System>,
+    /// How often the power was looked at.
+    asked: u32,
+}
+
+#[cfg(windows)]
+fn powershell(roots: &Roots, script: &str) -> Option<String> {
+    super::platform::helper(roots, "powershell", &["-NoProfile", "-NonInteractive", "-Command", script])
 }
 
 pub(super) fn name_system(now: &mut Capabilities) {
@@ -21,7 +28,7 @@ impl Foreign {
         if let Some(system) = &mut system {
             system.refresh_cpu_usage();
         }
-        Self { system }
+        Self { system, asked: 0 }
     }
 
     pub(super) fn sample_fast(&mut self, now: &mut Capabilities) {
@@ -42,7 +49,40 @@ impl Foreign {
         now.load_1m_milli = load.map(|load| (load * 1000.0).round() as u32);
     }
 
-    pub(super) fn sample_slow(&mut self, now: &mut Capabilities) {
+    /// What the system's own programs tell of the graphics processor; once, for they take their time.
+    pub(super) fn look_once(&self, roots: &Roots, now: &mut Capabilities) {
+        #[cfg(target_os = "macos")]
+        {
+            let told = super::platform::helper(roots, "system_profiler", &["SPDisplaysDataType"]);
+            now.gpu = told.and_then(|text| super::macos::gpu(&text));
+        }
+        #[cfg(windows)]
+        {
+            now.gpu = powershell(roots, super::windows::GPU).and_then(|csv| super::windows::gpu(&csv));
+        }
+        #[cfg(not(any(target_os = "macos", windows)))]
+        let _ = (roots, now);
+    }
+
+    /// The battery, if the system has a program that tells. `None` of a reading that failed stays unknown.
+    fn battery(roots: &Roots) -> Option<Option<super::Battery>> {
+        #[cfg(target_os = "macos")]
+        return super::macos::battery(&super::platform::helper(roots, "pmset", &["-g", "batt"])?);
+        #[cfg(windows)]
+        return super::windows::battery(&powershell(roots, super::windows::BATTERY)?);
+        #[cfg(not(any(target_os = "macos", windows)))]
+        {
+            let _ = roots;
+            None
+        }
+    }
+
+    /// Battery and temperature. Not each time if nothing runs: the programs cost more than a look at a file.
+    pub(super) fn sample_power(&mut self, roots: &Roots, now: &mut Capabilities, busy: bool) {
+        self.asked = self.asked.wrapping_add(1);
+        if busy || self.asked % 4 == 1 {
+            now.battery = Self::battery(roots).flatten();
+        }
         let components = Components::new_with_refreshed_list().ok();
         let degrees =
             components.iter().flat_map(|components| components.iter()).filter_map(sysinfo::Component::temperature);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Roots, entries, read_text};
+use super::{NO_GPU, Roots, entries, read_text};
 
 /// Drivers of graphics processors that are a part of the chip and have no vendor number.
 const CHIP_GPU_DRIVERS: [&str; 10] =
@@ -20,6 +20,11 @@ const CHANNELS: [(&str, &str); 8] = [
     ("in_temp", "thermometer"),
 ];
 
+/// Whether the kernel shows its devices at all. On phones it does not: then what is not found is not known.
+fn shows_devices(roots: &Roots) -> bool {
+    std::fs::read_dir(roots.sys.join("class")).is_ok()
+}
+
 /// The graphics processor: `nvidia`, `amd`, `intel`, or the driver of one that is a part of the chip. The virtual ones of
 /// virtual machines do not count: they compute nothing.
 pub(super) fn gpu(roots: &Roots) -> Option<String> {
@@ -32,7 +37,7 @@ pub(super) fn gpu(roots: &Roots) -> Option<String> {
     let mut found: Vec<String> = cards.iter().filter(is_card).filter_map(|card| card_name(card)).collect();
     // A laptop with two is known by the one that computes more.
     found.sort_by_key(|name| (name == "intel", name.clone()));
-    found.into_iter().next()
+    found.into_iter().next().or_else(|| shows_devices(roots).then(|| NO_GPU.to_owned()))
 }
 
 fn card_name(card: &Path) -> Option<String> {
@@ -50,8 +55,25 @@ fn card_name(card: &Path) -> Option<String> {
     maker.or_else(driver).map(str::to_owned)
 }
 
+/// Who made it, by the name that it is sold under.
+#[cfg(any(target_os = "macos", windows, test))]
+pub(super) fn maker(model: &str) -> &'static str {
+    const MAKERS: [(&str, &str); 8] = [
+        ("nvidia", "nvidia"),
+        ("geforce", "nvidia"),
+        ("amd", "amd"),
+        ("radeon", "amd"),
+        ("apple", "apple"),
+        ("intel", "intel"),
+        ("adreno", "adreno"),
+        ("mali", "mali"),
+    ];
+    let model = model.to_lowercase();
+    MAKERS.iter().find(|(part, _)| model.contains(part)).map_or("other", |(_, maker)| maker)
+}
+
 /// Kinds of sensors, in order of name.
-pub(super) fn sensors(roots: &Roots) -> Vec<String> {
+pub(super) fn sensors(roots: &Roots) -> Option<Vec<String>> {
     let mut found: Vec<&str> = Vec::new();
     for device in entries(roots.sys.join("bus/iio/devices")) {
         for file in entries(&device) {
@@ -69,12 +91,13 @@ pub(super) fn sensors(roots: &Roots) -> Vec<String> {
     if videos.iter().any(is_camera) {
         found.push("camera");
     }
-    named(found)
+    let found = named(found);
+    (!found.is_empty() || shows_devices(roots)).then_some(found)
 }
 
-/// The output of `termux-sensor -l`.
+/// The output of `termux-sensor -l`; `None` if it is something else.
 #[cfg(any(target_os = "linux", target_os = "android", test))]
-pub(super) fn termux_sensors(json: &str) -> Vec<String> {
+pub(super) fn termux_sensors(json: &str) -> Option<Vec<String>> {
     const KINDS: [(&str, &str); 8] = [
         ("accelerometer", "accelerometer"),
         ("gyro", "gyroscope"),
@@ -85,11 +108,11 @@ pub(super) fn termux_sensors(json: &str) -> Vec<String> {
         ("baro", "barometer"),
         ("proximity", "proximity"),
     ];
-    let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
-    let list = value.get("sensors").and_then(|list| list.as_array()).map(Vec::as_slice).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_str(json).ok()?;
+    let list = value.get("sensors")?.as_array()?;
     let names = list.iter().filter_map(|name| name.as_str()).map(str::to_lowercase);
     let kinds = |name: String| KINDS.iter().filter(move |(part, _)| name.contains(part)).map(|(_, kind)| *kind);
-    named(names.flat_map(kinds).collect())
+    Some(named(names.flat_map(kinds).collect()))
 }
 
 fn named(mut kinds: Vec<&str>) -> Vec<String> {
@@ -110,7 +133,8 @@ mod tests {
             ("sys/class/drm/card0-Virtual-1/device/vendor", "0x10de"),
             ("sys/class/drm/renderD128/device/vendor", "0x10de"),
         ]);
-        assert_eq!(gpu(&fixture.roots()), None);
+        assert_eq!(gpu(&fixture.roots()).as_deref(), Some(NO_GPU));
+        assert_eq!(gpu(&Fixture::new(&[]).roots()), None, "nothing is shown");
         fixture.write("sys/class/drm/card1/device/uevent", "DRIVER=panfrost\nOF_NAME=gpu\n");
         assert_eq!(gpu(&fixture.roots()).as_deref(), Some("panfrost"));
         fixture.write("sys/class/drm/card1/device/vendor", "0x8086");
@@ -127,11 +151,14 @@ mod tests {
             ("sys/class/video4linux/video0/device/uevent", "DRIVER=bcm2835-codec"),
             ("sys/class/gnss/gnss0/dev", "1:1"),
         ]);
+        let sensors = |roots: &Roots| sensors(roots).unwrap();
         assert_eq!(sensors(&fixture.roots()), ["accelerometer", "gps", "light"]);
         fixture.write("sys/class/video4linux/video1/device/uevent", "DEVTYPE=usb_interface\nDRIVER=uvcvideo\n");
         assert_eq!(sensors(&fixture.roots()), ["accelerometer", "camera", "gps", "light"]);
         let json = r#"{"sensors": ["BMI160 Accelerometer", "BMI160 Gyroscope", "Uncalibrated Gyroscope", "SOTER"]}"#;
-        assert_eq!(termux_sensors(json), ["accelerometer", "gyroscope"]);
-        assert!(termux_sensors("no app").is_empty() && termux_sensors(r#"{"sensors": [1]}"#).is_empty());
+        assert_eq!(termux_sensors(json).unwrap(), ["accelerometer", "gyroscope"]);
+        assert_eq!(termux_sensors(r#"{"sensors": [1]}"#), Some(Vec::new()));
+        assert_eq!((termux_sensors("no app"), termux_sensors(r#"{"error": "x"}"#)), (None, None));
+        assert_eq!(super::sensors(&Fixture::new(&[]).roots()), None);
     }
 }

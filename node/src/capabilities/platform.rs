@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Roots, read_text};
 
 /// How long a helper program may take. Termux's go through an app that may have to be started.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const HELPER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `android` also for a plain Linux build that runs below Android's kernel, as under Termux.
 pub(super) fn platform(roots: &Roots) -> &'static str {
@@ -49,15 +49,18 @@ pub(super) fn os_version(roots: &Roots) -> Option<String> {
 
 /// A property of an Android system.
 #[cfg(any(target_os = "linux", target_os = "android", test))]
-pub(super) fn android_property(name: &str) -> Option<String> {
-    helper("getprop", &[name]).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+pub(super) fn android_property(roots: &Roots, name: &str) -> Option<String> {
+    helper(roots, "getprop", &[name]).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// What a helper program prints, if it exists and ends well and in time. Blocks.
-#[cfg(any(target_os = "linux", target_os = "android", test))]
-pub(super) fn helper(program: &str, args: &[&str]) -> Option<String> {
+pub(super) fn helper(roots: &Roots, program: &str, args: &[&str]) -> Option<String> {
+    let program = roots.bin.as_ref().map_or_else(|| program.into(), |bin| bin.join(program));
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // A script waits for a program of its own, which must not outlive it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().ok()?;
     let deadline = Instant::now() + HELPER_TIMEOUT;
     let status = loop {
@@ -66,14 +69,26 @@ pub(super) fn helper(program: &str, args: &[&str]) -> Option<String> {
             Ok(Some(status)) => break status,
             Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
             _ => {
+                // While it is not waited for, its number is not another's.
+                #[cfg(unix)]
+                if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+                    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+                }
                 let _ = child.kill();
                 let _ = child.wait();
                 return None;
             }
         }
     };
+    let stdout = child.stdout.take()?;
+    // All of it is there; whoever else still has the other end must not be waited for.
+    #[cfg(unix)]
+    rustix::io::ioctl_fionbio(&stdout, true).ok()?;
     let mut bytes = Vec::new();
-    child.stdout.take()?.take(64 * 1024).read_to_end(&mut bytes).ok()?;
+    match stdout.take(64 * 1024).read_to_end(&mut bytes) {
+        Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return None,
+        _ => {}
+    }
     status.success().then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -105,8 +120,14 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn helpers_that_are_missing_or_fail_tell_nothing() {
-        assert_eq!(helper("rc-node-no-such-helper", &[]), None);
-        assert_eq!(helper("false", &[]), None);
-        assert_eq!(helper("echo", &["yes"]).as_deref(), Some("yes\n"));
+        let system = Roots { bin: None, ..Roots::below(std::path::Path::new("/")) };
+        assert_eq!(helper(&system, "rc-node-no-such-helper", &[]), None);
+        assert_eq!(helper(&system, "false", &[]), None);
+        assert_eq!(helper(&system, "echo", &["yes"]).as_deref(), Some("yes\n"));
+        assert_eq!(helper(&system, "sh", &["-c", "sleep 60 & echo yes"]).as_deref(), Some("yes\n"));
+        let fixture = Fixture::new(&[]);
+        assert_eq!(helper(&fixture.roots(), "echo", &["yes"]), None, "not the system's");
+        fixture.program("echo", "{\"recorded\": true}");
+        assert_eq!(helper(&fixture.roots(), "echo", &["yes"]).as_deref(), Some("{\"recorded\": true}\n"));
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn battery(roots: &Roots) -> Option<Battery> {
     Some(Battery {
         level_percent: level,
         charging: on_power(&batteries, &supplies),
+        full: is_full(&batteries),
         // In tenths of a degree.
         temperature_milli_c: temperature.filter_map(|tenths| plausible(tenths.checked_mul(100)?)).max(),
     })
@@ -63,6 +64,16 @@ fn on_power(batteries: &[&std::path::PathBuf], supplies: &[std::path::PathBuf]) 
     (!online.is_empty()).then(|| online.contains(&1))
 }
 
+/// Every battery says that it is full, or is not charged any further although there is power.
+fn is_full(batteries: &[&std::path::PathBuf]) -> Option<bool> {
+    let mut status = batteries.iter().map(|dir| match read_text(dir.join("status"))?.as_str() {
+        "Full" | "Not charging" => Some(true),
+        "Charging" | "Discharging" => Some(false),
+        _ => None,
+    });
+    status.try_fold(true, |all, full| Some(all && full?))
+}
+
 /// The output of `termux-battery-status`.
 pub(super) fn termux_battery(json: &str) -> Option<Battery> {
     let value: serde_json::Value = serde_json::from_str(json).ok()?;
@@ -78,7 +89,12 @@ pub(super) fn termux_battery(json: &str) -> Option<Battery> {
     };
     let degrees = value.get("temperature").and_then(serde_json::Value::as_f64);
     let temperature_milli_c = degrees.and_then(|degrees| plausible((degrees * 1000.0).round() as i64));
-    let battery = Battery { level_percent: level, charging, temperature_milli_c };
+    let full = match text("status") {
+        Some("FULL" | "NOT_CHARGING") => Some(true),
+        Some("CHARGING" | "DISCHARGING") => Some(false),
+        _ => None,
+    };
+    let battery = Battery { level_percent: level, charging, full, temperature_milli_c };
     // The helper answers `{"error": …}` when its companion app is missing.
     (battery != Battery::default()).then_some(battery)
 }
@@ -124,7 +140,7 @@ mod tests {
             ("sys/class/power_supply/mouse/capacity", "3"),
         ]);
         let battery = |level, charging, temperature_milli_c| {
-            Some(Battery { level_percent: level, charging, temperature_milli_c })
+            Some(Battery { level_percent: level, charging, full: None, temperature_milli_c })
         };
         assert_eq!(self::battery(&fixture.roots()), battery(Some(50), Some(false), Some(31_200)));
         fixture.write("sys/class/power_supply/BAT1/status", "Unknown");
@@ -137,10 +153,34 @@ mod tests {
     }
 
     #[test]
+    fn a_battery_that_is_held_at_80_percent_is_full() {
+        let fixture = Fixture::new(&[
+            ("sys/class/power_supply/BAT0/type", "Battery"),
+            ("sys/class/power_supply/BAT0/capacity", "80"),
+            ("sys/class/power_supply/BAT0/status", "Not charging"),
+        ]);
+        let seen = |status: &str| {
+            fixture.write("sys/class/power_supply/BAT0/status", status);
+            let battery = battery(&fixture.roots()).unwrap();
+            (battery.charging, battery.full)
+        };
+        assert_eq!(seen("Not charging"), (Some(true), Some(true)));
+        assert_eq!(seen("Full"), (Some(true), Some(true)));
+        assert_eq!(seen("Charging"), (Some(true), Some(false)));
+        assert_eq!(seen("Discharging"), (Some(false), Some(false)));
+        assert_eq!(seen("Unknown"), (None, None));
+    }
+
+    #[test]
     fn termux_tells_of_the_battery_or_not() {
         let json = r#"{"health": "GOOD", "percentage": 85, "plugged": "UNPLUGGED", "status": "DISCHARGING",
                        "temperature": 28.799999237060547, "current": -235000}"#;
-        let expected = Battery { level_percent: Some(85), charging: Some(false), temperature_milli_c: Some(28_800) };
+        let expected = Battery {
+            level_percent: Some(85),
+            charging: Some(false),
+            full: Some(false),
+            temperature_milli_c: Some(28_800),
+        };
         assert_eq!(termux_battery(json), Some(expected));
         let json = r#"{"percentage": 101, "plugged": "PLUGGED_AC", "temperature": 0.0}"#;
         let expected = Battery { charging: Some(true), ..Battery::default() };

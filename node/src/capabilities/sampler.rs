@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::proc::CpuTimes;
 use super::{Capabilities, Roots, hardware, platform};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use super::{cgroup, power, proc, read_text};
+use super::{NO_GPU, cgroup, network, power, proc, read_text};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::collections::BTreeSet;
 
 /// Samples this device. Blocks while it reads, so: on a thread that may.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Sampler {
     /// What the use of the processor is counted from.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     cpu: Option<CpuTimes>,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    termux: super::termux::Termux,
     now: Capabilities,
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     foreign: super::foreign::Foreign,
@@ -25,7 +29,7 @@ impl Sampler {
     /// Looks at everything once. `data_dir` is where the storage is measured; it need not exist yet. On a phone this can
     /// take some seconds, because its helper programs do. The use of the processor is known from the next sample on.
     pub fn new(data_dir: &Path) -> Self {
-        Self::with_roots(Roots::default(), data_dir)
+        Self::with_roots(Roots::of_environment(), data_dir)
     }
 
     fn with_roots(roots: Roots, data_dir: &Path) -> Self {
@@ -42,11 +46,14 @@ impl Sampler {
             data_dir: data_dir.to_owned(),
             #[cfg(any(target_os = "linux", target_os = "android"))]
             cpu: None,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            termux: super::termux::Termux::default(),
             now,
             #[cfg(not(any(target_os = "linux", target_os = "android")))]
             foreign: super::foreign::Foreign::new(),
         };
         sampler.name_system();
+        sampler.sample_power(true);
         sampler.sample_slow();
         sampler.sample_fast();
         sampler
@@ -77,15 +84,23 @@ impl Sampler {
         self.now.name = platform::host_name(&self.roots);
         self.now.os_version = platform::os_version(&self.roots);
         if self.now.platform == "android" {
-            let property = platform::android_property;
+            let property = |name| platform::android_property(&self.roots, name);
             self.now.name = self.now.name.take().or_else(|| property("ro.product.model"));
             let version = property("ro.build.version.release").map(|version| format!("Android {version}"));
             self.now.os_version = version.or(self.now.os_version.take());
-            self.now.gpu = self.now.gpu.take().or_else(|| property("ro.hardware.egl"));
-            let sensors = platform::helper("termux-sensor", &["-l"]).map(|json| hardware::termux_sensors(&json));
-            self.now.sensors.extend(sensors.unwrap_or_default());
-            self.now.sensors.sort_unstable();
-            self.now.sensors.dedup();
+            // The kernel's tree shows a phone's parts to hardly anybody: what is not in it may be there.
+            let seen = self.now.gpu.take().filter(|gpu| gpu != NO_GPU);
+            self.now.gpu = seen.or_else(|| property("ro.hardware.egl"));
+            let told = self.termux.ask(&self.roots, "termux-sensor", &["-l"]);
+            let told = told.and_then(|json| hardware::termux_sensors(&json));
+            let seen = self.now.sensors.take().filter(|seen| !seen.is_empty());
+            self.now.sensors = match (seen, told) {
+                (None, None) => None,
+                (seen, told) => {
+                    let all: BTreeSet<_> = seen.into_iter().chain(told).flatten().collect();
+                    Some(all.into_iter().collect())
+                }
+            };
         }
     }
 
@@ -118,17 +133,27 @@ impl Sampler {
         self.now.memory_available_bytes = available.and_then(|available| least(Some(available), left));
     }
 
-    /// Storage, battery, temperature and routes: some 100 µs, on a phone up to seconds. Every half minute or so.
+    /// Battery and temperature: some 100 µs, on a phone up to seconds, but not each time. `busy`: something runs, and may have to be
+    /// given up.
+    pub fn sample_power(&mut self, busy: bool) {
+        let read = power::battery(&self.roots);
+        self.now.battery = if self.now.platform == "android" && read.is_none_or(|battery| battery.charging.is_none()) {
+            self.termux.battery(&self.roots, busy).or(read)
+        } else {
+            read
+        };
+        self.now.temperature_milli_c = power::temperature(&self.roots);
+    }
+
+    /// Storage and routes: some 100 µs. Every half minute or so.
     pub fn sample_slow(&mut self) {
         self.storage();
-        self.now.battery = power::battery(&self.roots);
-        if self.now.platform == "android" && self.now.battery.is_none_or(|battery| battery.level_percent.is_none()) {
-            let told = platform::helper("termux-battery-status", &[]);
-            self.now.battery = told.and_then(|json| power::termux_battery(&json)).or(self.now.battery);
-        }
-        self.now.temperature_milli_c = power::temperature(&self.roots);
         let net = self.roots.proc.join("net");
         let (v4, v6) = (read_text(net.join("route")), read_text(net.join("ipv6_route")));
+        self.now.bandwidth_kbps = network::bandwidth_kbps(&self.roots);
+        if self.now.platform == "android" && self.now.bandwidth_kbps.is_none() {
+            self.now.bandwidth_kbps = self.termux.bandwidth_kbps(&self.roots);
+        }
         // A route says that there may be a way out, not that there is.
         self.now.internet = proc::default_route(v4.as_deref(), v6.as_deref()).filter(|route| !route);
     }
@@ -138,6 +163,7 @@ impl Sampler {
 impl Sampler {
     fn name_system(&mut self) {
         super::foreign::name_system(&mut self.now);
+        self.foreign.look_once(&self.roots, &mut self.now);
     }
 
     /// Processor, memory and load. Every second or two.
@@ -145,10 +171,14 @@ impl Sampler {
         self.foreign.sample_fast(&mut self.now);
     }
 
-    /// Storage and temperature. Every half minute or so.
+    /// Battery and temperature: a helper program, tens of milliseconds. Every half minute or so, and more often while something runs.
+    pub fn sample_power(&mut self, busy: bool) {
+        self.foreign.sample_power(&self.roots, &mut self.now, busy);
+    }
+
+    /// Storage. Every half minute or so.
     pub fn sample_slow(&mut self) {
         self.storage();
-        self.foreign.sample_slow(&mut self.now);
     }
 }
 
@@ -205,6 +235,46 @@ mod tests {
         fixture.write("proc/stat", "cpu  10 0 0 2090\n");
         sampler.sample_fast();
         assert_eq!(sampler.capabilities().cpu_usage_permille, Some(100));
+    }
+
+    #[test]
+    fn a_phone_that_shows_little_is_known_by_what_its_helpers_tell() {
+        let fixture = Fixture::new(&[
+            ("proc/sys/kernel/osrelease", "5.10.157-android13-4-00001\n"),
+            ("proc/sys/kernel/hostname", "localhost\n"),
+            ("proc/meminfo", "MemTotal: 5741956 kB\nMemFree: 210000 kB\nMemAvailable: 2106000 kB\n"),
+        ]);
+        let mut bare = Sampler::with_roots(fixture.roots(), fixture.path());
+        bare.sample_fast();
+        let now = bare.capabilities();
+        assert_eq!((now.platform.as_str(), &now.name), ("android", &None));
+        assert_eq!((now.cpu_usage_permille, now.load_1m_milli, now.temperature_milli_c), (None, None, None));
+        assert_eq!((&now.gpu, &now.sensors, now.battery, now.bandwidth_kbps), (&None, &None, None, None));
+        assert_eq!(now.memory_total_bytes, Some(5_741_956 * 1024));
+
+        let programs = [
+            ("getprop", "Pixel 6"),
+            ("termux-sensor", r#"{"sensors": ["LSM6DSR Accelerometer", "TMD3719 Proximity Sensor"]}"#),
+            (
+                "termux-battery-status",
+                r#"{"health": "GOOD", "percentage": 80, "plugged": "PLUGGED_AC", "status": "NOT_CHARGING",
+                    "temperature": 31.2, "current": 0}"#,
+            ),
+            (
+                "termux-wifi-connectioninfo",
+                r#"{"bssid": "02:00:00:00:00:00", "frequency_mhz": 5180, "ip": "192.168.1.23", "link_speed_mbps": 433,
+                    "network_id": 3, "rssi": -53, "ssid": "home", "supplicant_state": "COMPLETED"}"#,
+            ),
+        ];
+        programs.iter().for_each(|(name, recorded)| fixture.program(name, recorded));
+        let told = Sampler::with_roots(fixture.roots(), fixture.path());
+        let now = told.capabilities();
+        assert_eq!((now.name.as_deref(), now.os_version.as_deref()), (Some("Pixel 6"), Some("Android Pixel 6")));
+        assert_eq!(now.gpu.as_deref(), Some("Pixel 6"), "one program answers every question here");
+        assert_eq!(now.sensors.as_deref().unwrap(), ["accelerometer", "proximity"]);
+        let battery = now.battery.unwrap();
+        assert_eq!((battery.level_percent, battery.charging, battery.full), (Some(80), Some(true), Some(true)));
+        assert_eq!((battery.temperature_milli_c, now.bandwidth_kbps), (Some(31_200), Some(433_000)));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The verbs and their flags, as clap reads them. Interprets nothing.
 
 mod blob;
+mod owner;
 mod task;
 mod verbs;
 
 pub(super) use blob::{BlobArgs, BlobVerb};
+pub(super) use owner::{DeviceArgs, PeersVerb, PolicyArgs, PolicyVerb};
 pub(super) use task::{CommandFlags, TaskFlags};
 pub(super) use verbs::{
     CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, LogsArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
@@ -94,9 +96,16 @@ Examples:
   sort names.txt | rc-node exec -i -- uniq -c
 Exits with the command's own code, 124 if it ran out of time, 125 if rc-node failed, 128+n for signal n.")]
     Exec(Box<ExecArgs>),
-    /// List the cluster's devices
-    #[command(after_help = "Examples:\n  rc-node peers\n  rc-node peers -o wide")]
+    /// List the cluster's devices; pause or drain one
+    #[command(
+        after_help = "Examples:\n  rc-node peers\n  rc-node peers -o wide\n  rc-node peers pause attic 2h\n  rc-node peers drain attic"
+    )]
     Peers(PeersArgs),
+    /// Say when this device works: show, set, pause, resume
+    #[command(
+        after_help = "Examples:\n  rc-node policy show\n  rc-node policy set battery.min=30\n  rc-node policy pause 30m\n  rc-node policy resume"
+    )]
+    Policy(PolicyArgs),
     /// Say what tasks there can be
     #[command(after_help = "Examples:\n  rc-node task types\n  rc-node task types -o json")]
     Task(TaskArgs),

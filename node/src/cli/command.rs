@@ -11,6 +11,7 @@ mod invite;
 mod join;
 mod logs;
 mod peers;
+mod policy;
 mod ps;
 mod register;
 mod result;
@@ -49,6 +50,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Submit(args)) => block(submit::submit(&place?, *args)),
         Some(Verb::Exec(args)) => block(exec::exec(&place?, *args)),
         Some(Verb::Peers(args)) => block(peers::peers(&place?, args)),
+        Some(Verb::Policy(args)) => block(policy::policy(&place?, args)),
         Some(Verb::Task(args)) => block(task::task(&place?, args)),
         Some(Verb::Ps(args)) => block(ps::ps(&place?, args)),
         Some(Verb::Show(args)) => block(show::show(&place?, args)),

@@ -33,6 +33,7 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.http_allow.clone_from(&settings.http_allow);
     config.scripts.clone_from(&settings.scripts);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
+    config.policy = settings.policy_on.then(|| settings.policy.clone());
     config.blobs = settings.blobs;
     config.retention = settings.retention;
     config.keep_tasks = settings.keep_tasks as usize;

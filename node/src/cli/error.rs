@@ -116,8 +116,8 @@ impl CliError {
 impl From<Problem> for CliError {
     fn from(problem: Problem) -> Self {
         let exit = match Code::from_word(&problem.code) {
-            Some(Code::InvalidRequest | Code::TooLarge) => Exit::Usage,
-            Some(Code::NotFound | Code::BlobMissing) => Exit::NotFound,
+            Some(Code::InvalidRequest | Code::TooLarge | Code::Policy) => Exit::Usage,
+            Some(Code::NotFound | Code::BlobMissing | Code::NoDevice) => Exit::NotFound,
             Some(Code::Unauthorized | Code::Forbidden) => Exit::NotAllowed,
             Some(Code::Ambiguous) => Exit::Ambiguous,
             Some(Code::Stopping) => Exit::NoDaemon,

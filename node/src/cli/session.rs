@@ -61,7 +61,10 @@ impl Place {
         let host = rustix::system::uname();
         let host = host.nodename().to_str().ok();
         let host = host.and_then(|name| name.split('.').next()).filter(|name| !name.is_empty());
-        let layer = flags.over(vars).over(file);
+        // A program that was built for Linux runs below Termux, too.
+        let phone = env("ANDROID_ROOT").is_some_and(|root| !root.is_empty());
+        let guess = Layer { role: phone.then(|| "mobile".to_owned()), ..Layer::default() };
+        let layer = flags.over(vars).over(file).over(guess);
         Settings::resolve(layer, self.data_dir.clone(), host.map(str::to_owned))
             .map_err(|error| bad(error.to_string(), "see `rc-node run --help`"))
     }
@@ -130,6 +133,8 @@ impl Embedded {
     async fn start(place: &Place, needs_command: bool) -> Result<Self, CliError> {
         let mut settings = place.settings(Layer::default())?;
         settings.http = Http::Off;
+        // Whoever types here wants it done now, on battery or not.
+        settings.policy_on = false;
         // Whoever types a command here may run it here; nobody else may, so only while nobody else can ask.
         if needs_command {
             settings.allow_alone.insert("command".to_owned());

@@ -1,5 +1,6 @@
 //! What was typed: one layer of settings, from flags, the environment or the file. All optional, nothing interpreted.
 
+use super::limits;
 use clap::Args;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -40,6 +41,14 @@ pub struct Layer {
     /// Tasks at once [default: 5; mobile 2]
     #[arg(long, value_name = "N")]
     pub max_concurrent_tasks: Option<u32>,
+    /// A limit of the owner's policy, e.g. battery.min=30 or windows=22:00-07:00 (see `rc-node policy show`); may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    #[serde(skip)]
+    pub policy: Option<Vec<String>>,
+    /// The same in the file: `[policy]`.
+    #[arg(skip)]
+    #[serde(rename = "policy", deserialize_with = "limits::flat")]
+    pub policy_file: Option<BTreeMap<String, String>>,
     /// Room for large data (blobs), e.g. 20GiB; what does not fit is refused [default: 10GiB]
     #[arg(long, value_name = "SIZE")]
     pub blobs_max_bytes: Option<String>,
@@ -98,6 +107,8 @@ impl Layer {
             allowed_paths: self.allowed_paths.or(lower.allowed_paths),
             http_allow: self.http_allow.or(lower.http_allow),
             max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
+            policy: self.policy.or(lower.policy),
+            policy_file: self.policy_file.or(lower.policy_file),
             blobs_max_bytes: self.blobs_max_bytes.or(lower.blobs_max_bytes),
             blobs_grace: self.blobs_grace.or(lower.blobs_grace),
             payload_max_bytes: self.payload_max_bytes.or(lower.payload_max_bytes),
@@ -147,6 +158,9 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         allowed_paths: list("RC_NODE_ALLOWED_PATHS")?,
         http_allow: list("RC_NODE_HTTP_ALLOW")?,
         max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
+        // Hours have commas in them.
+        policy: text("RC_NODE_POLICY")?.map(|text| text.split(';').map(|part| part.trim().to_owned()).collect()),
+        policy_file: None,
         blobs_max_bytes: text("RC_NODE_BLOBS_MAX_BYTES")?,
         blobs_grace: text("RC_NODE_BLOBS_GRACE")?,
         payload_max_bytes: text("RC_NODE_PAYLOAD_MAX_BYTES")?,

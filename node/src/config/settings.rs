@@ -3,6 +3,8 @@
 use super::layer::{HandlerLayer, Layer};
 use super::units::{self, parse_duration};
 use crate::blobs::StoreLimits;
+use crate::node::OwnerSays;
+use crate::policy::{Key, Limits, Rules};
 use rc_scheduler::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -48,6 +50,10 @@ pub struct Settings {
     pub http_allow: Vec<String>,
     /// Tasks at once.
     pub max_concurrent_tasks: u32,
+    /// When the device works: what the file and the flags say of it.
+    pub policy: OwnerSays,
+    /// Whether any of that counts; not for a node that works for whoever started it alone.
+    pub policy_on: bool,
     /// Room and time for large data.
     pub blobs: StoreLimits,
     /// How long ended tasks accepted here are kept, in time that the device runs.
@@ -142,10 +148,37 @@ impl Settings {
             retention: retention(layer.retention.as_deref())?,
             keep_tasks: keep_tasks(layer.keep_tasks)?,
             http: http(layer.http.as_deref())?,
+            policy: policy(layer.policy_file, layer.policy)?,
+            policy_on: true,
             log_format: log_format(layer.log_format.as_deref())?,
             scripts: scripts(layer.handlers)?,
         })
     }
+}
+
+/// Limits by their names, each checked by itself, and against those below them.
+fn policy(file: Option<BTreeMap<String, String>>, flags: Option<Vec<String>>) -> Result<OwnerSays, SettingsError> {
+    let read = |setting: &'static str, name: &str, value: &str| -> Result<(Key, String), SettingsError> {
+        let error = |error: crate::policy::RulesError| {
+            SettingsError::new(setting, &format!("{name}={value}"), error.to_string())
+        };
+        let key = Key::from_word(name.trim()).map_err(error)?;
+        Rules::new(false).with(&[(key, value.to_owned())].into()).map_err(error)?;
+        Ok((key, value.trim().to_owned()))
+    };
+    let file: Result<Limits, _> =
+        file.unwrap_or_default().iter().map(|(name, value)| read("[policy]", name, value)).collect();
+    let flag = |text: &String| {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| SettingsError::new("policy", text, "write NAME=VALUE, e.g. battery.min=30"))?;
+        read("policy", name, value)
+    };
+    let flags: Result<Limits, _> = flags.unwrap_or_default().iter().map(flag).collect();
+    let says = OwnerSays { file: file?, flags: flags? };
+    let together = Rules::new(false).with(&says.file).and_then(|rules| rules.with(&says.flags));
+    together.map_err(|error| SettingsError::new("policy", "", error.to_string()))?;
+    Ok(says)
 }
 
 fn scripts(handlers: Option<BTreeMap<String, HandlerLayer>>) -> Result<BTreeMap<String, Vec<String>>, SettingsError> {

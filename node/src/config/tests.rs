@@ -83,3 +83,39 @@ fn a_socket_path_always_fits_and_is_one_per_directory() {
     let short = paths::socket(std::path::Path::new("/d"), &runtime).expect("a place");
     assert_eq!(short, PathBuf::from("/d/node.sock"));
 }
+
+#[test]
+fn the_owners_limits_are_read_from_file_and_flags_and_checked() {
+    use crate::policy::Key;
+    let file = "[policy]\nbattery.min = 30\nwindows = [\"22:00-07:00\", \"sat-sun 00:00-24:00\"]\ncharge_only = true\n\
+                [policy.temp]\nmax = \"45\"";
+    let file: Layer = toml::from_str(file).expect("valid");
+    let vars = read_env(&env(&[("RC_NODE_POLICY", "cpu.max=50; windows=01:00-02:00,03:00-04:00")])).expect("valid");
+    let says = resolve(vars.over(file)).expect("valid").policy;
+    let text = |key, text: &str| (key, text.to_owned());
+    let expected = [
+        text(Key::BatteryMin, "30"),
+        text(Key::ChargeOnly, "on"),
+        text(Key::TempMax, "45"),
+        text(Key::Windows, "22:00-07:00, sat-sun 00:00-24:00"),
+    ];
+    assert_eq!(says.file, expected.into());
+    assert_eq!(says.flags, [text(Key::CpuMax, "50"), text(Key::Windows, "01:00-02:00,03:00-04:00")].into());
+
+    let wrong = |file: &str| {
+        let layer: Result<Layer, _> = toml::from_str(file);
+        layer.map_err(|error| error.to_string()).and_then(|layer| resolve(layer).map_err(|error| error.to_string()))
+    };
+    for (file, names) in [
+        ("policy.battery.maximum = 3", "battery.maximum"),
+        ("policy.battery.min = 300", "battery.min"),
+        ("policy.battery.min.really = 3", "battery.min"),
+        ("policy.cpu.max = 0.5", "policy"),
+        ("[policy.battery]\nmin = 80\nresume = 20", "battery.resume"),
+    ] {
+        let error = wrong(file).unwrap_err();
+        assert!(error.contains(names), "{file}: {error}");
+    }
+    let flag = Layer { policy: Some(vec!["battery.min".to_owned()]), ..Layer::default() };
+    assert!(resolve(flag).unwrap_err().to_string().contains("NAME=VALUE"));
+}

@@ -1,17 +1,9 @@
-//! What this device tells of itself: measured now and then, passed on only when it changed by more than noise.
+//! What this device tells of itself: what was measured and what its owner says, passed on only when it changed by more than noise.
 
-use crate::capabilities::{Capabilities, Sampler};
-use rc_scheduler::{Capacity, Role, Span, WhyNot};
+use crate::capabilities::{Capabilities, NO_GPU};
+use rc_scheduler::{Capacity, Role, WhyNot};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::{Notify, mpsc};
-
-/// Between two looks at processor and memory, at the earliest: when the node is awake anyway.
-pub(super) const LOOK_EVERY: Span = Span::from_secs(3);
-/// At the latest: then the node wakes for it.
-pub(super) const LOOK_LATEST: Span = Span::from_secs(6);
-/// Every so many of them, at everything else too.
-const SLOW_EVERY: u32 = 10;
+use std::sync::{Arc, RwLock};
 
 /// What the owner says of the device.
 #[derive(Clone, Debug)]
@@ -49,13 +41,13 @@ impl Owner {
             memory_available_bytes: now.memory_available_bytes,
             storage_total_bytes: now.storage_total_bytes,
             storage_available_bytes: now.storage_available_bytes,
-            gpu: Some(now.gpu.is_some()),
-            sensors: Some(now.sensors.iter().cloned().collect()),
+            gpu: now.gpu.as_ref().map(|gpu| gpu != NO_GPU),
+            sensors: now.sensors.as_ref().map(|sensors| sensors.iter().cloned().collect()),
             battery_ppm: now.battery.and_then(|b| b.level_percent).map(|percent| ppm(u32::from(percent) * 10)),
             charging: now.battery.and_then(|b| b.charging),
             temperature_milli_c: now.temperature_milli_c,
             internet: now.internet,
-            bandwidth_kbps: None,
+            bandwidth_kbps: now.bandwidth_kbps,
             max_concurrent_tasks: self.max_concurrent_tasks,
             task_types: self.task_types.clone(),
             lacks: self.lacks.clone(),
@@ -63,63 +55,20 @@ impl Owner {
             sandbox_level: now.sandbox_level,
             enforces: self.enforces.clone(),
             blocked: BTreeSet::new(),
-        }
-    }
-}
-
-/// Measures whenever `look` is rung, until nobody listens any more. `told` is what was passed on last.
-pub(crate) async fn watch(
-    mut sampler: Sampler,
-    owner: Owner,
-    latest: Latest,
-    mut told: Capacity,
-    look: Arc<Notify>,
-    out: mpsc::Sender<Capacity>,
-) {
-    let mut usage = told.cpu_usage_ppm;
-    for round in 1.. {
-        tokio::select! {
-            () = out.closed() => return,
-            () = look.notified() => {}
-        }
-        // Short enough not to bother another thread with it.
-        sampler.sample_fast();
-        if u32::is_multiple_of(round, SLOW_EVERY) {
-            let sampled = tokio::task::spawn_blocking(move || {
-                sampler.sample_slow();
-                sampler
-            });
-            match sampled.await {
-                Ok(back) => sampler = back,
-                Err(error) => {
-                    tracing::error!(%error, "the device is not measured any more");
-                    return;
-                }
-            }
-        }
-        let now = sampler.capabilities();
-        now.clone_into(&mut latest.write().unwrap_or_else(PoisonError::into_inner));
-        let mut capacity = owner.capacity(now);
-        usage = smooth(usage, capacity.cpu_usage_ppm);
-        capacity.cpu_usage_ppm = usage;
-        if is_news(&told, &capacity) {
-            told = capacity.clone();
-            if out.send(capacity).await.is_err() {
-                return;
-            }
+            blocked_why: BTreeMap::new(),
         }
     }
 }
 
 /// The processor of a device in use is busy one second and idle the next. What is told moves a quarter of the way with each look, or
 /// all others would be woken every time.
-fn smooth(old: Option<u32>, new: Option<u32>) -> Option<u32> {
+pub(super) fn smooth(old: Option<u32>, new: Option<u32>) -> Option<u32> {
     let (Some(old), Some(new)) = (old, new) else { return new };
     Some(if new >= old { old + (new - old).div_ceil(4) } else { old - (old - new).div_ceil(4) })
 }
 
 /// Whether something changed that placement could care about: anything fixed, or a measure by more than its step.
-fn is_news(told: &Capacity, now: &Capacity) -> bool {
+pub(super) fn is_news(told: &Capacity, now: &Capacity) -> bool {
     /// Keeps what was told unless the new value is at least a step away.
     fn settle<T: Copy + Into<i128>>(told: Option<T>, now: &mut Option<T>, step: i128) {
         if let (Some(old), Some(new)) = (told, *now)

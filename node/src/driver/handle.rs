@@ -3,8 +3,10 @@
 
 use super::request::{Answer, Request};
 use super::waiters::Waiter;
+use super::weak::WeakHandle;
 use crate::blobs::{BlobError, Blobs};
 use crate::live::Live;
+use crate::policy::{Orders, PolicyHandle};
 use rc_scheduler::{
     DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
@@ -82,7 +84,7 @@ pub struct AttemptReport {
     pub started_wall_ms: Option<u64>,
     /// Likewise.
     pub finished_wall_ms: Option<u64>,
-    /// `completed`, an error class, `released …`, `running`, `assigned`, or `lost`.
+    /// `completed`, an error class (`preempted` if the device was wanted back), `released …`, `running`, `assigned`, or `lost`.
     pub outcome: String,
     /// It ended after the task was decided otherwise.
     pub late: bool,
@@ -179,6 +181,8 @@ pub struct NodeStatus {
     pub storage_healthy: bool,
     /// What the last start found cut or damaged on the disk, in words.
     pub storage_found: Vec<String>,
+    /// Why it takes no work for the cluster, in words; empty if it does.
+    pub blocked: Vec<String>,
     /// Seconds since it started.
     pub uptime_s: u64,
     /// Groups of writes that were made durable with one sync each.
@@ -249,47 +253,8 @@ pub struct Handle {
     news: broadcast::Sender<Event>,
     blobs: Blobs,
     live: Live,
-}
-
-/// The same, which keeps no node running.
-#[derive(Clone, Debug)]
-pub(crate) struct WeakHandle(mpsc::WeakSender<Request>);
-
-impl WeakHandle {
-    /// One that knows one answer, for tests.
-    #[cfg(test)]
-    pub(crate) fn that_says(device: DeviceId) -> Self {
-        let (requests, mut asked) = mpsc::channel(1);
-        let weak = Self(requests.downgrade());
-        tokio::spawn(async move {
-            while let Some(request) = asked.recv().await {
-                match request {
-                    Request::Holder { answer, .. } => drop(answer.send(Ok(Some(device)))),
-                    Request::Copies { answer, .. } => drop(answer.send(Ok(vec![device]))),
-                    _ => {}
-                }
-            }
-            drop(requests);
-        });
-        weak
-    }
-
-    /// The device that a lease was given to, if this one keeps the task and knows of the lease.
-    pub(crate) async fn holder(&self, task: TaskId, epoch: Epoch) -> Option<DeviceId> {
-        let (answer, answered) = oneshot::channel();
-        self.0.upgrade()?.send(Request::Holder { task, epoch, answer }).await.ok()?;
-        answered.await.ok()?.ok()?
-    }
-
-    /// Who gets a copy of what an attempt here writes; nobody, if the node stops.
-    pub(crate) async fn copies(&self, task: TaskId) -> Vec<DeviceId> {
-        let (answer, answered) = oneshot::channel();
-        let Some(requests) = self.0.upgrade() else { return Vec::new() };
-        if requests.send(Request::Copies { task, answer }).await.is_err() {
-            return Vec::new();
-        }
-        answered.await.ok().and_then(Result::ok).unwrap_or_default()
-    }
+    policy: PolicyHandle,
+    orders: Orders,
 }
 
 impl Handle {
@@ -298,8 +263,10 @@ impl Handle {
         news: broadcast::Sender<Event>,
         blobs: Blobs,
         live: Live,
+        policy: PolicyHandle,
+        orders: Orders,
     ) -> Self {
-        Self { requests, news, blobs, live }
+        Self { requests, news, blobs, live, policy, orders }
     }
 
     pub(super) fn downgrade(&self) -> WeakHandle {
@@ -314,6 +281,18 @@ impl Handle {
     /// The devices where a task belongs, whoever is alive.
     pub(crate) async fn home(&self, task: TaskId) -> Result<Vec<DeviceId>, DriverError> {
         self.ask(|answer| Request::Home { task, answer }).await
+    }
+
+    /// The owner's policy of this device.
+    #[must_use]
+    pub const fn policy(&self) -> &PolicyHandle {
+        &self.policy
+    }
+
+    /// The way to the policies of the cluster's other devices.
+    #[must_use]
+    pub const fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// The blobs of this node.

@@ -1,12 +1,13 @@
 //! News from network, disk, executor and sampler, as inputs of the core.
 
 use super::run::Driver;
+use super::watch::Told;
 use super::{attempts, keys};
 use crate::clock;
-use crate::executor::{self, ExecutorEvent};
+use crate::executor::ExecutorEvent;
 use crate::identity::{SEEDS_CELL, device_id};
 use crate::storage;
-use rc_scheduler::{AttemptEvent, Capacity, Epoch, Input, TaskId, wire};
+use rc_scheduler::{AttemptEvent, Blocked, Epoch, Input, TaskId, wire};
 
 impl Driver {
     pub(super) fn handle_disk(&mut self, event: storage::Event) {
@@ -32,12 +33,17 @@ impl Driver {
         }
     }
 
-    pub(super) fn handle_capacity(&mut self, mut capacity: Capacity) {
-        // What blocks the device is not measured.
-        capacity.blocked.clone_from(&self.capacity.blocked);
+    pub(super) fn handle_capacity(&mut self, told: Told) {
+        let Told { mut capacity, gives_up } = told;
+        if self.stopping.is_some() {
+            capacity.blocked.insert(Blocked::Draining);
+        }
         capacity.task_types.retain(|name| !self.withdrawn.contains(name));
         self.capacity = capacity.clone();
         self.feed(Input::Capacity(Box::new(capacity)));
+        if gives_up {
+            self.feed(Input::GiveUp);
+        }
     }
 
     /// Somebody else is here: what was offered to this device's own user alone is offered no more, and that before anything is heard.
@@ -47,7 +53,7 @@ impl Driver {
         }
         tracing::info!(types = ?self.alone, "not alone any more: offered no more");
         self.withdrawn.append(&mut self.alone);
-        self.handle_capacity(self.capacity.clone());
+        self.handle_capacity(Told { capacity: self.capacity.clone(), gives_up: false });
     }
 
     pub(super) fn handle_executor(&mut self, event: ExecutorEvent) {
@@ -68,11 +74,6 @@ impl Driver {
                 self.live.end(task, epoch);
                 let now = clock::now().wall_ms;
                 let began = self.attempts.get(&(task, epoch)).copied().unwrap_or(now);
-                // Not the task's doing: it is left to be found lost, which costs it no attempt.
-                if outcome.stopped == Some(executor::StopReason::Shutdown) {
-                    self.attempts.remove(&(task, epoch));
-                    return;
-                }
                 let made = outcome.blobs.clone();
                 let outcome = attempts::outcome(outcome, began, now, self.large.blobs().payload_bytes_max());
                 self.ended(task, epoch, outcome, made);

@@ -74,11 +74,6 @@ impl Large {
         drop(self.tell.send(LargeEvent::Stored { task, epoch, outcome }));
     }
 
-    /// Nothing starts any more; returns what was about to.
-    pub(super) fn stop_all(&mut self) -> Vec<(TaskId, Epoch)> {
-        self.fetching.drain().map(|(key, fetch)| (fetch.abort(), key).1).collect()
-    }
-
     /// Stores what an attempt left behind and has it copied, first to one of `prefer`.
     fn store(&self, task: TaskId, epoch: Epoch, outcome: Outcome, made: Vec<BlobRef>, prefer: Vec<DeviceId>) {
         let (blobs, tell) = (self.blobs.clone(), self.tell.clone());

@@ -7,7 +7,7 @@ use super::run::Driver;
 use super::waiters::Waiter;
 use crate::clock;
 use rc_p2p::{Multiaddr, Ticket, multiaddr::Protocol};
-use rc_scheduler::{Command, Input, Liveness, TaskId};
+use rc_scheduler::{Capacity, Command, Input, Liveness, TaskId, Unmet};
 
 /// The name of the newest task accepted here.
 const LAST: &str = "last";
@@ -136,12 +136,19 @@ impl Driver {
             running: view.running().count(),
             storage_healthy: view.is_storage_healthy(),
             storage_found: self.disk_found.clone(),
+            blocked: blocked(&self.capacity),
             uptime_s: clock::now().mono.since(self.started).as_ms() / 1000,
             disk_syncs: self.disk.syncs(),
             frames_out: links.values().map(|link| link.frames_out).sum(),
             frame_bytes_out: links.values().map(|link| link.bytes_out).sum(),
         }
     }
+}
+
+/// Why this device takes no work, in the words in which `explain` says it.
+fn blocked(capacity: &Capacity) -> Vec<String> {
+    let why = |by| capacity.blocked_why.get(by).cloned().unwrap_or_default();
+    capacity.blocked.iter().map(|by| Unmet::Blocked { by: *by, why: why(by) }.to_string()).collect()
 }
 
 /// The addresses that mean something to another host; if there are none, those that do on this one.

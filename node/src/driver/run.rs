@@ -1,7 +1,6 @@
 //! The loop: waits for news, gives it to the core one by one, and lets the core come to rest after each.
 
 use super::alarm::Alarm;
-use super::capacity::{LOOK_EVERY, LOOK_LATEST};
 use super::disk::Disk;
 use super::handle::Handle;
 use super::hosts::Hosts;
@@ -10,16 +9,19 @@ use super::peers::Peers;
 use super::request::{Pending, Request};
 use super::stop::Stopping;
 use super::waiters::Waiters;
+use super::watch::{LOOK_EVERY, LOOK_LATEST, Look, Told};
 use crate::blobs::Blobs;
 use crate::clock;
 use crate::executor::{Executor, ExecutorEvent};
 use crate::live::Live;
+use crate::policy::{Orders, PolicyHandle};
 use crate::storage::{self, Writer};
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use std::sync::atomic::Ordering;
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Requests that wait; then whoever asks waits too.
 const REQUESTS_MAX: usize = 1024;
@@ -49,9 +51,10 @@ pub(crate) struct Parts {
     pub(crate) capacity: Capacity,
     /// Task types that are offered only while nobody else could ask for them.
     pub(crate) alone: BTreeSet<String>,
-    pub(crate) capacity_events: mpsc::Receiver<Capacity>,
-    /// Rung when it is time to measure the device again.
-    pub(crate) look: Arc<Notify>,
+    pub(crate) capacity_events: mpsc::Receiver<Told>,
+    pub(crate) look: Arc<Look>,
+    pub(crate) policy: PolicyHandle,
+    pub(crate) orders: Orders,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
     /// What the start found wrong on the disk, in words.
@@ -78,8 +81,8 @@ pub(crate) struct Driver {
     pub(super) alone: BTreeSet<String>,
     /// Those of them that are offered no more.
     pub(super) withdrawn: BTreeSet<String>,
-    capacity_events: mpsc::Receiver<Capacity>,
-    look: Arc<Notify>,
+    capacity_events: mpsc::Receiver<Told>,
+    look: Arc<Look>,
     looked: Mono,
     requests: mpsc::Receiver<Request>,
     requests_ended: bool,
@@ -105,7 +108,8 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Handle) {
         let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let handle = Handle::new(requests_in, news.clone(), parts.blobs.clone(), parts.live.clone());
+        let handle =
+            Handle::new(requests_in, news.clone(), parts.blobs.clone(), parts.live.clone(), parts.policy, parts.orders);
         parts.live.ask(handle.downgrade());
         let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {
@@ -165,7 +169,7 @@ impl Driver {
                     Some(event) => self.handle_network(event),
                     None => self.network_ended(),
                 },
-                Some(capacity) = self.capacity_events.recv() => self.handle_capacity(capacity),
+                Some(told) = self.capacity_events.recv() => self.handle_capacity(told),
                 request = self.requests.recv(), if !self.requests_ended => match request {
                     Some(request) => self.handle_request(request),
                     None => {
@@ -183,7 +187,8 @@ impl Driver {
             }
             if now.since(self.looked) >= LOOK_EVERY {
                 self.looked = now;
-                self.look.notify_one();
+                self.look.busy.store(!self.attempts.is_empty(), Ordering::Relaxed);
+                self.look.bell.notify_one();
             }
         }
         let Self { client, events, disk, stopping, disk_events, .. } = self;

@@ -1,16 +1,12 @@
-//! The way down: no new requests, no attempts, everything on disk, goodbye.
+//! The way down: no new requests, attempts handed back, everything on disk, goodbye.
 
 use super::disk::Disk;
 use super::request::Answer;
 use super::run::Driver;
 use crate::clock;
-use crate::executor::StopReason;
 use rc_p2p::{Client, Events};
 use rc_scheduler::{Blocked, Input, Mono, Span};
-use std::time::Duration;
 
-/// Between asking attempts to end and making them end.
-const GRACE: Duration = Duration::from_secs(1);
 /// Whatever is not done by then is left: attempts that do not let go, a disk that is full.
 const STOP_TIME_MAX: Span = Span::from_secs(6);
 
@@ -39,10 +35,8 @@ impl Driver {
         self.stopping = Some(Stopping { deadline, told: told.into_iter().collect() });
         self.capacity.blocked.insert(Blocked::Draining);
         self.feed(Input::Capacity(Box::new(self.capacity.clone())));
-        for attempt in self.large.stop_all() {
-            self.attempts.remove(&attempt);
-        }
-        self.executor.stop_all(StopReason::Shutdown, GRACE);
+        // What runs and waits here is handed back, and goes on elsewhere while this device is still on its way down.
+        self.feed(Input::GiveUp);
     }
 
     /// Nothing runs and everything is on disk, or it takes too long.

@@ -3,6 +3,7 @@
 use super::hooks::Hooks;
 use crate::blobs::StoreLimits;
 use crate::handlers::TaskHandler;
+use crate::policy::Limits;
 use rc_p2p::Multiaddr;
 use rc_scheduler::Role;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,8 @@ pub struct NodeConfig {
     pub http_allow: Vec<String>,
     /// Tasks at once. Default 5, on a mobile device 2.
     pub max_concurrent_tasks: u32,
+    /// What its owner says of when it works. `None`: it always does, and `policy` keeps nothing.
+    pub policy: Option<OwnerSays>,
     /// How much room large data may take, and how long it stays.
     pub blobs: StoreLimits,
     /// How long ended tasks that it accepted are kept, in time that it runs. Default: seven days.
@@ -57,6 +60,15 @@ pub struct NodeConfig {
     pub hooks: Option<Arc<dyn Hooks>>,
     /// The program that is started as workers and to start commands; it must call [`crate::worker_main`]. Default: this program.
     pub worker_program: Option<PathBuf>,
+}
+
+/// The owner's limits, by who says them. What is said while the node runs stands between the two.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnerSays {
+    /// In the configuration file.
+    pub file: Limits,
+    /// With this start: they win.
+    pub flags: Limits,
 }
 
 impl NodeConfig {
@@ -77,6 +89,7 @@ impl NodeConfig {
             allow_alone: BTreeSet::new(),
             http_allow: Vec::new(),
             max_concurrent_tasks: if phone { 2 } else { 5 },
+            policy: Some(OwnerSays::default()),
             blobs: StoreLimits::default(),
             retention: Duration::from_secs(7 * 24 * 3_600),
             keep_tasks: 100_000,

@@ -2,6 +2,7 @@
 
 use crate::handlers::RegistryError;
 use crate::identity::IdentityError;
+use crate::policy::StoreError;
 use crate::storage::{CommitError, OpenError, ReadError};
 use rc_p2p::StartError;
 use rc_scheduler::RestoreError;
@@ -33,6 +34,9 @@ pub enum NodeError {
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// What the owner said cannot be read.
+    #[error("the owner's policy: {0}")]
+    Policy(#[from] StoreError),
     /// The directory of blobs cannot be used.
     #[error("the directory of blobs cannot be used: {0}")]
     Blobs(io::Error),

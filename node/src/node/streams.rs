@@ -3,6 +3,7 @@
 use crate::blobs::Blobs;
 use crate::identity::device_id;
 use crate::live::{self, Live};
+use crate::policy::{EXCHANGE_KIND, PolicyHandle, serve_order};
 use rc_p2p::{Incoming, PeerId, Stream};
 use std::io::Cursor;
 use std::time::Duration;
@@ -13,17 +14,18 @@ use tokio_util::compat::FuturesAsyncReadCompatExt;
 const FIRST_BYTE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Gives each stream to whom it is for, until the network ends.
-pub(super) async fn serve(mut incoming: Incoming, blobs: Blobs, live: Live) {
+pub(super) async fn serve(mut incoming: Incoming, blobs: Blobs, live: Live, policy: PolicyHandle) {
     while let Some((peer, stream)) = incoming.next().await {
-        tokio::spawn(hand_over(peer, stream, blobs.clone(), live.clone()));
+        tokio::spawn(hand_over(peer, stream, blobs.clone(), live.clone(), policy.clone()));
     }
 }
 
-async fn hand_over(peer: PeerId, stream: Stream, blobs: Blobs, live: Live) {
+async fn hand_over(peer: PeerId, stream: Stream, blobs: Blobs, live: Live, policy: PolicyHandle) {
     let mut stream = stream.compat();
     let device = device_id(&peer);
     match tokio::time::timeout(FIRST_BYTE_TIME_MAX, stream.read_u8()).await {
         Ok(Ok(live::SERVICE)) => live.serve_stream(device, Box::new(stream)),
+        Ok(Ok(EXCHANGE_KIND)) => serve_order(policy, device, Box::new(stream)).await,
         // To these the first byte is the version of what they say.
         Ok(Ok(first)) => {
             let (reader, writer) = tokio::io::split(stream);

@@ -300,6 +300,7 @@ impl NodeApi for Fake {
             running: 0,
             storage_healthy: true,
             storage_found: Vec::new(),
+            blocked: Vec::new(),
             uptime_s: 61,
             disk_syncs: 12,
             frames_out: 34,

@@ -3,7 +3,7 @@
 use crate::core::Scheduler;
 use crate::effect::Event;
 use crate::id::{DeviceId, Epoch, TaskId};
-use crate::record::{Close, Closed, Fact, Leased};
+use crate::record::{Close, Fact, Leased, Released};
 
 impl Scheduler {
     /// Gives a task to a device. The caller has found that it is free and that the device has room.
@@ -22,11 +22,12 @@ impl Scheduler {
                     n => (last.epoch.term(), n + 1),
                 };
             }
-            let failed = matches!(state.closed, Some(Closed { close: Close::Finished(_), .. }));
-            (attempt, losses) = if failed {
-                (last.attempt.saturating_add(1), last.losses)
-            } else {
-                (last.attempt, last.losses.saturating_add(1))
+            let close = state.closed.map(|closed| &closed.close);
+            (attempt, losses) = match close {
+                Some(Close::Finished(_)) => (last.attempt.saturating_add(1), last.losses),
+                // Owners take their devices back as often as they like.
+                Some(Close::Released(Released::Drained)) => (last.attempt, last.losses),
+                _ => (last.attempt, last.losses.saturating_add(1)),
             };
         }
         let (by, by_inc) = (self.me, self.inc);

@@ -20,11 +20,15 @@ impl Scheduler {
     pub(crate) fn handle_capacity(&mut self, capacity: Capacity) {
         if self.own.capacity != capacity {
             let blocked = self.own.capacity.blocked != capacity.blocked;
+            let was_blocked = self.is_blocked();
             self.own.capacity = capacity;
             self.own.sequence += 1;
             self.view_changed();
             if blocked {
                 self.dirty_open();
+            }
+            if was_blocked != self.is_blocked() {
+                self.blocked_changed();
             }
         }
     }

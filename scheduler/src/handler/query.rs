@@ -269,7 +269,7 @@ impl Scheduler {
         }
         if whole {
             for (task, fact) in reply.facts {
-                self.learn(None, task, fact);
+                self.learn_told(from, task, fact);
             }
         }
         self.finish_query(reply.id);

@@ -98,7 +98,7 @@ impl Credits {
 impl Scheduler {
     /// Leases this device would have in hand at most.
     fn window(&self) -> u32 {
-        if self.holder.exclusive || !self.is_able() || !self.own.capacity.blocked.is_empty() {
+        if self.holder.exclusive || !self.is_able() || self.is_blocked() {
             return 0;
         }
         self.own.capacity.max_concurrent_tasks.max(self.credits.rate(self.now.mono)).min(WINDOW_MAX)

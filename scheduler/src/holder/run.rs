@@ -17,6 +17,15 @@ const LIVE_AFTER: Span = Span::from_ms(500);
 /// Task types remembered as lately completed.
 const AFFINITY_MAX: usize = 8;
 
+/// What others read of an attempt that was stopped, or not even started.
+const fn released(why: StopReason) -> Released {
+    match why {
+        StopReason::Cancelled | StopReason::Superseded => Released::Superseded,
+        StopReason::Isolated | StopReason::Woke => Released::Isolated,
+        StopReason::Drained => Released::Drained,
+    }
+}
+
 impl Scheduler {
     /// Does what this device, as the holder of leases, should do about a task.
     pub(crate) fn hold(&mut self, task: TaskId) {
@@ -75,7 +84,7 @@ impl Scheduler {
             Some(Unmet::TaskType { .. }) => Some(Grounds::TaskType),
             Some(Unmet::Permissions { .. }) => Some(Grounds::Permissions),
             Some(_) => Some(Grounds::Sandbox),
-            None => (!self.is_able() || !capacity.blocked.is_empty()).then_some(Grounds::Busy),
+            None => (!self.is_able() || self.is_blocked()).then_some(Grounds::Busy),
         }
     }
 
@@ -99,7 +108,7 @@ impl Scheduler {
     /// Starts what there is room for.
     pub(crate) fn start_next(&mut self) {
         let slots = self.own.capacity.max_concurrent_tasks;
-        while self.holder.active < slots && !self.holder.exclusive && self.is_able() {
+        while self.holder.active < slots && !self.holder.exclusive && self.is_able() && !self.is_blocked() {
             let Some((_, task)) = self.holder.queue.next(self.now.mono, &self.guardian.runs, u64::MAX) else { return };
             let entry = &self.tasks[&task];
             if entry.spec.requirements.exclusive && self.holder.active > 0 {
@@ -144,7 +153,7 @@ impl Scheduler {
     }
 
     /// Gives back a lease in hand that was not started.
-    fn let_go(&mut self, task: TaskId, why: Released) {
+    pub(super) fn let_go(&mut self, task: TaskId, why: Released) {
         self.holder.queue.remove(task);
         if let Some(run) = self.holder.runs.remove(task) {
             let closed = Closed { epoch: run.epoch, by: self.me, by_inc: run.inc, close: Close::Released(why) };
@@ -202,11 +211,7 @@ impl Scheduler {
                 }
                 // What came to a good end counts, even if it was told to stop meanwhile (rule 27).
                 let close = match stopped {
-                    Some(why) if !ok => Close::Released(match why {
-                        StopReason::Cancelled | StopReason::Superseded => Released::Superseded,
-                        StopReason::Isolated | StopReason::Woke => Released::Isolated,
-                        StopReason::Drained => Released::Drained,
-                    }),
+                    Some(why) if !ok => Close::Released(released(why)),
                     _ => Close::Finished(outcome),
                 };
                 self.guardian.world += 1;
@@ -227,12 +232,12 @@ impl Scheduler {
         self.stop_where(StopReason::Woke, |_, _, _| true);
     }
 
-    fn stop_where(&mut self, why: StopReason, which: impl Fn(&Self, TaskId, &Run) -> bool) {
+    pub(super) fn stop_where(&mut self, why: StopReason, which: impl Fn(&Self, TaskId, &Run) -> bool) {
         let tasks: Vec<_> =
             self.holder.runs.iter().filter(|(task, run)| which(self, *task, run)).map(|(task, _)| task).collect();
         for task in tasks {
             match self.holder.runs.get(task).map(|run| run.phase) {
-                Some(Phase::Waiting) => self.let_go(task, Released::Isolated),
+                Some(Phase::Waiting) => self.let_go(task, released(why)),
                 Some(Phase::Running) => self.stop(task, why),
                 _ => {}
             }

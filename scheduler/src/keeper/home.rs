@@ -58,8 +58,8 @@ impl Scheduler {
             add(lease.to);
             add(lease.by);
         }
-        // As long as nobody else has it, a short absence is too long.
-        let single = !entry.copies.iter().any(|copy| copy.has);
+        // As long as nobody else here has it, a short absence is too long.
+        let single = !entry.copies.iter().any(|copy| copy.has && self.is_here(copy.device));
         let there = |device: DeviceId| if single { self.is_here(device) } else { self.in_reserve(device) };
         if state.stable.is_none() && !entry.home.1.iter().all(|device| there(*device)) {
             let live = self.members.keepers().filter(|device| there(*device));

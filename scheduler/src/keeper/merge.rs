@@ -102,27 +102,39 @@ impl Scheduler {
         if !matches!(merged, Merged::New(_)) {
             return;
         }
+        self.hear_of_lives(from, &fact);
         match &fact {
             Fact::Leased(lease) => {
-                self.hear_of(from, lease.to, lease.to_inc);
-                self.hear_of(from, lease.by, lease.by_inc);
                 self.see_term(lease.epoch.term(), lease.by);
                 if lease.to == self.me {
                     self.credits.leased(now, lease.by);
                 }
             }
-            Fact::Settled(settled) => {
-                self.hear_of(from, settled.by, settled.by_inc);
-                self.see_term(settled.term, settled.by);
+            Fact::Settled(settled) => self.see_term(settled.term, settled.by),
+            Fact::Closed(closed) => self.notify(Event::Closed { task, epoch: closed.epoch }),
+            Fact::Submitted(_) => self.notify(Event::Submitted { task }),
+            _ => {}
+        }
+    }
+
+    /// Adds a fact that came with an answer: whoever sent it may not have it on disk, but it knows of the lives that the fact shows.
+    pub(crate) fn learn_told(&mut self, from: DeviceId, task: TaskId, fact: Fact) {
+        self.learn(None, task, fact.clone());
+        if self.tasks.get(&task).is_some_and(|entry| entry.record.slot_of(&fact.key()).is_some()) {
+            self.hear_of_lives(Some(from), &fact);
+        }
+    }
+
+    /// Whoever wrote a fact, or was leased something in it, lived in the life that it names.
+    fn hear_of_lives(&mut self, from: Option<DeviceId>, fact: &Fact) {
+        match fact {
+            Fact::Leased(lease) => {
+                self.hear_of(from, lease.to, lease.to_inc);
+                self.hear_of(from, lease.by, lease.by_inc);
             }
-            Fact::Closed(closed) => {
-                self.hear_of(from, closed.by, closed.by_inc);
-                self.notify(Event::Closed { task, epoch: closed.epoch });
-            }
-            Fact::Submitted(submitted) => {
-                self.hear_of(from, submitted.by, submitted.by_inc);
-                self.notify(Event::Submitted { task });
-            }
+            Fact::Settled(settled) => self.hear_of(from, settled.by, settled.by_inc),
+            Fact::Closed(closed) => self.hear_of(from, closed.by, closed.by_inc),
+            Fact::Submitted(submitted) => self.hear_of(from, submitted.by, submitted.by_inc),
             _ => {}
         }
     }

@@ -80,8 +80,9 @@ fn state(candidate: &Candidate<'_>, sink: &mut impl Sink) -> ControlFlow<()> {
     if candidate.refused {
         sink.add(|| Unmet::Refused)?;
     }
-    for blocked in &candidate.record.capacity.blocked {
-        sink.add(|| Unmet::Blocked(*blocked))?;
+    let has = &candidate.record.capacity;
+    for by in &has.blocked {
+        sink.add(|| Unmet::Blocked { by: *by, why: has.blocked_why.get(by).cloned().unwrap_or_default() })?;
     }
     let queued = candidate.record.queued_tasks;
     if queued >= QUEUE_MAX {

@@ -18,7 +18,11 @@ pub enum Unmet {
     /// It gave this very task back, and has not said anything new since.
     Refused,
     /// It takes no new work.
-    Blocked(Blocked),
+    Blocked {
+        by: Blocked,
+        /// More about it; may be empty.
+        why: String,
+    },
     /// Too many leases wait there.
     QueueFull {
         limit: u32,
@@ -106,8 +110,8 @@ impl Unmet {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Blocked(Blocked::Paused | Blocked::Policy) => Reason::DevicePaused,
-            Self::Blocked(Blocked::Draining) => Reason::Draining,
+            Self::Blocked { by: Blocked::Paused | Blocked::Policy, .. } => Reason::DevicePaused,
+            Self::Blocked { by: Blocked::Draining, .. } => Reason::Draining,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::Refused
             | Self::MaxCpuUsage { actual_ppm: Some(_), .. }
@@ -128,12 +132,7 @@ impl Display for Unmet {
         match self {
             Self::Unreachable => f.write_str("not reachable"),
             Self::Refused => f.write_str("gave this task back"),
-            Self::Blocked(blocked) => f.write_str(match blocked {
-                Blocked::Paused => "paused by its owner",
-                Blocked::Draining => "draining",
-                Blocked::Policy => "held back by its owner's policy",
-                Blocked::Storage => "its disk takes nothing new",
-            }),
+            Self::Blocked { by, why } => blocked(f, *by, why),
             Self::QueueFull { limit, queued } => write!(f, "queue full: {queued} of {limit} wait"),
             Self::TaskType { needed, why } => {
                 let why = match why {
@@ -186,6 +185,22 @@ impl Display for Unmet {
                 write!(f, "requires_sensors {}: {}", List(missing), no(*known))
             }
         }
+    }
+}
+
+fn blocked(f: &mut fmt::Formatter<'_>, by: Blocked, why: &str) -> fmt::Result {
+    f.write_str(match by {
+        Blocked::Paused => "paused by its owner",
+        Blocked::Draining => "draining",
+        Blocked::Policy if why.is_empty() => "held back by its owner's policy",
+        Blocked::Policy => "paused",
+        Blocked::Storage => "its disk takes nothing new",
+    })?;
+    match (by, why.is_empty()) {
+        (_, true) => Ok(()),
+        // A peer wrote it; a terminal shall not obey it.
+        (Blocked::Paused, _) => write!(f, " {}", why.escape_debug()),
+        _ => write!(f, ": {}", why.escape_debug()),
     }
 }
 

@@ -36,7 +36,7 @@ impl Scheduler {
         let (now, incarnation) = (self.now.mono, self.inc);
         let synced = self.sync.done && !self.has_old_runs();
         let guard = self.is_able();
-        let take = guard && self.own.capacity.blocked.is_empty();
+        let take = guard && !self.is_blocked();
         let peer = self.peer_mut(to);
         // A beat must not overtake the facts that say what became of the leases of an earlier life.
         let synced = synced && peer.outbox.is_empty() && peer.comparing.is_none();
@@ -46,6 +46,12 @@ impl Scheduler {
         let beat = self.config.beat;
         let wait = if self.leads(to) { beat } else { Span(beat.0 + beat.0 / 4) };
         self.timers.set(Timer::Beat(to), now + wait);
+    }
+
+    /// Tells everybody at once what a beat says of this device.
+    pub(crate) fn beat_all(&mut self) {
+        let up: Vec<_> = self.peers.iter().filter(|(_, peer)| peer.is_up()).map(|(id, _)| *id).collect();
+        up.into_iter().for_each(|device| self.beat(device, false));
     }
 
     /// A peer's beat.

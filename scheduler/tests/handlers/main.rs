@@ -375,3 +375,58 @@ fn a_record_that_the_disk_has_lost_is_not_pretended_to_be_here() {
     assert_eq!(core.core.view().kept_tasks(), 0);
     assert_eq!(core.core.view().counters().lost_records, 1);
 }
+
+/// Its owner wants it back, or gives it again.
+fn blocked(blocked: &[Blocked]) -> Input {
+    let capacity = Capacity {
+        max_concurrent_tasks: 1,
+        task_types: ["echo".to_owned()].into(),
+        blocked: blocked.iter().copied().collect(),
+        ..Capacity::default()
+    };
+    Input::Capacity(Box::new(capacity))
+}
+
+#[test]
+fn who_is_wanted_back_hands_back_what_waits_and_then_what_runs() {
+    let mut core = Core::with_peer();
+    core.submit(echo());
+    core.persisted();
+    let mine = core.task();
+    let (task, epoch) = core.core.view().running().next().expect("it runs");
+    let (_, facts) = lease_to_me(INC);
+    assert_eq!(core.says(Message::Facts(Facts { frame: 1, first: 1, facts })), ["persist submitted, leased"]);
+
+    let effects = core.effects(blocked(&[Blocked::Policy]));
+    let takes = effects.iter().find_map(|effect| match effect {
+        Effect::Send { message: Message::Beat(beat), .. } => Some(beat.take),
+        _ => None,
+    });
+    assert_eq!(takes, Some(false), "everybody hears it at once");
+    let lines: Vec<_> = effects.iter().filter_map(line).collect();
+    assert_eq!(lines, ["persist released drained"], "what runs may finish");
+
+    assert_eq!(core.does(Input::GiveUp), ["stop Drained"]);
+    assert_eq!(core.does(Input::GiveUp), [""; 0], "once is enough");
+    let stopped = AttemptEvent::Ended(outcome(Some(ErrorClass::Preempted)));
+    assert_eq!(core.does(Input::Attempt { task, epoch, event: stopped }), ["persist released drained"]);
+    assert_eq!(core.core.view().running().count(), 0);
+
+    let again = core.does(blocked(&[]));
+    assert!(again.contains(&"persist leased".to_owned()), "{again:?}");
+    let record = core.core.view().record(mine).expect("it is kept").resolve();
+    let lease = record.lease.expect("it was leased again");
+    assert_eq!((lease.attempt, lease.losses), (1, 0), "it is nobody's fault");
+}
+
+#[test]
+fn what_comes_to_a_good_end_while_it_is_given_up_counts() {
+    let mut core = Core::new();
+    core.submit(echo());
+    core.persisted();
+    let (task, epoch) = core.core.view().running().next().expect("it runs");
+    core.does(blocked(&[Blocked::Paused]));
+    core.does(Input::GiveUp);
+    let ended = AttemptEvent::Ended(outcome(None));
+    assert_eq!(core.does(Input::Attempt { task, epoch, event: ended }), ["persist finished, settled"]);
+}

@@ -145,6 +145,9 @@ fn device(name: &str, keys: &[&str]) -> Device {
             ("grants", v) => has.permissions = set(v),
             ("enforces", v) => has.enforces = set(v),
             ("level", v) => has.sandbox_level = u8::try_from(scaled(v, 1)).expect("a small number"),
+            ("why", v) => {
+                has.blocked_why = has.blocked.iter().map(|by| (*by, v.replace('_', " "))).collect();
+            }
             ("blocked", v) => {
                 has.blocked = v.split(',').map(|w| Blocked::from_word(w).expect("why it is blocked")).collect();
             }

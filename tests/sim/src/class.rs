@@ -97,6 +97,8 @@ classes! {
     Clients = "clients",
     /// Ended tasks are kept for seconds, on each device for another time or number, while devices are away for long, one at a time.
     Retention = "retention",
+    /// Owners take their devices back at any time, at once or when what runs is done, and give them again.
+    Owners = "owners",
     /// Everything.
     Mixed = "mixed",
 }

@@ -52,6 +52,10 @@ pub enum Fault {
     GossipReplay(usize),
     /// Attempts hang.
     Hang(bool),
+    /// The owner wants the device back; the flag: at once, else when what runs is done.
+    Pause(usize, bool),
+    /// The owner gives it again.
+    Resume(usize),
     /// The process is killed, and its attempts live on.
     Orphan(usize),
     /// The disk is remembered as it is now.
@@ -243,6 +247,14 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
                 out.push((at, Fault::GossipLoss(rng.pick(&[300_000, 900_000, 1_000_000]))));
                 out.push((at + rng.skewed(SECOND, 60 * SECOND), Fault::GossipLoss(0)));
                 out.push((moment(rng), Fault::GossipReplay(rng.index(n))));
+            }
+        }
+        Class::Owners => {
+            for _ in 0..rng.between(1, 12) {
+                let device = rng.index(n);
+                let at = moment(rng);
+                out.push((at, Fault::Pause(device, rng.chance(700_000))));
+                out.push((at + rng.skewed(100 * MS, 30 * SECOND), Fault::Resume(device)));
             }
         }
         Class::Hang => {

@@ -18,10 +18,12 @@ pub mod nobody_talks_in_circles;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;
 pub mod same_seed_same_trace;
+pub mod what_an_owner_takes_back_ends_elsewhere;
 pub mod what_has_ended_is_forgotten_by_all;
 pub mod what_is_reported_is_on_the_disks_it_names;
 pub mod what_was_done_is_not_done_again;
 pub mod who_is_cut_off_stops_before_others_begin;
+pub mod who_is_wanted_back_has_nothing_left;
 pub mod without_faults_every_task_starts_once;
 
 use crate::oracle::{Set, Started};
@@ -47,6 +49,9 @@ pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     require!(world, only_what_was_told_is_buried, start, started);
     require!(world, a_retry_waits_as_long_as_was_asked, start, started);
     require!(world, who_is_cut_off_stops_before_others_begin, start, started);
+    if let Err(text) = who_is_wanted_back_has_nothing_left::starts(world, start, started) {
+        world.fail("who_is_wanted_back_has_nothing_left", text);
+    }
 }
 
 /// Attempts of a device changed.

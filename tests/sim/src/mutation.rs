@@ -10,6 +10,7 @@ mod hearing;
 pub mod hunt;
 pub mod measured;
 mod model;
+mod owners;
 mod switch;
 pub mod weave;
 
@@ -64,7 +65,7 @@ impl fmt::Display for Place {
 /// Every mutation, the model's first. Its place in the list is its number.
 #[must_use]
 pub fn all() -> Vec<Mutation> {
-    [model::ALL, hearing::ALL, facts::ALL, acting::ALL].concat()
+    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL].concat()
 }
 
 /// Writes a table of mutations: a name, the rules, where to look, and the changes.

@@ -227,7 +227,10 @@ impl Names {
                 };
                 format!("attempt {} {epoch} {event}", self.t(*task))
             }
-            Input::Capacity(c) => format!("Capacity slots {} cpu {:?}", c.max_concurrent_tasks, c.cpu_usage_ppm),
+            Input::Capacity(c) => {
+                format!("Capacity slots {} cpu {:?} blocked {:?}", c.max_concurrent_tasks, c.cpu_usage_ppm, c.blocked)
+            }
+            Input::GiveUp => "GiveUp".to_owned(),
             Input::Loaded { task, facts } => {
                 format!(
                     "Loaded {} [{}]",

@@ -1,5 +1,7 @@
 //! Scenes: runs that a class draws too rarely, each drawn from a seed around one course of events.
 
+mod owners;
+
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::fault::{CALM_BEFORE, Fault};
@@ -61,6 +63,11 @@ pub const ALL: &[Scene] = &[
         draw: a_holder_is_back_soon,
     },
     Scene {
+        name: "two-die-at-once",
+        about: "of four devices that work two lose their power at the same moment: what only one of the others has, the last one gets",
+        draw: two_die_at_once,
+    },
+    Scene {
         name: "the-last-copy",
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
         draw: the_last_copy,
@@ -97,6 +104,26 @@ pub const ALL: &[Scene] = &[
         about: "one device loses the others one after the other, and finds one of them again, through whom it could reach the rest",
         draw: back_through_one,
     },
+    Scene {
+        name: "a-device-is-wanted-back",
+        about: "an owner takes a device back that works for others and has accepted work itself, and does not give it again",
+        draw: owners::a_device_is_wanted_back,
+    },
+    Scene {
+        name: "a-stream-is-wanted-back",
+        about: "a device is taken back while many tiny tasks stream through it, so that some wait there",
+        draw: owners::a_stream_is_wanted_back,
+    },
+    Scene {
+        name: "a-device-is-shut-down",
+        about: "a device hands back what it has and ends, at any moment after that, and is back later",
+        draw: owners::a_device_is_shut_down,
+    },
+    Scene {
+        name: "an-owner-who-cannot-decide",
+        about: "the only device that may run a task is taken back and given again, again and again",
+        draw: owners::an_owner_who_cannot_decide,
+    },
 ];
 
 /// What a scene draws from a seed.
@@ -107,8 +134,13 @@ pub fn draw(name: &str, seed: u64) -> Option<Scenario> {
 
 /// The devices and tasks of a class's seed, without the faults that it draws, and randomness for the scene's own.
 fn stage(seed: u64, class: Class, devices: usize, seconds: u64) -> (Scenario, Rng) {
-    let plan = Plan { devices: Some(devices), seconds, ..Plan::of_seed(seed).with_class(class) };
+    stage_with(seed, Plan { devices: Some(devices), seconds, ..Plan::of_seed(seed).with_class(class) })
+}
+
+/// The same for a plan that says more.
+fn stage_with(seed: u64, plan: Plan) -> (Scenario, Rng) {
     let mut scenario = Scenario::of(&plan);
+    let devices = scenario.devices.len();
     let mut first = vec![true; devices];
     scenario.faults.retain(|(_, fault)| matches!(fault, Fault::Boot(d) if std::mem::take(&mut first[*d])));
     (scenario, Rng::new(seed ^ 0x5ce7e))
@@ -171,6 +203,24 @@ fn a_disk_falls_silent(seed: u64) -> Scenario {
     }
     put(&mut scenario, CALM_BEFORE + rng.between(SECOND / 2, 2 * SECOND), Fault::Disk(silent, 400 * SECOND));
     scenario.told_by = Some(CALM_BEFORE + 80 * SECOND);
+    scenario
+}
+
+fn two_die_at_once(seed: u64) -> Scenario {
+    let (mut scenario, mut rng) = stage(seed, Class::Crash, 4, 60);
+    let (one, next) = (rng.index(4), 1 + rng.index(3));
+    crowd(&mut scenario, SECOND / 2, &mut rng);
+    for script in scenario.scripts.values_mut() {
+        let device = rng.index(4);
+        brief(script, device, &mut rng);
+    }
+    let at = CALM_BEFORE + rng.between(6 * SECOND / 10, SECOND);
+    for device in [one, (one + next) % 4] {
+        put(&mut scenario, at, Fault::PowerOff(device, 0));
+        put(&mut scenario, at + 40 * SECOND, Fault::Boot(device));
+    }
+    // Five seconds for the loss, and some for what was to be run again.
+    scenario.told_by = Some(at + 25 * SECOND);
     scenario
 }
 

@@ -176,6 +176,8 @@ fn devices_of(fault: &Fault) -> Option<(Option<usize>, Option<usize>)> {
         | Fault::Disk(d, _)
         | Fault::Full(d, _)
         | Fault::Wall(d, _)
+        | Fault::Pause(d, _)
+        | Fault::Resume(d)
         | Fault::GossipReplay(d) => Some((Some(*d), None)),
         Fault::FrameLoss(_) | Fault::GossipLoss(_) | Fault::Hang(_) => Some((None, None)),
         // The rest stays with the devices it has.
@@ -200,6 +202,8 @@ fn renamed(fault: &Fault, moved: impl Fn(usize) -> usize) -> Fault {
         Fault::Full(d, full) => Fault::Full(moved(d), full),
         Fault::Wall(d, wall) => Fault::Wall(moved(d), wall),
         Fault::GossipReplay(d) => Fault::GossipReplay(moved(d)),
+        Fault::Pause(d, at_once) => Fault::Pause(moved(d), at_once),
+        Fault::Resume(d) => Fault::Resume(moved(d)),
         other => other,
     }
 }

@@ -124,6 +124,8 @@ pub struct World {
     pub healed: bool,
     /// Faults that began.
     pub faults: u64,
+    /// How often an owner wanted a device back.
+    pub pauses: u32,
     /// Every accepted task must have been told as ended by then.
     pub told_by: Option<Micros>,
     /// The order in which a device that wakes hears its sources (see [`Event::meant_for`]); `None`: any, mixed.
@@ -198,6 +200,7 @@ impl World {
             wire: plan.seed.is_multiple_of(3),
             healed: false,
             faults: 0,
+            pauses: 0,
             told_by: None,
             wake_order: None,
             queue: Queue::default(),
@@ -346,6 +349,8 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         effects: 0,
         config: Config::default(),
         capacity,
+        paused: None,
+        wanted_back: None,
         gossiped: Vec::new(),
     }
 }

@@ -51,6 +51,8 @@ pub struct PeerView {
     pub enforces: Vec<String>,
     /// Why it takes no new work.
     pub blocked: Vec<String>,
+    /// More about each of these, where there is more to say.
+    pub blocked_why: BTreeMap<String, String>,
     pub incarnation: Option<String>,
     pub protocol: Option<u16>,
     pub heard_ms_ago: Option<u64>,
@@ -76,6 +78,8 @@ pub struct ClusterView {
     pub storage_healthy: bool,
     /// What the last start found cut or damaged on the disk.
     pub storage_found: Vec<String>,
+    /// Why it takes no work for the cluster; empty if it does.
+    pub blocked: Vec<String>,
     pub uptime_s: u64,
     pub disk_syncs: u64,
     pub frames_out: u64,
@@ -121,6 +125,16 @@ fn given(text: &str) -> Option<String> {
 }
 
 impl PeerView {
+    /// Why it takes no new work, in words.
+    #[must_use]
+    pub fn why_blocked(&self) -> String {
+        let say = |by: &String| match self.blocked_why.get(by) {
+            Some(why) => format!("{by}: {}", why.escape_debug()),
+            None => by.clone(),
+        };
+        self.blocked.iter().map(say).collect::<Vec<_>>().join("; ")
+    }
+
     /// A member as this device sees it.
     #[must_use]
     pub fn new(report: &PeerReport) -> Self {
@@ -171,6 +185,7 @@ impl PeerView {
             sandbox_level: Some(capacity.sandbox_level),
             enforces: list(&capacity.enforces),
             blocked: list(&capacity.blocked),
+            blocked_why: capacity.blocked_why.iter().map(|(by, why)| (by.to_string(), why.clone())).collect(),
             protocol: Some(record.protocol),
             incarnation: Some(record.incarnation.to_string()),
             ..seen
@@ -194,6 +209,7 @@ impl From<NodeStatus> for ClusterView {
             running: status.running,
             storage_healthy: status.storage_healthy,
             storage_found: status.storage_found,
+            blocked: status.blocked,
             uptime_s: status.uptime_s,
             disk_syncs: status.disk_syncs,
             frames_out: status.frames_out,

@@ -1,6 +1,6 @@
 //! The flags of each verb.
 
-use super::{CommandFlags, TaskFlags};
+use super::{CommandFlags, PeersVerb, TaskFlags};
 use crate::cli::output::Format;
 use crate::config::units;
 use clap::{Args, Subcommand};
@@ -50,7 +50,10 @@ pub(in crate::cli) struct StatusArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(in crate::cli) struct PeersArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: Option<PeersVerb>,
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
 }

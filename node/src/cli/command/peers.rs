@@ -1,14 +1,61 @@
-//! `peers`: the cluster's devices.
+//! `peers`: the cluster's devices, and telling one of them to rest.
 
-use crate::api::model::PeerView;
-use crate::cli::args::PeersArgs;
+use super::policy::pause_body;
+use crate::api::model::{PeerView, ReasonView};
+use crate::cli::args::{DeviceArgs, PeersArgs, PeersVerb};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::output::Output;
+use crate::cli::output::{Card, Cell, Output, Style};
 use crate::cli::session::{Place, Session};
+use crate::client::path_part;
+use hyper::Method;
+use serde::{Deserialize, Serialize};
 
 pub(super) async fn peers(place: &Place, args: PeersArgs) -> Result<u8, CliError> {
     let mut session = Session::daemon(place).await?;
-    let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
-    Output::stdout(args.output.output).list(&peers)?;
+    match args.verb {
+        None => {
+            let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
+            Output::stdout(args.output.output).list(&peers)?;
+            Ok(Exit::Ok.code())
+        }
+        Some(PeersVerb::Pause { device, duration }) => {
+            order(&mut session, &device, "pause", pause_body(duration.as_deref())?).await
+        }
+        Some(PeersVerb::Resume(device)) => order(&mut session, &device, "resume", Vec::new()).await,
+        Some(PeersVerb::Drain(device)) => order(&mut session, &device, "drain", Vec::new()).await,
+        Some(PeersVerb::Undrain(device)) => order(&mut session, &device, "undrain", Vec::new()).await,
+    }
+}
+
+/// What a device is left with after an order.
+#[derive(Serialize, Deserialize)]
+struct Ordered {
+    id: String,
+    name: String,
+    reasons: Vec<ReasonView>,
+}
+
+impl Card for Ordered {
+    fn id(&self) -> String {
+        self.id.clone()
+    }
+    fn lines(&self, _: bool, _: &Style) -> Vec<(&'static str, Cell)> {
+        let works = if self.reasons.is_empty() { "takes work" } else { "takes no work" };
+        let mut lines = vec![("device", Cell::new(&self.name)), ("now", Cell::new(works))];
+        lines.extend(self.reasons.iter().map(|reason| ("because", Cell::new(say(reason)))));
+        lines
+    }
+}
+
+/// A reason as a person reads it; another device may have written it.
+pub(super) fn say(reason: &ReasonView) -> String {
+    let text = format!("{} {}", if reason.by == "policy" { "" } else { &reason.by }, reason.text);
+    text.trim().escape_debug().to_string()
+}
+
+async fn order(session: &mut Session, args: &DeviceArgs, order: &str, body: Vec<u8>) -> Result<u8, CliError> {
+    let path = format!("/v1/peers/{}/{order}", path_part(&args.device));
+    let ordered: Ordered = session.client.request(Method::POST, &path, Some(body)).await?.json()?;
+    Output::stdout(args.output.output).one(&ordered)?;
     Ok(Exit::Ok.code())
 }

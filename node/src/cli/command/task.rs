@@ -88,7 +88,7 @@ fn why_not(peer: &PeerView, task_type: &str) -> Option<String> {
     }
     match peer.state.as_str() {
         "dead" | "suspect" => Some("does not answer".to_owned()),
-        _ if !peer.blocked.is_empty() => Some(format!("takes no new work: {}", peer.blocked.join(", "))),
+        _ if !peer.blocked.is_empty() => Some(format!("takes no new work: {}", peer.why_blocked())),
         _ => None,
     }
 }

@@ -105,7 +105,7 @@ impl Row for PeerView {
             Cell::some(self.latency_ms.map(|ms| format!("{ms:.1} ms"))),
             Cell::some(self.heard_ms_ago.map(|ms| show_duration(Duration::from_millis(ms)))),
             Cell::new(self.task_types.join(",")),
-            Cell::new(self.blocked.join(",")),
+            Cell::new(self.why_blocked()),
             Cell::some(self.address.as_ref()),
         ]
     }
@@ -249,6 +249,7 @@ impl Card for ClusterView {
             ("synced", Cell::new(synced)),
             ("disk", Cell::new(disk)),
         ];
+        lines.extend(self.blocked.iter().map(|why| ("takes no work", Cell::new(why))));
         lines.extend(self.storage_found.iter().map(|found| ("at the start", Cell::new(found))));
         lines
     }

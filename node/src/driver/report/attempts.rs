@@ -29,7 +29,7 @@ pub(super) const fn released(why: Released) -> &'static str {
             Grounds::Sandbox => "refused: limit not enforceable there",
         },
         Released::Isolated => "released isolated",
-        Released::Drained => "released drained",
+        Released::Drained => "preempted",
     }
 }
 

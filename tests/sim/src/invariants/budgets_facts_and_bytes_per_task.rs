@@ -22,7 +22,7 @@ pub fn check(world: &World) -> Broken {
     }
     for (task, accepted) in &world.oracle.accepted {
         let leases = world.oracle.leases.range((*task, Epoch(0))..=(*task, Epoch(u64::MAX))).count() as u32;
-        let most = world.scripts[accepted.script].spec.retry.max_retries + 1 + LOSSES_MAX + 2;
+        let most = world.scripts[accepted.script].spec.retry.max_retries + 1 + LOSSES_MAX + 2 + world.pauses;
         if leases > most {
             return Err(format!("{} was leased {leases} times, at most {most} expected", world.names.t(*task)));
         }

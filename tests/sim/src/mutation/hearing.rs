@@ -25,10 +25,6 @@ mutations! {
                         self.send(";
     }
 
-    "what comes through others is not waited for" breaks "22" in Scene("cut-off") => {
-        "guardian/duty.rs": "        if self.now.mono < relayed && " => "        if !MUTANT && self.now.mono < relayed && ";
-    }
-
     "a fact of a later life does not revoke a death" breaks "20" in Scene("long-work-kill") => {
         "session/sync.rs": "if matches!(peer.life, Life::Lost { .. }) && Some(inc)" => "if !MUTANT && matches!(peer.life, Life::Lost { .. }) && Some(inc)";
     }

@@ -56,6 +56,10 @@ pub struct Device {
     pub config: Config,
     /// What it has.
     pub capacity: Capacity,
+    /// Its owner said that it takes nothing new, then.
+    pub paused: Option<Micros>,
+    /// And that it gives up what it has, then.
+    pub wanted_back: Option<Micros>,
     /// Old gossip of its own, for replays.
     pub gossiped: Vec<DeviceRecord>,
 }

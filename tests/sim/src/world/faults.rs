@@ -75,6 +75,11 @@ impl World {
                 }
             }
             Fault::Hang(hang) => self.weather.hang = hang,
+            Fault::Pause(device, _) | Fault::Resume(device) if self.devices[device].asleep_since.is_some() => {
+                self.devices[device].inbox.push((1_005, Event::Fault(fault)));
+            }
+            Fault::Pause(device, at_once) => self.pause(device, at_once),
+            Fault::Resume(device) => self.resume(device),
             Fault::Orphan(device) => self.orphan(device),
             Fault::Snapshot(device) => self.devices[device].disk.snapshot(),
             Fault::Rollback(device, boots_too) => {
@@ -208,6 +213,7 @@ impl World {
             self.devices[device].inbox.retain(|(_, event)| !matches!(event, Event::Fault(_)));
             self.wake(device);
             self.fault(Fault::Full(device, false));
+            self.resume(device);
             if self.left[device] {
                 self.die(device, true);
             } else {

@@ -4,7 +4,7 @@ use super::World;
 use super::event::Event;
 use crate::class::Class;
 use crate::clock::{MS, SECOND};
-use rc_scheduler::{Input, Scheduler};
+use rc_scheduler::{Blocked, Input, Scheduler};
 use std::collections::{BTreeMap, VecDeque};
 
 impl World {
@@ -107,6 +107,38 @@ impl World {
             self.probe_later(peer, device);
         }
         self.touch(device);
+    }
+
+    /// The owner wants the device back. He says so to a device that is off, too: it knows when it starts.
+    pub(crate) fn pause(&mut self, device: usize, at_once: bool) {
+        self.pauses += 1;
+        let now = self.now;
+        let it = &mut self.devices[device];
+        it.capacity.blocked = [Blocked::Paused].into();
+        it.paused.get_or_insert(now);
+        if at_once {
+            it.wanted_back.get_or_insert(now);
+        }
+        let capacity = it.capacity.clone();
+        if it.is_awake() {
+            self.feed(device, Input::Capacity(Box::new(capacity)));
+        }
+        if at_once && self.devices[device].is_awake() {
+            self.feed(device, Input::GiveUp);
+        }
+    }
+
+    /// The owner gives it again.
+    pub(crate) fn resume(&mut self, device: usize) {
+        let it = &mut self.devices[device];
+        (it.paused, it.wanted_back) = (None, None);
+        if !it.capacity.blocked.is_empty() {
+            it.capacity.blocked.clear();
+            let capacity = it.capacity.clone();
+            if it.is_awake() {
+                self.feed(device, Input::Capacity(Box::new(capacity)));
+            }
+        }
     }
 
     /// The attempts stop, and the core does not.

@@ -79,6 +79,8 @@ impl Nodes {
             .args(["--name", NAMES[index], "--role", role])
             .args(["--listen", "127.0.0.1:0", "--http", "off", "--no-mdns"])
             .args([Path::new("--config"), Path::new("/dev/null")])
+            // It shall be seen to work, on battery or not.
+            .args(["--policy", "battery.min=off", "--policy", "charge_only=off", "--policy", "temp.max=off"])
             .args([Path::new("--data-dir"), &data_dir])
             .stdin(Stdio::null())
             .stdout(out)
