@@ -114,9 +114,9 @@ impl Scheduler {
             return;
         }
         let in_session = |device: &DeviceId| self.peers.get(device).is_some_and(|peer| peer.session);
-        let (more, later) = core::mem::take(&mut self.loads.lack_more).into_iter().partition(in_session);
+        let lack_more = core::mem::take(&mut self.loads.lack_more);
+        let (more, later): (BTreeSet<_>, _) = lack_more.into_iter().partition(in_session);
         self.loads.lack_more = later;
-        let more: BTreeSet<_> = more;
         for device in more {
             self.send_digest(device, true);
             self.restart_strays(device);

@@ -46,11 +46,16 @@ impl Scheduler {
         let (now, quiet, gather) = (self.now.mono, self.config.digest_quiet, self.config.gather.0);
         let Some(entry) = self.tasks.get(&task) else { return };
         let targets = self.push_targets(task, entry);
-        let first = self.first_to_have(entry, &targets);
-        for target in targets {
+        let mut first = None;
+        for target in targets.iter().copied() {
             let Some(entry) = self.tasks.get(&task) else { return };
             let missing = entry.missing_at(target);
-            let when = if missing == 0 { When::Now } else { self.when(entry, missing, target, &first) };
+            let when = if missing == 0 {
+                When::Now
+            } else {
+                let first = first.get_or_insert_with(|| self.first_to_have(entry, &targets));
+                self.when(entry, missing, target, first)
+            };
             let Some(peer) = self.peers.get_mut(&target) else { continue };
             if when == When::Now && (peer.gathered.remove(&task) | peer.later.remove(&task)) && !peer.is_gathering() {
                 // Somebody else was faster, or it goes now.
