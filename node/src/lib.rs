@@ -19,6 +19,7 @@ pub mod policy;
 pub mod sandbox;
 pub mod storage;
 pub mod telemetry;
+pub mod trace;
 
 use std::process::ExitCode;
 

@@ -67,6 +67,7 @@ impl Node {
         let secret = identity::load_or_create_cluster(&config.data_dir)?;
         let keypair = identity::load_or_create(&config.data_dir)?;
         let id = device_id(&keypair.public().to_peer_id());
+        crate::telemetry::set_instance_id(&id.to_string());
 
         let data_dir = config.data_dir.clone();
         let mut sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;

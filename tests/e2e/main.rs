@@ -14,6 +14,7 @@ mod logs;
 mod owner;
 mod sandbox;
 mod survival;
+mod trace;
 mod trio;
 mod types;
 #[path = "../rig/wait.rs"]

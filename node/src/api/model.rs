@@ -28,7 +28,7 @@ pub use request::{PURE_TASK_TYPES, TaskRequest};
 pub use requirements::GB_BYTES;
 pub use task::{
     AcceptedView, AttemptView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView, TaskDetail,
-    TaskView, status_filter, trace_id,
+    TaskView, status_filter,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
 

@@ -4,6 +4,7 @@ use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use crate::live::{LiveState, LogEvent};
 use crate::policy::{Orders, PolicyHandle};
+use crate::trace::{Trace, Traceparent, stamp};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
 use tokio::sync::mpsc;
@@ -18,6 +19,14 @@ macro_rules! node_api {
             /// Large data; `None` if the node keeps none.
             fn blobs(&self) -> Option<&Blobs> {
                 None
+            }
+            /// Puts tasks into a trace; without one, each into one of its own, if the node makes them.
+            fn trace(&self, tasks: &mut [NewTask], context: Option<Traceparent>) {
+                if let Some(context) = context {
+                    for task in tasks {
+                        stamp(task, || Trace::from(context));
+                    }
+                }
             }
             /// When its owner lets it work, and the way to the others' policies; `None` if the node has no such thing.
             fn policy(&self) -> Option<(&PolicyHandle, &Orders)> {
@@ -34,6 +43,9 @@ macro_rules! node_api {
             }
             fn blobs(&self) -> Option<&Blobs> {
                 Some(Handle::blobs(self))
+            }
+            fn trace(&self, tasks: &mut [NewTask], context: Option<Traceparent>) {
+                Handle::trace(self, tasks, context);
             }
             fn policy(&self) -> Option<(&PolicyHandle, &Orders)> {
                 Some((Handle::policy(self), Handle::orders(self)))

@@ -7,6 +7,7 @@ use super::weak::WeakHandle;
 use crate::blobs::{BlobError, Blobs};
 use crate::live::Live;
 use crate::policy::{Orders, PolicyHandle};
+use crate::trace::TraceIds;
 use rc_scheduler::{
     DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
@@ -255,6 +256,7 @@ pub struct Handle {
     live: Live,
     policy: PolicyHandle,
     orders: Orders,
+    pub(super) traces: Arc<TraceIds>,
 }
 
 impl Handle {
@@ -265,8 +267,9 @@ impl Handle {
         live: Live,
         policy: PolicyHandle,
         orders: Orders,
+        traces: TraceIds,
     ) -> Self {
-        Self { requests, news, blobs, live, policy, orders }
+        Self { requests, news, blobs, live, policy, orders, traces: Arc::new(traces) }
     }
 
     pub(super) fn downgrade(&self) -> WeakHandle {

@@ -16,6 +16,7 @@ use crate::executor::{Executor, ExecutorEvent};
 use crate::live::Live;
 use crate::policy::{Orders, PolicyHandle};
 use crate::storage::{self, Writer};
+use crate::trace::TraceIds;
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -108,8 +109,9 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Handle) {
         let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let handle =
-            Handle::new(requests_in, news.clone(), parts.blobs.clone(), parts.live.clone(), parts.policy, parts.orders);
+        let (blobs, live) = (parts.blobs.clone(), parts.live.clone());
+        let traces = TraceIds::new(parts.core.view().me(), parts.core.view().incarnation());
+        let handle = Handle::new(requests_in, news.clone(), blobs, live, parts.policy, parts.orders, traces);
         parts.live.ask(handle.downgrade());
         let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {

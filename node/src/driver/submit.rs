@@ -4,6 +4,8 @@
 use super::handle::{Accepted, DriverError, Handle};
 use super::request::Request;
 use crate::blobs::{Pinned, copy_time};
+use crate::clock;
+use crate::trace::{self, Trace, Traceparent};
 use rc_scheduler::{BlobRef, Bytes, NewTask, PAYLOAD_BYTES_MAX};
 use std::collections::BTreeSet;
 
@@ -11,6 +13,15 @@ use std::collections::BTreeSet;
 const DISKS_DEFAULT: usize = 2;
 
 impl Handle {
+    /// Puts tasks into the trace of whoever submits them, or each into one of its own. [`Handle::submit`] does the latter to those that
+    /// are in none.
+    pub fn trace(&self, tasks: &mut [NewTask], context: Option<Traceparent>) {
+        let now = clock::now().wall_ms;
+        for task in tasks {
+            trace::stamp(task, || context.map_or_else(|| Trace::new(self.traces.next(now)), Trace::from));
+        }
+    }
+
     /// Accepts tasks, all or none; answers when `disks` devices (`None`: the default) have stored them, or after 2 s with the true count.
     ///
     /// A payload above [`PAYLOAD_BYTES_MAX`] becomes a blob; blobs are copied first, which is waited for in proportion to their size.
@@ -18,6 +29,7 @@ impl Handle {
     /// # Errors
     /// See [`DriverError`]; nothing was accepted.
     pub async fn submit(&self, mut tasks: Vec<NewTask>, disks: Option<usize>) -> Result<Accepted, DriverError> {
+        self.trace(&mut tasks, None);
         let (named, _pins) = self.stage(&mut tasks).await?;
         if named.is_empty() {
             return self.ask(|answer| Request::Submit { tasks, disks, answer }).await;
