@@ -10,6 +10,7 @@ mod capacity;
 mod disk;
 mod effects;
 mod handle;
+mod happening;
 mod hosts;
 mod inputs;
 mod keys;

@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod driver;
+pub mod events;
 pub mod executor;
 pub mod handlers;
 pub mod identity;

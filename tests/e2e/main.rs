@@ -6,6 +6,7 @@ mod cancel;
 mod damage;
 #[path = "../rig/device.rs"]
 mod device;
+mod events;
 mod exec;
 mod files;
 mod full;

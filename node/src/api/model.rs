@@ -4,6 +4,7 @@
 mod blob;
 mod body;
 mod cluster;
+mod event;
 mod log;
 mod number;
 mod outcome;
@@ -20,6 +21,7 @@ mod tests;
 pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
+pub use event::EventView;
 pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};

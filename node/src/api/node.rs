@@ -2,6 +2,7 @@
 
 use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use crate::events::EventLog;
 use crate::live::{LiveState, LogEvent};
 use crate::policy::{Orders, PolicyHandle};
 use crate::trace::{Trace, Traceparent, stamp};
@@ -28,6 +29,10 @@ macro_rules! node_api {
                     }
                 }
             }
+            /// The last events; `None` if the node has no such thing.
+            fn events(&self) -> Option<&EventLog> {
+                None
+            }
             /// When its owner lets it work, and the way to the others' policies; `None` if the node has no such thing.
             fn policy(&self) -> Option<(&PolicyHandle, &Orders)> {
                 None
@@ -46,6 +51,9 @@ macro_rules! node_api {
             }
             fn trace(&self, tasks: &mut [NewTask], context: Option<Traceparent>) {
                 Handle::trace(self, tasks, context);
+            }
+            fn events(&self) -> Option<&EventLog> {
+                Some(Handle::events(self))
             }
             fn policy(&self) -> Option<(&PolicyHandle, &Orders)> {
                 Some((Handle::policy(self), Handle::orders(self)))

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod cluster;
+mod events;
 mod legacy;
 mod logs;
 mod policy;
@@ -58,7 +59,8 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .layer(middleware::from_fn(in_time));
     let patient =
         Router::new().route("/v1/tasks/{id}/result", get(tasks::result::<N>)).route("/v1/wait", post(wait::wait::<N>));
-    let patient = patient.route("/v1/tasks/{id}/logs", get(logs::logs::<N>));
+    let patient =
+        patient.route("/v1/tasks/{id}/logs", get(logs::logs::<N>)).route("/v1/events", get(events::events::<N>));
     // As long as large data takes; a body that stops coming ends with its connection.
     let large = Router::new()
         .route("/v1/tasks", post(submit::tasks::<N>))

@@ -4,6 +4,7 @@ mod blob;
 mod cancel;
 mod completions;
 mod demo;
+mod events;
 mod exec;
 mod explain;
 mod history;
@@ -60,6 +61,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Cancel(args)) => block(cancel::cancel(&place?, args)),
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
+        Some(Verb::Events(args)) => block(events::events(&place?, args)),
         Some(Verb::Blob(args)) => block(blob::blob(&place?, args)),
         Some(Verb::Completions { shell }) => completions::completions(shell),
     }

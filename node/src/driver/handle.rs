@@ -5,6 +5,7 @@ use super::request::{Answer, Request};
 use super::waiters::Waiter;
 use super::weak::WeakHandle;
 use crate::blobs::{BlobError, Blobs};
+use crate::events::EventLog;
 use crate::live::Live;
 use crate::policy::{Orders, PolicyHandle};
 use crate::trace::TraceIds;
@@ -252,6 +253,7 @@ impl DriverError {
 pub struct Handle {
     requests: mpsc::Sender<Request>,
     news: broadcast::Sender<Event>,
+    log: EventLog,
     blobs: Blobs,
     live: Live,
     policy: PolicyHandle,
@@ -262,18 +264,24 @@ pub struct Handle {
 impl Handle {
     pub(super) fn new(
         requests: mpsc::Sender<Request>,
-        news: broadcast::Sender<Event>,
+        (news, log): (broadcast::Sender<Event>, EventLog),
         blobs: Blobs,
         live: Live,
         policy: PolicyHandle,
         orders: Orders,
         traces: TraceIds,
     ) -> Self {
-        Self { requests, news, blobs, live, policy, orders, traces: Arc::new(traces) }
+        Self { requests, news, log, blobs, live, policy, orders, traces: Arc::new(traces) }
     }
 
     pub(super) fn downgrade(&self) -> WeakHandle {
         WeakHandle(self.requests.downgrade())
+    }
+
+    /// The last events, for those who come and go.
+    #[must_use]
+    pub const fn events(&self) -> &EventLog {
+        &self.log
     }
 
     /// What attempts say while they run.

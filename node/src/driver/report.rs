@@ -9,7 +9,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub(super) use attempts::holder;
+pub(super) use attempts::{holder, released};
 pub(super) use cluster::peers;
 pub(super) use explanation::{explain_found, explain_kept};
 pub(super) use history::history;

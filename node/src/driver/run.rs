@@ -12,6 +12,7 @@ use super::waiters::Waiters;
 use super::watch::{LOOK_EVERY, LOOK_LATEST, Look, Told};
 use crate::blobs::Blobs;
 use crate::clock;
+use crate::events::EventLog;
 use crate::executor::{Executor, ExecutorEvent};
 use crate::live::Live;
 use crate::policy::{Orders, PolicyHandle};
@@ -93,6 +94,7 @@ pub(crate) struct Driver {
     /// When the attempts that run here began, milliseconds since 1970.
     pub(super) attempts: HashMap<(TaskId, Epoch), u64>,
     pub(super) news: broadcast::Sender<Event>,
+    pub(super) log: EventLog,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
     pub(super) disk_found: Vec<String>,
@@ -111,7 +113,8 @@ impl Driver {
         let (news, _) = broadcast::channel(NEWS_MAX);
         let (blobs, live) = (parts.blobs.clone(), parts.live.clone());
         let traces = TraceIds::new(parts.core.view().me(), parts.core.view().incarnation());
-        let handle = Handle::new(requests_in, news.clone(), blobs, live, parts.policy, parts.orders, traces);
+        let told = (news.clone(), EventLog::new(parts.core.view().incarnation().boots));
+        let handle = Handle::new(requests_in, told, blobs, live, parts.policy, parts.orders, traces);
         parts.live.ask(handle.downgrade());
         let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {
@@ -142,6 +145,7 @@ impl Driver {
             waiters: Waiters::default(),
             attempts: HashMap::new(),
             news,
+            log: handle.events().clone(),
             listening: parts.listening,
             ports: parts.ports,
             disk_found: parts.disk_found,
@@ -193,6 +197,7 @@ impl Driver {
                 self.look.bell.notify_one();
             }
         }
+        self.log.close();
         let Self { client, events, disk, stopping, disk_events, .. } = self;
         drop(disk_events);
         super::stop::close(client, events, disk, stopping).await;

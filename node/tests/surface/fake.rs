@@ -4,6 +4,7 @@ use rc_node::api::{App, NodeApi, SocketServer, door_socket, serve_socket};
 use rc_node::driver::{
     Accepted, AttemptReport, DriverError, ExplainRow, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport,
 };
+use rc_node::events::EventLog;
 use rc_node::handlers::Stream;
 use rc_node::live::{LiveState, LogEvent};
 use rc_scheduler::{
@@ -22,11 +23,18 @@ pub struct Fake {
     changed: Arc<Notify>,
     /// The driver's bounded queue of requests: each passes in turn, and one that is not polled holds up the rest.
     door: Arc<Semaphore>,
+    /// What it tells to those who listen.
+    pub log: EventLog,
 }
 
 impl Default for Fake {
     fn default() -> Self {
-        Self { tasks: Arc::default(), changed: Arc::default(), door: Arc::new(Semaphore::new(1)) }
+        Self {
+            tasks: Arc::default(),
+            changed: Arc::default(),
+            door: Arc::new(Semaphore::new(1)),
+            log: EventLog::new(3),
+        }
     }
 }
 
@@ -311,4 +319,7 @@ impl NodeApi for Fake {
         Ok("rc1abc".into())
     }
     async fn shutdown(&self) {}
+    fn events(&self) -> Option<&EventLog> {
+        Some(&self.log)
+    }
 }

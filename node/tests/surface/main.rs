@@ -3,5 +3,6 @@
 
 mod api;
 mod cli;
+mod events;
 mod fake;
 mod hostile;
