@@ -13,11 +13,13 @@ pub mod executor;
 pub mod handlers;
 pub mod identity;
 pub mod live;
+pub mod metrics;
 pub mod node;
 #[doc(hidden)]
 pub mod parsers;
 pub mod policy;
 pub mod sandbox;
+pub mod stats;
 pub mod storage;
 pub mod telemetry;
 pub mod trace;

@@ -26,6 +26,7 @@ use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::live::Live;
 use crate::policy::{Keeper, Orders, PolicyHandle, Rules};
+use crate::stats::Counter;
 use crate::storage::Writer;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Role, Span, TaskId};
@@ -129,8 +130,10 @@ impl Node {
         let (policy, asks) = PolicyHandle::new();
         let blobs = blobs(&config, &client, boot.blobs).await?;
         let live = Live::new(id, Arc::new(client.clone()));
+        let counter = Counter::new(id, Arc::new(client.clone()));
         if let Some(incoming) = client.take_incoming() {
-            tokio::spawn(streams::serve(incoming, blobs.clone(), live.clone(), policy.clone()));
+            let services = (blobs.clone(), live.clone(), policy.clone(), counter.clone());
+            tokio::spawn(streams::serve(incoming, services));
         }
         let payload_bytes_max = usize::try_from(config.blobs.payload_bytes_max).unwrap_or(usize::MAX);
         let limits = ExecutorLimits { payload_bytes_max, ..ExecutorLimits::default() };
@@ -166,6 +169,7 @@ impl Node {
             look,
             policy,
             orders,
+            counter,
             listening: listening_tell,
             ports,
             disk_found: boot.disk_found,

@@ -60,4 +60,4 @@ pub use task::{
     SpecError, Status, TaskSpec,
 };
 pub use time::{Mono, Now, Span};
-pub use view::{Liveness, PeerView, View};
+pub use view::{EndedAsk, Liveness, PeerView, View};

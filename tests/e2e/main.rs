@@ -14,6 +14,7 @@ mod input;
 mod logs;
 mod owner;
 mod sandbox;
+mod stats;
 mod survival;
 mod trace;
 mod trio;

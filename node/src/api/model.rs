@@ -12,6 +12,7 @@ mod policy;
 mod request;
 mod requirements;
 mod sandbox;
+mod stats;
 mod task;
 mod timestamp;
 
@@ -28,6 +29,7 @@ pub use outcome::{ErrorView, ResultView, Usage};
 pub use policy::{LimitView, PolicyView, ReadingsView, ReasonView, parse_limits, parse_pause};
 pub use request::{PURE_TASK_TYPES, TaskRequest};
 pub use requirements::GB_BYTES;
+pub use stats::{PercentilesView, StatsRowView, StatsView};
 pub use task::{
     AcceptedView, AttemptView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView, TaskDetail,
     TaskView, status_filter,

@@ -4,7 +4,9 @@ use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use crate::events::EventLog;
 use crate::live::{LiveState, LogEvent};
+use crate::metrics::MetricsReport;
 use crate::policy::{Orders, PolicyHandle};
+use crate::stats::{StatsAsk, StatsReport};
 use crate::trace::{Trace, Traceparent, stamp};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
@@ -87,6 +89,10 @@ node_api! {
     fn explain(task: TaskId) -> Explanation;
     /// This node.
     fn status() -> NodeStatus;
+    /// What the tasks of a period came to.
+    fn stats(ask: StatsAsk) -> StatsReport;
+    /// This device's figures.
+    fn metrics() -> Box<MetricsReport>;
     /// The text of a ticket.
     fn invite() -> String;
     /// What a task wrote and, if it is followed, what it will write.

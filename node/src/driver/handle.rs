@@ -7,7 +7,9 @@ use super::weak::WeakHandle;
 use crate::blobs::{BlobError, Blobs};
 use crate::events::EventLog;
 use crate::live::Live;
+use crate::metrics::MetricsReport;
 use crate::policy::{Orders, PolicyHandle};
+use crate::stats::{Counter, StatsAsk, StatsReport};
 use crate::trace::TraceIds;
 use rc_scheduler::{
     DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
@@ -251,29 +253,18 @@ impl DriverError {
 /// [`DriverError::Stopping`].
 #[derive(Clone, Debug)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
-    news: broadcast::Sender<Event>,
-    log: EventLog,
-    blobs: Blobs,
-    live: Live,
-    policy: PolicyHandle,
-    orders: Orders,
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) news: broadcast::Sender<Event>,
+    pub(super) log: EventLog,
+    pub(super) blobs: Blobs,
+    pub(super) live: Live,
+    pub(super) policy: PolicyHandle,
+    pub(super) orders: Orders,
     pub(super) traces: Arc<TraceIds>,
+    pub(super) counter: Counter,
 }
 
 impl Handle {
-    pub(super) fn new(
-        requests: mpsc::Sender<Request>,
-        (news, log): (broadcast::Sender<Event>, EventLog),
-        blobs: Blobs,
-        live: Live,
-        policy: PolicyHandle,
-        orders: Orders,
-        traces: TraceIds,
-    ) -> Self {
-        Self { requests, news, log, blobs, live, policy, orders, traces: Arc::new(traces) }
-    }
-
     pub(super) fn downgrade(&self) -> WeakHandle {
         WeakHandle(self.requests.downgrade())
     }
@@ -416,6 +407,16 @@ impl Handle {
     /// This node.
     pub async fn status(&self) -> Result<NodeStatus, DriverError> {
         self.ask(|answer| Request::Status { answer }).await
+    }
+
+    /// What the cluster's tasks of a period came to, as far as records of them are kept by devices that answer.
+    pub async fn stats(&self, ask: StatsAsk) -> Result<StatsReport, DriverError> {
+        self.counter.ask_all(ask, self.peers().await?).await
+    }
+
+    /// This device's figures.
+    pub async fn metrics(&self) -> Result<Box<MetricsReport>, DriverError> {
+        self.ask(|answer| Request::Metrics { answer }).await
     }
 
     /// The text of a ticket for this cluster, with this node's addresses.

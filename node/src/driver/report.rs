@@ -30,7 +30,7 @@ pub(super) fn found(view: View<'_>, task: TaskId, record: &Record, now: Now) -> 
 }
 
 /// What was asked, as its acceptor wrote it down.
-fn spec_of(record: &Record) -> Option<TaskSpec> {
+pub(super) fn spec_of(record: &Record) -> Option<TaskSpec> {
     let submitted = record.resolve().submitted?;
     ciborium::from_reader(submitted.spec.as_slice()).ok()
 }

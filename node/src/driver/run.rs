@@ -15,7 +15,9 @@ use crate::clock;
 use crate::events::EventLog;
 use crate::executor::{Executor, ExecutorEvent};
 use crate::live::Live;
+use crate::metrics::MetricCounts;
 use crate::policy::{Orders, PolicyHandle};
+use crate::stats::Counter;
 use crate::storage::{self, Writer};
 use crate::trace::TraceIds;
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
@@ -57,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) look: Arc<Look>,
     pub(crate) policy: PolicyHandle,
     pub(crate) orders: Orders,
+    pub(crate) counter: Counter,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
     /// What the start found wrong on the disk, in words.
@@ -95,6 +98,7 @@ pub(crate) struct Driver {
     pub(super) attempts: HashMap<(TaskId, Epoch), u64>,
     pub(super) news: broadcast::Sender<Event>,
     pub(super) log: EventLog,
+    pub(super) counts: MetricCounts,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
     pub(super) disk_found: Vec<String>,
@@ -111,11 +115,20 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Handle) {
         let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let (blobs, live) = (parts.blobs.clone(), parts.live.clone());
-        let traces = TraceIds::new(parts.core.view().me(), parts.core.view().incarnation());
-        let told = (news.clone(), EventLog::new(parts.core.view().incarnation().boots));
-        let handle = Handle::new(requests_in, told, blobs, live, parts.policy, parts.orders, traces);
+        let (me, life) = (parts.core.view().me(), parts.core.view().incarnation());
+        let handle = Handle {
+            requests: requests_in,
+            news: news.clone(),
+            log: EventLog::new(life.boots),
+            blobs: parts.blobs.clone(),
+            live: parts.live.clone(),
+            policy: parts.policy,
+            orders: parts.orders,
+            traces: Arc::new(TraceIds::new(me, life)),
+            counter: parts.counter,
+        };
         parts.live.ask(handle.downgrade());
+        handle.counter.ask(handle.downgrade());
         let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {
             core: parts.core,
@@ -146,6 +159,7 @@ impl Driver {
             attempts: HashMap::new(),
             news,
             log: handle.events().clone(),
+            counts: MetricCounts::default(),
             listening: parts.listening,
             ports: parts.ports,
             disk_found: parts.disk_found,

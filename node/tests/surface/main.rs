@@ -6,3 +6,5 @@ mod cli;
 mod events;
 mod fake;
 mod hostile;
+mod metrics;
+mod stats;

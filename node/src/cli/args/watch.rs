@@ -23,3 +23,15 @@ pub(in crate::cli) struct EventsArgs {
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
 }
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct StatsArgs {
+    /// Tasks that ended since so long ago, e.g. 90m or 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub(in crate::cli) period: String,
+    /// A row for each device, or for each type
+    #[arg(long, value_name = "WORD", default_value = "device", value_parser = ["device", "type"])]
+    pub(in crate::cli) by: String,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
