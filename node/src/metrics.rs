@@ -28,6 +28,8 @@ pub struct MetricsReport {
     pub dropped: Counters,
     /// Frames and records that made no sense.
     pub bad_messages: u64,
+    /// Spans that the collector did not get.
+    pub spans_dropped: u64,
     /// Gossip messages: out, in, lost here.
     pub gossip: [u64; 3],
     /// Connections turned away: not members; anything else.

@@ -28,6 +28,7 @@ use crate::live::Live;
 use crate::policy::{Keeper, Orders, PolicyHandle, Rules};
 use crate::stats::Counter;
 use crate::storage::Writer;
+use crate::telemetry::otlp::Exporter;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Role, Span, TaskId};
 use std::collections::BTreeSet;
@@ -130,6 +131,7 @@ impl Node {
         let (policy, asks) = PolicyHandle::new();
         let blobs = blobs(&config, &client, boot.blobs).await?;
         let live = Live::new(id, Arc::new(client.clone()));
+        let spans = config.otlp.take().map(|to| Exporter::start(to, id, config.name.clone()));
         let counter = Counter::new(id, Arc::new(client.clone()));
         if let Some(incoming) = client.take_incoming() {
             let services = (blobs.clone(), live.clone(), policy.clone(), counter.clone());
@@ -170,6 +172,7 @@ impl Node {
             policy,
             orders,
             counter,
+            spans,
             listening: listening_tell,
             ports,
             disk_found: boot.disk_found,

@@ -2,6 +2,7 @@
 //! Does not know what is worth logging.
 
 mod json;
+pub mod otlp;
 
 use crate::config::LogFormat;
 use std::io::IsTerminal;

@@ -134,7 +134,7 @@ mod tests {
     fn task(extra: &str, key: Option<&str>) -> NewTask {
         let spec =
             TaskSpec { extra: extra.as_bytes().into(), idempotency_key: key.map(str::to_owned), ..TaskSpec::default() };
-        NewTask { spec, payload: b"{}".as_slice().into() }
+        NewTask { spec, payload: b"{}".as_slice().into(), after_new: Vec::new() }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod files;
 mod full;
 mod input;
 mod logs;
+mod otlp;
 mod owner;
 mod sandbox;
 mod stats;

@@ -90,7 +90,9 @@ fn draw<T: Row>(format: Format, rows: &[T], note: Option<&str>) -> Result<(), Cl
     let mut table = Vec::new();
     Output::new(format, Style::of_stdout(), &mut table).list(rows)?;
     let table = String::from_utf8_lossy(&table).into_owned();
-    let room = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(LINES_DEFAULT, |size| usize::from(size.ws_row));
+    let rows_of = |size: rustix::termios::Winsize| usize::from(size.ws_row);
+    let room = rustix::termios::tcgetwinsize(std::io::stdout()).map(rows_of).ok().filter(|rows| *rows > 0);
+    let room = room.unwrap_or(LINES_DEFAULT);
     Output::stdout(format).text(&frame(&table, note, room.max(2)))
 }
 

@@ -93,6 +93,7 @@ impl Driver {
             other => tracing::trace!(event = ?other, "news"),
         }
         self.meter(&event);
+        self.trace_end(&event);
         self.tell_listeners(&event);
         // An error means that nobody watches.
         let _ = self.news.send(event);

@@ -7,9 +7,9 @@ use super::weak::WeakHandle;
 use crate::blobs::{BlobError, Blobs};
 use crate::events::EventLog;
 use crate::live::Live;
-use crate::metrics::MetricsReport;
 use crate::policy::{Orders, PolicyHandle};
-use crate::stats::{Counter, StatsAsk, StatsReport};
+use crate::stats::Counter;
+use crate::telemetry::otlp::Exporter;
 use crate::trace::TraceIds;
 use rc_scheduler::{
     DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
@@ -262,17 +262,12 @@ pub struct Handle {
     pub(super) orders: Orders,
     pub(super) traces: Arc<TraceIds>,
     pub(super) counter: Counter,
+    pub(super) spans: Option<Exporter>,
 }
 
 impl Handle {
     pub(super) fn downgrade(&self) -> WeakHandle {
         WeakHandle(self.requests.downgrade())
-    }
-
-    /// The last events, for those who come and go.
-    #[must_use]
-    pub const fn events(&self) -> &EventLog {
-        &self.log
     }
 
     /// What attempts say while they run.
@@ -407,16 +402,6 @@ impl Handle {
     /// This node.
     pub async fn status(&self) -> Result<NodeStatus, DriverError> {
         self.ask(|answer| Request::Status { answer }).await
-    }
-
-    /// What the cluster's tasks of a period came to, as far as records of them are kept by devices that answer.
-    pub async fn stats(&self, ask: StatsAsk) -> Result<StatsReport, DriverError> {
-        self.counter.ask_all(ask, self.peers().await?).await
-    }
-
-    /// This device's figures.
-    pub async fn metrics(&self) -> Result<Box<MetricsReport>, DriverError> {
-        self.ask(|answer| Request::Metrics { answer }).await
     }
 
     /// The text of a ticket for this cluster, with this node's addresses.

@@ -1,9 +1,14 @@
-//! Counts what happens, for whoever collects figures.
+//! Counts what happens, for whoever collects figures, and hands figures and events out.
 
+use super::handle::{DriverError, Handle};
 use super::report;
+use super::request::Request;
 use super::run::Driver;
 use crate::clock;
+use crate::events::EventLog;
 use crate::metrics::{MetricCounts, MetricsReport};
+use crate::stats::{StatsAsk, StatsReport};
+use crate::telemetry::otlp::{self, Exporter};
 use rc_scheduler::{Event, Fact};
 use std::collections::BTreeMap;
 
@@ -48,6 +53,15 @@ impl Driver {
         }
     }
 
+    /// A task has ended: its spans go to the collector, if there is one.
+    pub(super) fn trace_end(&self, event: &Event) {
+        let (Some(spans), Event::Settled { task }) = (&self.spans, event) else { return };
+        let view = self.core.view();
+        if let Some(record) = view.record(*task) {
+            spans.take(otlp::of_task(view.me(), *task, record, view.spec(*task), clock::now().wall_ms));
+        }
+    }
+
     pub(super) fn metrics(&self) -> MetricsReport {
         let view = self.core.view();
         let mut peers = BTreeMap::new();
@@ -62,8 +76,27 @@ impl Driver {
             slots: self.capacity.max_concurrent_tasks,
             dropped: view.counters(),
             bad_messages: self.bad_messages,
+            spans_dropped: self.spans.as_ref().map_or(0, Exporter::dropped),
             gossip: [network.gossip_out, network.gossip_in, network.gossip_dropped],
             turned_away: [network.not_members, network.handshakes_failed],
         }
+    }
+}
+
+impl Handle {
+    /// The last events, for those who come and go.
+    #[must_use]
+    pub const fn events(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// What the cluster's tasks of a period came to, as far as records of them are kept by devices that answer.
+    pub async fn stats(&self, ask: StatsAsk) -> Result<StatsReport, DriverError> {
+        self.counter.ask_all(ask, self.peers().await?).await
+    }
+
+    /// This device's figures.
+    pub async fn metrics(&self) -> Result<Box<MetricsReport>, DriverError> {
+        self.ask(|answer| Request::Metrics { answer }).await
     }
 }

@@ -19,6 +19,7 @@ use crate::metrics::MetricCounts;
 use crate::policy::{Orders, PolicyHandle};
 use crate::stats::Counter;
 use crate::storage::{self, Writer};
+use crate::telemetry::otlp::Exporter;
 use crate::trace::TraceIds;
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
@@ -60,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) policy: PolicyHandle,
     pub(crate) orders: Orders,
     pub(crate) counter: Counter,
+    pub(crate) spans: Option<Exporter>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
     /// What the start found wrong on the disk, in words.
@@ -99,6 +101,7 @@ pub(crate) struct Driver {
     pub(super) news: broadcast::Sender<Event>,
     pub(super) log: EventLog,
     pub(super) counts: MetricCounts,
+    pub(super) spans: Option<Exporter>,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
     pub(super) disk_found: Vec<String>,
@@ -126,6 +129,7 @@ impl Driver {
             orders: parts.orders,
             traces: Arc::new(TraceIds::new(me, life)),
             counter: parts.counter,
+            spans: parts.spans.clone(),
         };
         parts.live.ask(handle.downgrade());
         handle.counter.ask(handle.downgrade());
@@ -160,6 +164,7 @@ impl Driver {
             news,
             log: handle.events().clone(),
             counts: MetricCounts::default(),
+            spans: parts.spans,
             listening: parts.listening,
             ports: parts.ports,
             disk_found: parts.disk_found,

@@ -43,7 +43,7 @@ kinds! {
     Complete "on_complete",
     /// The task ended otherwise.
     Error "on_error",
-    /// An attempt failed or was given back; the task goes on.
+    /// An attempt failed or was given back; another follows, or the end of the task.
     Attempt "attempt.over",
     /// A device is heard.
     PeerUp "peer.up",

@@ -129,6 +129,8 @@ pub fn render(report: &MetricsReport, blobs: Option<BlobStats>) -> String {
         page.line("rcnode_dropped_total", &[("what", what)], count);
     }
 
+    page.count("rcnode_spans_dropped_total", "Spans that the collector did not get.", report.spans_dropped);
+
     let healthy = u8::from(status.storage_healthy);
     page.gauge("rcnode_storage_healthy", "1 if the disk takes new facts.", healthy);
     page.count("rcnode_storage_syncs_total", "Groups of writes made durable with one sync each.", status.disk_syncs);

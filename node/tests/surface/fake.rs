@@ -349,6 +349,7 @@ impl NodeApi for Fake {
             slots: 5,
             dropped: rc_scheduler::Counters::default(),
             bad_messages: 3,
+            spans_dropped: 0,
             gossip: [1, 2, 3],
             turned_away: [4, 5],
         }))

@@ -105,7 +105,7 @@ impl Row for EventView {
 /// What is worth saying beside that.
 fn note(view: &EventView) -> String {
     let attempt = view.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}"));
-    let run = view.run_seconds.map(|seconds| format!("ran {seconds} s"));
+    let run = view.run_seconds.filter(|seconds| *seconds > 0.0).map(|seconds| format!("ran {seconds} s"));
     let progress = view.progress.map(|progress| format!("{progress} %"));
     let status = view.status.clone().filter(|_| view.event == "on_error");
     let error = view.error.as_ref().map(|error| format!("{}: {}", error.class, error.message));

@@ -19,8 +19,7 @@ pub(super) async fn stats(place: &Place, args: StatsArgs) -> Result<u8, CliError
         Format::Json => output.json(&view)?,
         Format::Jsonl | Format::Id => output.list(&view.rows)?,
         Format::Table | Format::Wide => {
-            let period = show_duration(Duration::from_secs_f64(view.period_seconds));
-            output.text(&format!("tasks that ended in the last {period}\n"))?;
+            output.text(&format!("tasks that ended in the last {}\n", args.period))?;
             let mut rows = view.rows.clone();
             let name = Some("all".to_owned());
             let all = if args.by == "type" {
