@@ -4,7 +4,7 @@ mod retry;
 mod spec;
 mod status;
 
-pub use retry::{Backoff, RetryPolicy};
+pub use retry::{Backoff, CRASH_LIMIT_MAX, RetryPolicy};
 pub use spec::{PAYLOAD_BYTES_MAX, Priority, Requirements, Role, SPEC_BYTES_MAX, SpecError, TaskSpec};
 pub(crate) use status::words;
 pub use status::{ErrorClass, Reason, Status};

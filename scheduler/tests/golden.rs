@@ -9,11 +9,12 @@ use std::fmt::Write as _;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
 /// What came later than the frame of facts among the messages.
-const LATER: [&str; 4] = [
+const LATER: [&str; 5] = [
     "submitted with blobs",
     "closed refused for its type",
     "closed refused for its permissions",
     "closed refused for its sandbox",
+    "closed died",
 ];
 
 fn device(n: u8) -> DeviceId {
@@ -112,6 +113,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (LATER[1], refused(Grounds::TaskType)),
         (LATER[2], refused(Grounds::Permissions)),
         (LATER[3], refused(Grounds::Sandbox)),
+        (LATER[4], close(Close::Released(Released::Died))),
     ]
 }
 
@@ -138,6 +140,7 @@ fn record() -> DeviceRecord {
         latency_us: Some(800),
         affinity: ["echo".to_owned()].into(),
         protocol: 1,
+        asks_internet: false,
     }
 }
 

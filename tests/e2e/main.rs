@@ -18,3 +18,4 @@ mod trio;
 mod types;
 #[path = "../rig/wait.rs"]
 mod wait;
+mod why;

@@ -4,6 +4,7 @@
 mod blob;
 mod body;
 mod cluster;
+mod forecast;
 mod log;
 mod number;
 mod outcome;
@@ -13,6 +14,7 @@ mod requirements;
 mod sandbox;
 mod task;
 mod timestamp;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ mod tests;
 pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
+pub use forecast::{ExtraRequest, ForecastView, SimulateRequest, SimulateView, TaskForecastView};
 pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};
@@ -27,10 +30,10 @@ pub use policy::{LimitView, PolicyView, ReadingsView, ReasonView, parse_limits, 
 pub use request::{PURE_TASK_TYPES, TaskRequest};
 pub use requirements::GB_BYTES;
 pub use task::{
-    AcceptedView, AttemptView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView, TaskDetail,
-    TaskView, status_filter, trace_id,
+    AcceptedView, AttemptView, CancelledView, HistoryView, PlacementView, TaskDetail, TaskView, status_filter, trace_id,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
+pub use why::{DecidedView, ExplainRowView, ExplainView, ExplainedView, WouldRunView};
 
 use rc_scheduler::DeviceId;
 

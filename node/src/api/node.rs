@@ -4,7 +4,7 @@ use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use crate::live::{LiveState, LogEvent};
 use crate::policy::{Orders, PolicyHandle};
-use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
+use rc_scheduler::{DeviceId, NewTask, Status, TaskId, TaskSpec};
 use std::future::Future;
 use tokio::sync::mpsc;
 
@@ -65,6 +65,8 @@ node_api! {
     fn peers() -> Vec<PeerReport>;
     /// Why the task is, was or is not placed.
     fn explain(task: TaskId) -> Explanation;
+    /// Where tasks would go that nobody has submitted.
+    fn plan(specs: Vec<TaskSpec>) -> Vec<Explanation>;
     /// This node.
     fn status() -> NodeStatus;
     /// The text of a ticket.

@@ -4,7 +4,9 @@ mod blobs;
 mod cluster;
 mod legacy;
 mod logs;
+mod plan;
 mod policy;
+mod simulate;
 mod submit;
 mod tasks;
 mod wait;
@@ -48,6 +50,7 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .route("/v1/tasks/{id}", get(tasks::show::<N>).delete(tasks::cancel::<N>))
         .route("/v1/tasks/{id}/history", get(tasks::history::<N>))
         .route("/v1/tasks/{id}/explain", get(tasks::explain::<N>))
+        .route("/v1/plan", post(plan::plan::<N>))
         .route("/v1/peers", get(cluster::peers::<N>))
         .route("/v1/peers/{device}/{order}", post(policy::order::<N>))
         .route("/v1/policy", get(policy::show::<N>).patch(policy::set::<N>))
@@ -59,6 +62,7 @@ fn common<N: NodeApi>() -> Router<App<N>> {
     let patient =
         Router::new().route("/v1/tasks/{id}/result", get(tasks::result::<N>)).route("/v1/wait", post(wait::wait::<N>));
     let patient = patient.route("/v1/tasks/{id}/logs", get(logs::logs::<N>));
+    let patient = patient.route("/v1/simulate", post(simulate::simulate::<N>));
     // As long as large data takes; a body that stops coming ends with its connection.
     let large = Router::new()
         .route("/v1/tasks", post(submit::tasks::<N>))

@@ -11,11 +11,13 @@ mod invite;
 mod join;
 mod logs;
 mod peers;
+mod plan;
 mod policy;
 mod ps;
 mod register;
 mod result;
 mod run;
+mod sched;
 mod show;
 mod status;
 mod submit;
@@ -59,6 +61,8 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Wait(args)) => block(wait::wait(&place?, args)),
         Some(Verb::Cancel(args)) => block(cancel::cancel(&place?, args)),
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),
+        Some(Verb::Plan(args)) => block(plan::plan(&place?, *args)),
+        Some(Verb::Sched(args)) => block(sched::sched(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
         Some(Verb::Blob(args)) => block(blob::blob(&place?, args)),
         Some(Verb::Completions { shell }) => completions::completions(shell),

@@ -1,8 +1,9 @@
 //! What a [`Handle`](super::Handle) sends to the driver: the question and where the answer goes.
 
-use super::handle::{Accepted, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use super::handle::{Accepted, DriverError, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use super::waiters::{Ended, Waiter};
-use rc_scheduler::{DeviceId, Epoch, NewTask, Status, TaskId};
+use super::why::Explanation;
+use rc_scheduler::{DeviceId, Epoch, NewTask, Status, TaskId, TaskSpec};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where an answer goes. Dropping it tells the asker that the node stops.
@@ -57,6 +58,10 @@ pub(super) enum Request {
     Explain {
         task: TaskId,
         answer: Answer<Explanation>,
+    },
+    Plan {
+        specs: Vec<TaskSpec>,
+        answer: Answer<Vec<Explanation>>,
     },
     Holder {
         task: TaskId,

@@ -30,6 +30,7 @@ pub(super) const fn released(why: Released) -> &'static str {
         },
         Released::Isolated => "released isolated",
         Released::Drained => "preempted",
+        Released::Died => "crashed",
     }
 }
 
