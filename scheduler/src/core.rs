@@ -5,7 +5,7 @@ use crate::device::DeviceRecord;
 use crate::disk::Disk;
 use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
 use crate::entry::Entry;
-use crate::guardian::{self, Guardian};
+use crate::guardian::{self, Awaits, Guardian};
 use crate::handler::{Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
@@ -90,6 +90,7 @@ pub struct Scheduler {
     pub(crate) holder: Holder,
     pub(crate) credits: Credits,
     pub(crate) submits: Submits,
+    pub(crate) awaits: Awaits,
     pub(crate) queries: Queries,
     pub(crate) accepted: u64,
     pub(crate) newest_accepted: Option<TaskId>,
@@ -154,6 +155,7 @@ impl Scheduler {
             holder: Holder::default(),
             credits: Credits::default(),
             submits: Submits::default(),
+            awaits: Awaits::default(),
             queries: Queries::default(),
             accepted: 0,
             newest_accepted: None,
@@ -226,6 +228,7 @@ impl Scheduler {
         self.flush_asks();
         self.flush_answers();
         self.flush_submits();
+        self.flush_awaits();
         self.flush_loads();
         self.flush_gossip();
     }
@@ -259,12 +262,18 @@ impl Scheduler {
                 self.timers.clear(Timer::Task(task));
                 self.notify(Event::Settled { task });
                 alert.into_iter().for_each(|alert| self.notify(alert));
+                self.dependency_ended(task);
             }
         } else {
             if entry.spec.requirements.requires_internet {
                 self.online.insert(task);
             }
+            // It may have been begun again.
+            let again = core::mem::replace(&mut entry.announced, false);
             self.open.insert(task);
+            if again {
+                self.dependency_reopened(task);
+            }
         }
     }
 
@@ -284,6 +293,7 @@ impl Scheduler {
             Timer::Query => self.query_due(),
             Timer::Place => self.guardian.world += 1,
             Timer::Bury => self.bury_due(),
+            Timer::Await => self.await_due(),
         }
     }
 
@@ -320,6 +330,8 @@ impl Scheduler {
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
+            Message::Await(asked) => self.handle_await(from, asked),
+            Message::Awaited(told) => self.handle_awaited(from, told),
             Message::Record(record) => {
                 // Of a stranger nothing would be kept: who sends many of them gains nothing.
                 if self.members.get(record.device).is_some() {

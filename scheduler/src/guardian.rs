@@ -1,12 +1,14 @@
 //! Who acts on a task, and what it does: leases it to a device, settles how it ended, and says when that may be told.
 
 mod crash;
+mod depend;
 mod duty;
 mod lease;
 mod offer;
 mod place;
 mod settle;
 
+pub(crate) use depend::Awaits;
 pub(crate) use settle::alert;
 
 use crate::id::{DeviceId, Epoch, TaskId};

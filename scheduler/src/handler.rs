@@ -2,6 +2,7 @@
 
 mod capacity;
 mod query;
+mod reopen;
 mod restore;
 mod submit;
 

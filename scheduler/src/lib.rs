@@ -57,8 +57,8 @@ pub use record::{
     Settled, Stable, State, Submitted, Verdict,
 };
 pub use task::{
-    Backoff, CRASH_LIMIT_MAX, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy, Role,
-    SPEC_BYTES_MAX, SpecError, Status, TaskSpec,
+    AFTER_MAX, Backoff, CRASH_LIMIT_MAX, DependencyGroup, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason,
+    Requirements, RetryPolicy, Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec, USES_MAX, dependency_groups,
 };
 pub use time::{Mono, Now, Span};
 pub use view::{Liveness, PeerView, View};

@@ -1,12 +1,13 @@
 //! What devices say to each other over a link. Facts are the only thing that must arrive, and they are sent until they are stored;
 //! everything else may be lost.
 
+use crate::bytes::Bytes;
 use crate::device::DeviceRecord;
 use crate::effect::Tomb;
 use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
 use crate::member::Member;
 use crate::record::Fact;
-use crate::task::Priority;
+use crate::task::{Priority, Status};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,6 +40,8 @@ pub enum Message {
     Reply(QueryReply),
     Live(Live),
     Record(Box<DeviceRecord>),
+    Await(Await),
+    Awaited(Awaited),
 }
 
 /// Opens a session: first on every link, and again when the incarnation changes.
@@ -232,6 +235,26 @@ pub struct QueryReply {
     pub facts: Vec<(TaskId, Fact)>,
     /// There were more.
     pub more: bool,
+}
+
+/// Most tasks in one [`Await`], and in one [`Awaited`].
+pub const AWAIT_MAX: usize = 1_024;
+
+/// The speaker guards tasks that wait for these. The listener says what it knows of them, and tells how those of them that it keeps end
+/// if that is soon.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Await {
+    /// The dependencies.
+    pub tasks: Vec<TaskId>,
+}
+
+/// What the speaker knows of tasks that are awaited.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Awaited {
+    /// They have ended so, as it may be told, with the body of the outcome of those that have completed.
+    pub ended: Vec<(TaskId, Status, Bytes)>,
+    /// The speaker has not got them, or nothing is left of them but that they are over.
+    pub lacking: Vec<TaskId>,
 }
 
 /// How an attempt is getting on; told to its guardian and kept in memory only.

@@ -84,7 +84,8 @@ pub struct AttemptReport {
     pub started_wall_ms: Option<u64>,
     /// Likewise.
     pub finished_wall_ms: Option<u64>,
-    /// `completed`, an error class (`preempted` if the device was wanted back), `released …`, `running`, `assigned`, or `lost`.
+    /// `completed`, an error class (`preempted` if the device was wanted back), `released …`, `running`, `assigned`, `crashed` if its
+    /// device says that it was killed with it, or `lost`.
     pub outcome: String,
     /// It ended after the task was decided otherwise.
     pub late: bool,

@@ -4,7 +4,7 @@ use super::cluster::{Arrival, Cluster, Machine};
 use super::times::Times;
 use super::{Basis, DEVICES_MAX, Forecast, ForecastError, TASKS_MAX, TaskForecast};
 use crate::driver::{PeerReport, TaskReport};
-use rc_scheduler::{Capacity, DeviceId, NewTask, Span, TaskId};
+use rc_scheduler::{Capacity, DeviceId, NewTask, Reason, Span, TaskId};
 
 /// What if.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,11 @@ pub(crate) fn forecast(
         machines.iter().find(|machine| machine.id == device).and_then(|machine| machine.like).unwrap_or(device)
     };
     let mut wanted: Vec<_> = match asked.replay {
-        None => reports.iter().filter(|report| !report.status.is_terminal()).collect(),
+        // Nobody knows when what waits for other tasks may begin.
+        None => {
+            let waits = |report: &TaskReport| report.reason == Some(Reason::WaitingDependency);
+            reports.iter().filter(|report| !report.status.is_terminal() && !waits(report)).collect()
+        }
         Some(span) => {
             let from = now_wall_ms.saturating_sub(span.as_ms());
             let ended = |report: &&TaskReport| report.outcome.is_some() && report.submitted_wall_ms >= from;
@@ -57,8 +61,13 @@ pub(crate) fn forecast(
     let mut arrivals = Vec::with_capacity(wanted.len());
     for report in &wanted {
         let Some(spec) = report.spec.clone() else { continue };
-        // What it comes after is not looked at: those that wait for others are counted from now on, like the rest.
-        let mut spec = rc_scheduler::TaskSpec { after: Vec::new(), idempotency_key: None, payload_blob: None, ..spec };
+        let mut spec = rc_scheduler::TaskSpec {
+            after: Vec::new(),
+            uses: Vec::new(),
+            idempotency_key: None,
+            payload_blob: None,
+            ..spec
+        };
         let mut ran = Span(0);
         let runs_at = report.attempts.last().filter(|_| asked.replay.is_none()).and_then(|attempt| {
             let device = Some(attempt.device).filter(|device| ids.contains(device))?;
@@ -74,7 +83,7 @@ pub(crate) fn forecast(
         let own = asked.replay.and(report.outcome.as_ref()).zip(report.device).map(|(outcome, at)| (at, outcome.run));
         let payload = format!("\"{}\"", report.id).into_bytes().into();
         arrivals.push(Arrival {
-            task: NewTask { spec, payload },
+            task: NewTask { spec, payload, after_new: Vec::new() },
             at: Span::from_ms(at),
             acceptor,
             is_running: runs_at.is_some(),

@@ -25,8 +25,14 @@ impl Scheduler {
 
     /// How many lives ended with it.
     fn crashes(&self, record: &Record) -> usize {
+        // Who begins it again means it to have its chance.
+        let begun_again = record.facts().filter_map(|fact| match fact {
+            Fact::Reopened(reopened) => Some(reopened.epoch),
+            _ => None,
+        });
+        let floor = begun_again.max().unwrap_or_default();
         let leases = record.facts().filter_map(|fact| match fact {
-            Fact::Leased(lease) => Some(lease),
+            Fact::Leased(lease) if lease.epoch > floor => Some(lease),
             _ => None,
         });
         let died = leases.filter(|lease| match close_of(record, lease) {

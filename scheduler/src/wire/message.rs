@@ -9,10 +9,11 @@ use crate::id::{DeviceId, TaskId};
 use crate::keeper::{BURIED_MAX, INTERVALS_MAX};
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
-    About, Answer, Ask, Beat, Buried, Digest, Facts, Grant, Hello, Lack, Live, Message, Query, QueryReply, Resend,
-    SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
+    AWAIT_MAX, About, Answer, Ask, Await, Awaited, Beat, Buried, Digest, Facts, Grant, Hello, Lack, Live, Message,
+    Query, QueryReply, Resend, SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
 };
 use crate::record::{Fact, SLOTS_MAX};
+use crate::task::Status;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,6 +39,8 @@ const GRAVES: u8 = 18;
 const BURIED: u8 = 19;
 const STRAYS: u8 = 20;
 const STRAYED: u8 = 21;
+const AWAIT: u8 = 22;
+const AWAITED: u8 = 23;
 
 /// Most devices named in a question about lost ones, most buckets of a digest.
 const LIST_MAX: usize = 4_096;
@@ -141,6 +144,8 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Reply(m) => framed(REPLY, &(m.id, pack(&m.facts), m.more)),
         Message::Live(m) => framed(LIVE, &(m.task, m.epoch, m.started_wall_ms, m.percent, &m.text)),
         Message::Record(record) => framed(RECORD, record),
+        Message::Await(m) => framed(AWAIT, &(&m.tasks,)),
+        Message::Awaited(m) => framed(AWAITED, &(&m.ended, &m.lacking)),
     }
 }
 
@@ -265,6 +270,17 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Live(Live { task, epoch, started_wall_ms, percent: percent.map(|p| p.min(100)), text })
         }
         RECORD => Message::Record(Box::new(decode_record(body)?)),
+        AWAIT => {
+            let (tasks,): (Vec<_>,) = from_cbor(body)?;
+            bounded(tasks.len(), AWAIT_MAX)?;
+            Message::Await(Await { tasks })
+        }
+        AWAITED => {
+            let (ended, lacking): (Vec<(TaskId, Status, Bytes)>, Vec<_>) = from_cbor(body)?;
+            bounded(ended.len(), AWAIT_MAX)?;
+            bounded(lacking.len(), AWAIT_MAX)?;
+            Message::Awaited(Awaited { ended, lacking })
+        }
         kind => return Err(WireError::UnknownMessage(kind)),
     })
 }

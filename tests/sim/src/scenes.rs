@@ -1,6 +1,7 @@
 //! Scenes: runs that a class draws too rarely, each drawn from a seed around one course of events.
 
 mod crashes;
+mod flows;
 mod owners;
 
 use crate::class::Class;
@@ -134,6 +135,16 @@ pub const ALL: &[Scene] = &[
         name: "holders-out-of-reach",
         about: "the devices that may run a task are cut off one after the other, and go on with it",
         draw: crashes::holders_out_of_reach,
+    },
+    Scene {
+        name: "a-flow",
+        about: "tasks wait for others, many of them in one command, and one device fails at a time",
+        draw: flows::a_flow,
+    },
+    Scene {
+        name: "a-chain",
+        about: "each task waits for the one before, which other devices keep",
+        draw: flows::a_chain,
     },
 ];
 

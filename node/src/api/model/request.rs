@@ -150,13 +150,14 @@ impl TaskRequest {
             retry,
             required_permissions: permissions,
             after: Vec::new(),
+            uses: Vec::new(),
             idempotency_key: key,
             extra,
             payload_blob: None,
             blobs: blobs.iter().map(BlobRequest::reference).collect(),
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
-        Ok(NewTask { spec, payload: payload.into() })
+        Ok(NewTask::new(spec, payload.into()))
     }
 }
 
