@@ -1,5 +1,6 @@
 //! rc-node as a library: everything the binary does, for those who build their own node on it.
 
+mod alerts;
 pub mod api;
 pub mod blobs;
 pub mod capabilities;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod driver;
 pub mod events;
 pub mod executor;
+pub mod forecast;
 pub mod handlers;
 pub mod identity;
 pub mod live;

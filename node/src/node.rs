@@ -13,15 +13,16 @@ mod ports;
 mod streams;
 mod types;
 
-pub use config::{NodeConfig, OwnerSays};
+pub use config::{INTERNET_PROBE_DEFAULT, NodeConfig, OwnerSays};
 pub use error::NodeError;
 pub use hooks::Hooks;
 pub(crate) use ports::{PORTS_CELL, Ports};
 
+use crate::alerts;
 use crate::blobs::Blobs;
 use crate::capabilities::Sampler;
 use crate::clock;
-use crate::driver::{Driver, Handle, Hosts, Latest, Look, Owner, Parts, Watch, first_look, watch_capacity};
+use crate::driver::{Driver, Handle, Hosts, Internet, Latest, Look, Owner, Parts, Watch, first_look, watch_capacity};
 use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::live::Live;
@@ -29,6 +30,7 @@ use crate::policy::{Keeper, Orders, PolicyHandle, Rules};
 use crate::stats::Counter;
 use crate::storage::Writer;
 use crate::telemetry::otlp::Exporter;
+use crate::trace::Trace;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Role, Span, TaskId};
 use std::collections::BTreeSet;
@@ -60,6 +62,7 @@ impl Node {
     /// # Errors
     /// See [`NodeError`]; nothing is left running then.
     pub async fn start(mut config: NodeConfig) -> Result<Self, NodeError> {
+        let alerts = poster(&config)?;
         let boot = boot::open(&config.data_dir).await?;
         let mut alone = BTreeSet::new();
         if boot.durable.members.len() <= 1 {
@@ -146,7 +149,8 @@ impl Node {
         let writer = Writer::start(boot.storage, DISK_QUEUE_MAX, tell).map_err(NodeError::Thread)?;
         let (out, capacity_events) = mpsc::channel(1);
         let look: Arc<Look> = Arc::default();
-        let watch = Watch { sampler, keeper, owner, latest, look: Arc::clone(&look), asks, out };
+        let internet = Internet::new(config.internet_probe.clone());
+        let watch = Watch { sampler, keeper, owner, latest, look: Arc::clone(&look), internet, asks, out };
         tokio::spawn(watch_capacity(watch, capacity.clone()));
         let orders = Orders::new(Arc::new(client.clone()));
         let (listening_tell, mut listening) = watch::channel(Vec::new());
@@ -177,6 +181,17 @@ impl Node {
             ports,
             disk_found: boot.disk_found,
         });
+        if let Some(post) = alerts {
+            let asked = handle.clone();
+            let trace_id = move |task| {
+                let asked = asked.clone();
+                async move {
+                    let spec = asked.task(task).await.ok().and_then(|report| report.spec);
+                    Trace::of(task, spec.as_ref()).id.to_string()
+                }
+            };
+            tokio::spawn(alerts::serve(post, handle.watch(), config.name.clone(), trace_id));
+        }
         if let Some(hooks) = config.hooks.take() {
             tokio::spawn(hooks::tell(hooks, handle.clone()));
         }
@@ -214,6 +229,22 @@ impl Node {
     /// Stops it: no new requests, attempts given up, everything on disk, goodbye to the others. Takes up to some seconds.
     pub async fn stop(self) {
         self.handle.shutdown().await;
+    }
+}
+
+/// The way to where alerts go, if somebody wants them.
+#[cfg(feature = "http")]
+fn poster(config: &NodeConfig) -> Result<Option<crate::handlers::http::Poster>, NodeError> {
+    let alerts = |why| NodeError::AlertWebhook { why };
+    config.alert_webhook.as_deref().map(crate::handlers::http::Poster::new).transpose().map_err(alerts)
+}
+
+/// There is none: this program cannot send anything.
+#[cfg(not(feature = "http"))]
+fn poster(config: &NodeConfig) -> Result<Option<alerts::Nobody>, NodeError> {
+    match config.alert_webhook {
+        Some(_) => Err(NodeError::AlertWebhook { why: "this program was built without HTTP".to_owned() }),
+        None => Ok(None),
     }
 }
 

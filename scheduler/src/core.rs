@@ -5,7 +5,7 @@ use crate::device::DeviceRecord;
 use crate::disk::Disk;
 use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
 use crate::entry::Entry;
-use crate::guardian::{Awaits, Guardian};
+use crate::guardian::{self, Awaits, Guardian};
 use crate::handler::{Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
@@ -63,6 +63,8 @@ pub struct Scheduler {
     pub(crate) quiet: VecDeque<(Mono, TaskId)>,
     /// Those whose end cannot be told yet.
     pub(crate) open: BTreeSet<TaskId>,
+    /// Those of them that ask for a way to the internet.
+    pub(crate) online: BTreeSet<TaskId>,
     /// Those to look at before this input is done with.
     pub(crate) dirty: BTreeSet<TaskId>,
     pub(crate) keys: BTreeMap<alloc::string::String, TaskId>,
@@ -133,6 +135,7 @@ impl Scheduler {
             sums: Sums::default(),
             quiet: VecDeque::new(),
             open: BTreeSet::new(),
+            online: BTreeSet::new(),
             dirty: BTreeSet::new(),
             keys: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -252,14 +255,20 @@ impl Scheduler {
         let Some(entry) = self.tasks.get_mut(&task) else { return };
         if entry.record.resolve().is_reportable() {
             self.open.remove(&task);
+            self.online.remove(&task);
             if !core::mem::replace(&mut entry.announced, true) {
                 entry.ended = self.ran_s;
                 entry.live = None;
+                let alert = guardian::alert(self.me, task, &entry.record);
                 self.timers.clear(Timer::Task(task));
                 self.notify(Event::Settled { task });
+                alert.into_iter().for_each(|alert| self.notify(alert));
                 self.dependency_ended(task);
             }
         } else {
+            if entry.spec.requirements.requires_internet {
+                self.online.insert(task);
+            }
             // It may have been begun again.
             let again = core::mem::replace(&mut entry.announced, false);
             self.open.insert(task);

@@ -81,6 +81,9 @@ pub struct Capacity {
     /// More about it for people, where there is more to say: which rule, and until when.
     #[serde(rename = "W", skip_serializing_if = "BTreeMap::is_empty")]
     pub blocked_why: BTreeMap<Blocked, String>,
+    /// When that ends by itself, milliseconds since 1970, where it is known.
+    #[serde(rename = "U", skip_serializing_if = "BTreeMap::is_empty")]
+    pub blocked_until_wall_ms: BTreeMap<Blocked, u64>,
 }
 
 crate::task::words! {
@@ -140,6 +143,9 @@ pub struct DeviceRecord {
     /// The protocol it speaks.
     #[serde(rename = "V")]
     pub protocol: u16,
+    /// It keeps a task that waits for a device with a way to the internet: a reason for all others to find out whether they have one.
+    #[serde(rename = "N", skip_serializing_if = "core::ops::Not::not")]
+    pub asks_internet: bool,
 }
 
 impl DeviceRecord {

@@ -8,7 +8,7 @@ use crate::input::CommandId;
 use crate::member::Member;
 use crate::message::Message;
 use crate::record::{Fact, FactKey};
-use crate::task::{Status, TaskSpec};
+use crate::task::{ErrorClass, Status, TaskSpec};
 use crate::time::{Mono, Span};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -256,5 +256,13 @@ pub enum Event {
     Alarm {
         task: TaskId,
         what: &'static str,
+    },
+    /// A task has ended without a result, and that may be told: said once, by the device that decided it.
+    Alert {
+        task: TaskId,
+        class: ErrorClass,
+        message: String,
+        /// How many attempts it had.
+        attempts: u32,
     },
 }

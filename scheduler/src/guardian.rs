@@ -1,5 +1,6 @@
 //! Who acts on a task, and what it does: leases it to a device, settles how it ended, and says when that may be told.
 
+mod crash;
 mod depend;
 mod duty;
 mod lease;
@@ -8,6 +9,7 @@ mod place;
 mod settle;
 
 pub(crate) use depend::Awaits;
+pub(crate) use settle::alert;
 
 use crate::id::{DeviceId, Epoch, TaskId};
 use crate::queue::{Queue, RunTimes};

@@ -32,6 +32,7 @@ mod task;
 mod time;
 mod timers;
 mod view;
+mod why;
 pub mod wire;
 
 pub use crate::core::{Counters, Scheduler};
@@ -48,16 +49,17 @@ pub use invariant::Violation;
 pub use member::{Member, Members};
 pub use message::*;
 pub use placement::{
-    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Row, Terms, Unmet, explain, fits, pick, rank, refusal, score, unmet,
-    view_hash,
+    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Remedy, Row, Terms, Unmet, explain, fits, pick, rank, refusal, score,
+    unmet, view_hash,
 };
 pub use record::{
     CancelAsked, Close, Closed, DepDone, Fact, FactKey, Grounds, Leased, Merged, Outcome, Record, Released, Reopened,
     Settled, Stable, State, Submitted, Verdict,
 };
 pub use task::{
-    AFTER_MAX, Backoff, DependencyGroup, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy,
-    Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec, USES_MAX, dependency_groups,
+    AFTER_MAX, Backoff, CRASH_LIMIT_MAX, DependencyGroup, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason,
+    Requirements, RetryPolicy, Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec, USES_MAX, dependency_groups,
 };
 pub use time::{Mono, Now, Span};
 pub use view::{EndedAsk, Liveness, PeerView, View};
+pub use why::Explained;

@@ -9,7 +9,6 @@ use crate::device::DeviceRecord;
 use crate::entry::LiveState;
 use crate::id::{DeviceId, Epoch, Incarnation, TaskId};
 use crate::member::Members;
-use crate::placement::{Row, explain, view_hash};
 use crate::record::Record;
 use crate::session::Life;
 use crate::task::{Reason, Status, TaskSpec};
@@ -60,6 +59,10 @@ impl Scheduler {
 }
 
 impl<'a> View<'a> {
+    pub(crate) const fn core(&self) -> &'a Scheduler {
+        self.0
+    }
+
     /// This device.
     #[must_use]
     pub const fn me(&self) -> DeviceId {
@@ -201,13 +204,17 @@ impl<'a> View<'a> {
         runs.filter(|(_, run)| run.phase != crate::holder::Phase::Waiting).map(|(task, run)| (task, run.epoch))
     }
 
-    /// Every device's terms for a task, or what it fails, the best first; and the hash of the view they come from.
+    /// How many leases that this device granted to another one, or to itself, have not ended.
     #[must_use]
-    pub fn explain(&self, task: TaskId) -> Option<(u64, Vec<Row>)> {
-        let entry = self.0.tasks.get(&task)?;
-        let candidates = self.0.candidates(task);
-        let hash = view_hash(candidates.iter().map(|candidate| candidate.record));
-        Some((hash, explain(task, &entry.spec, candidates)))
+    pub fn open_leases(&self, device: DeviceId) -> u32 {
+        self.0.counted_at(device).0
+    }
+
+    /// Some device of the cluster keeps a task that waits for a way to the internet.
+    #[must_use]
+    pub fn asks_internet(&self) -> bool {
+        let up = |device: &DeviceId| self.0.peers.get(device).is_some_and(crate::session::Peer::is_up);
+        !self.0.online.is_empty() || self.0.devices.iter().any(|(device, record)| record.asks_internet && up(device))
     }
 
     /// The write after which everything known now is on disk; compare with what the driver has been told.

@@ -9,13 +9,14 @@ use std::fmt::Write as _;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
 /// What came later than the frame of facts among the messages.
-const LATER: [&str; 6] = [
+const LATER: [&str; 7] = [
     "submitted with blobs",
     "closed refused for its type",
     "closed refused for its permissions",
     "closed refused for its sandbox",
     "cancel asked again",
     "reopened after a lease",
+    "closed died",
 ];
 
 fn device(n: u8) -> DeviceId {
@@ -116,6 +117,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (LATER[3], refused(Grounds::Sandbox)),
         (LATER[4], Fact::CancelAsked(CancelAsked { by: device(3), round: 2 })),
         (LATER[5], Fact::Reopened(Reopened { round: 2, by: device(3), settled_term: 6, epoch: Epoch::new(5, 2, 1) })),
+        (LATER[6], close(Close::Released(Released::Died))),
     ]
 }
 
@@ -142,6 +144,7 @@ fn record() -> DeviceRecord {
         latency_us: Some(800),
         affinity: ["echo".to_owned()].into(),
         protocol: 1,
+        asks_internet: false,
     }
 }
 

@@ -22,3 +22,4 @@ mod trio;
 mod types;
 #[path = "../rig/wait.rs"]
 mod wait;
+mod why;

@@ -5,6 +5,7 @@ mod blob;
 mod body;
 mod cluster;
 mod event;
+mod forecast;
 mod log;
 mod number;
 mod outcome;
@@ -15,6 +16,7 @@ mod sandbox;
 mod stats;
 mod task;
 mod timestamp;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
 pub use event::EventView;
+pub use forecast::{ExtraRequest, ForecastView, SimulateRequest, SimulateView, TaskForecastView};
 pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};
@@ -31,10 +34,10 @@ pub use request::{PURE_TASK_TYPES, TaskRequest};
 pub use requirements::GB_BYTES;
 pub use stats::{PercentilesView, StatsRowView, StatsView};
 pub use task::{
-    AcceptedView, AttemptView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView, TaskDetail,
-    TaskView, status_filter,
+    AcceptedView, AttemptView, CancelledView, HistoryView, PlacementView, TaskDetail, TaskView, status_filter,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
+pub use why::{DecidedView, ExplainRowView, ExplainView, ExplainedView, WouldRunView};
 
 use rc_scheduler::DeviceId;
 

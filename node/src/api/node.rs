@@ -8,7 +8,7 @@ use crate::metrics::MetricsReport;
 use crate::policy::{Orders, PolicyHandle};
 use crate::stats::{StatsAsk, StatsReport};
 use crate::trace::{Trace, Traceparent, stamp};
-use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
+use rc_scheduler::{DeviceId, NewTask, Status, TaskId, TaskSpec};
 use std::future::Future;
 use tokio::sync::mpsc;
 
@@ -87,6 +87,8 @@ node_api! {
     fn peers() -> Vec<PeerReport>;
     /// Why the task is, was or is not placed.
     fn explain(task: TaskId) -> Explanation;
+    /// Where tasks would go that nobody has submitted.
+    fn plan(specs: Vec<TaskSpec>) -> Vec<Explanation>;
     /// This node.
     fn status() -> NodeStatus;
     /// What the tasks of a period came to.

@@ -6,7 +6,9 @@ mod events;
 mod legacy;
 mod logs;
 mod metrics;
+mod plan;
 mod policy;
+mod simulate;
 mod stats;
 mod submit;
 mod tasks;
@@ -51,6 +53,7 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .route("/v1/tasks/{id}", get(tasks::show::<N>).delete(tasks::cancel::<N>))
         .route("/v1/tasks/{id}/history", get(tasks::history::<N>))
         .route("/v1/tasks/{id}/explain", get(tasks::explain::<N>))
+        .route("/v1/plan", post(plan::plan::<N>))
         .route("/v1/peers", get(cluster::peers::<N>))
         .route("/v1/peers/{device}/{order}", post(policy::order::<N>))
         .route("/v1/policy", get(policy::show::<N>).patch(policy::set::<N>))
@@ -65,7 +68,8 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .route("/v1/wait", post(wait::wait::<N>))
         .route("/v1/tasks/{id}/logs", get(logs::logs::<N>))
         .route("/v1/events", get(events::events::<N>))
-        .route("/v1/stats", get(stats::stats::<N>));
+        .route("/v1/stats", get(stats::stats::<N>))
+        .route("/v1/simulate", post(simulate::simulate::<N>));
     // As long as large data takes; a body that stops coming ends with its connection.
     let large = Router::new()
         .route("/v1/tasks", post(submit::tasks::<N>))

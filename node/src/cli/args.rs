@@ -10,8 +10,8 @@ pub(super) use blob::{BlobArgs, BlobVerb};
 pub(super) use owner::{DeviceArgs, PeersVerb, PolicyArgs, PolicyVerb};
 pub(super) use task::{CommandFlags, TaskFlags};
 pub(super) use verbs::{
-    CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, LogsArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
-    SubmitArgs, TaskArgs, TaskVerb, WaitArgs,
+    CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, LogsArgs, PeersArgs, PsArgs, ResultArgs, SchedArgs,
+    SchedVerb, SimulateArgs, StatusArgs, SubmitArgs, TaskArgs, TaskVerb, WaitArgs,
 };
 
 pub(super) use watch::{EventsArgs, StatsArgs};
@@ -138,11 +138,29 @@ Exits with 1 if -f was given and the task did not complete.")]
     /// Cancel tasks
     #[command(after_help = "Examples:\n  rc-node cancel last\n  rc-node cancel $(rc-node ps --status pending -o id)")]
     Cancel(CancelArgs),
-    /// Say why a task is where it is: which devices fit, and how they score
-    #[command(after_help = "Example:\n  rc-node explain last")]
+    /// Say why a task is where it is: which devices fit, how they score, and what would make it run
+    #[command(after_help = "\
+Examples:
+  rc-node explain last
+  rc-node explain last -o json       the same bytes on every device that has the same `view_hash`
+The devices are as they are now; where a task was placed, and for which score, is from then.")]
     Explain(IdArgs),
-    /// Show everything that happened to a task
-    #[command(after_help = "Example:\n  rc-node history last")]
+    /// Say where a task would go, without submitting it; takes what submit takes
+    #[command(after_help = "\
+Examples:
+  rc-node plan command --payload '{\"argv\":[\"make\"]}' --min-memory-gb 4
+  rc-node plan --file task.json -o json
+Exits with 7 if no device fits now. Of equal devices, a task's id decides, which it gets when it is submitted.")]
+    Plan(Box<SubmitArgs>),
+    /// Try out what would happen: with a device more or less, or once more what has happened
+    #[command(after_help = "\
+Examples:
+  rc-node sched simulate
+  rc-node sched simulate --without pixel --add like=nas
+  rc-node sched simulate --replay 6h --add cpu_cores=8,memory_gb=16,max_concurrent_tasks=8")]
+    Sched(SchedArgs),
+    /// Show everything that happened to a task: every fact in its order, with device and attempt
+    #[command(after_help = "Examples:\n  rc-node history last\n  rc-node history last -o json")]
     History(IdArgs),
     /// Print what happens in the cluster: to the tasks that this device keeps, and to devices
     #[command(after_help = "\

@@ -13,11 +13,13 @@ mod join;
 mod logs;
 mod metrics;
 mod peers;
+mod plan;
 mod policy;
 mod ps;
 mod register;
 mod result;
 mod run;
+mod sched;
 mod show;
 mod stats;
 mod status;
@@ -62,6 +64,8 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Wait(args)) => block(wait::wait(&place?, args)),
         Some(Verb::Cancel(args)) => block(cancel::cancel(&place?, args)),
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),
+        Some(Verb::Plan(args)) => block(plan::plan(&place?, *args)),
+        Some(Verb::Sched(args)) => block(sched::sched(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
         Some(Verb::Events(args)) => block(events::events(&place?, args)),
         Some(Verb::Stats(args)) => block(stats::stats(&place?, args)),

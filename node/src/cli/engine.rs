@@ -31,6 +31,8 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.allowed_paths.clone_from(&settings.allowed_paths);
     config.allow_alone.clone_from(&settings.allow_alone);
     config.http_allow.clone_from(&settings.http_allow);
+    config.internet_probe.clone_from(&settings.internet_probe);
+    config.alert_webhook.clone_from(&settings.alert_webhook);
     config.scripts.clone_from(&settings.scripts);
     config.max_concurrent_tasks = settings.max_concurrent_tasks;
     config.policy = settings.policy_on.then(|| settings.policy.clone());

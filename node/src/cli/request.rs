@@ -4,7 +4,7 @@ use super::args::{SubmitArgs, TaskFlags};
 use super::command::Registered;
 use super::error::{CliError, Exit};
 use super::files::Files;
-use crate::api::model::{TaskRequests, parse_tasks};
+use crate::api::model::{ExtraRequest, TaskRequests, parse_tasks};
 use crate::trace::Traceparent;
 use data_encoding::BASE64;
 use rc_scheduler::DeviceId;
@@ -117,6 +117,7 @@ impl Object {
         retry.set_some("base_delay", seconds(flags.base_delay))?;
         retry.set_some("max_delay", seconds(flags.max_delay))?;
         retry.set_list("retry_on", &flags.retry_on)?;
+        retry.set_some("crash_limit", flags.crash_limit)?;
         self.put("retry", retry)
     }
 }
@@ -137,6 +138,27 @@ pub(super) struct Body {
     pub(super) many: bool,
     /// A task type among them that devices run only when their owners say so.
     pub(super) needs_command: bool,
+}
+
+/// A device that is not there: a JSON object, or `key=value,…` with lists separated by `+`.
+pub(super) fn extra(text: &str) -> Result<ExtraRequest, CliError> {
+    let hint = "write e.g. --add like=nas or --add cpu_cores=8,memory_gb=16,max_concurrent_tasks=8,tags=ssd+fast";
+    let invalid = |error: String| CliError::usage(format!("--add {text}: {error}"), hint);
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| invalid(error.to_string()));
+    }
+    const LISTS: [&str; 3] = ["tags", "task_types", "permissions"];
+    let mut object = Object::default();
+    for part in text.split(',') {
+        let (key, value) = part.split_once('=').ok_or_else(|| invalid(format!("{part:?} has no `=`")))?;
+        match serde_json::from_str::<Raw>(value) {
+            _ if LISTS.contains(&key) => object.set(key, value.split('+').collect::<Vec<_>>())?,
+            Ok(raw) => object.set(key, raw)?,
+            Err(_) => object.set(key, value)?,
+        }
+    }
+    let bytes = serde_json::to_vec(&object).map_err(|error| invalid(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))
 }
 
 /// The request that the flags of `submit` ask for.

@@ -38,6 +38,13 @@ pub struct Layer {
     /// What tasks of type http_request may reach besides the Internet, e.g. 192.168.1.0/24:8080
     #[arg(long, value_name = "ADDR[/BITS][:PORT]", value_delimiter = ',')]
     pub http_allow: Option<Vec<String>>,
+    /// What is dialled to find out whether there is a way to the Internet, only while a task asks for one: ADDR:PORT, or `off`; may be
+    /// repeated [default: 1.1.1.1:443, 9.9.9.9:443, …]
+    #[arg(long, value_name = "ADDR:PORT|off", value_delimiter = ',')]
+    pub internet_probe: Option<Vec<String>>,
+    /// Where it is told, as JSON, that a task has failed for good: http(s)://…
+    #[arg(long, value_name = "URL")]
+    pub alert_webhook: Option<String>,
     /// Tasks at once [default: 5; mobile 2]
     #[arg(long, value_name = "N")]
     pub max_concurrent_tasks: Option<u32>,
@@ -109,6 +116,8 @@ impl Layer {
             allow: self.allow.or(lower.allow),
             allowed_paths: self.allowed_paths.or(lower.allowed_paths),
             http_allow: self.http_allow.or(lower.http_allow),
+            internet_probe: self.internet_probe.or(lower.internet_probe),
+            alert_webhook: self.alert_webhook.or(lower.alert_webhook),
             max_concurrent_tasks: self.max_concurrent_tasks.or(lower.max_concurrent_tasks),
             policy: self.policy.or(lower.policy),
             policy_file: self.policy_file.or(lower.policy_file),
@@ -161,6 +170,8 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         allow: list("RC_NODE_ALLOW")?,
         allowed_paths: list("RC_NODE_ALLOWED_PATHS")?,
         http_allow: list("RC_NODE_HTTP_ALLOW")?,
+        internet_probe: list("RC_NODE_INTERNET_PROBE")?,
+        alert_webhook: text("RC_NODE_ALERT_WEBHOOK")?,
         max_concurrent_tasks: number("RC_NODE_MAX_CONCURRENT_TASKS")?,
         // Hours have commas in them.
         policy: text("RC_NODE_POLICY")?.map(|text| text.split(';').map(|part| part.trim().to_owned()).collect()),

@@ -3,7 +3,7 @@
 use super::layer::{HandlerLayer, Layer};
 use super::units::{self, parse_duration};
 use crate::blobs::StoreLimits;
-use crate::node::OwnerSays;
+use crate::node::{INTERNET_PROBE_DEFAULT, OwnerSays};
 use crate::policy::{Key, Limits, Rules};
 use crate::telemetry::otlp::{BadCollector, Collector};
 use rc_scheduler::Role;
@@ -15,6 +15,8 @@ use std::time::Duration;
 
 const NAME_BYTES_MAX: usize = 64;
 const LIST_MAX: usize = 64;
+const PROBES_MAX: usize = 8;
+const URL_BYTES_MAX: usize = 2_048;
 const TASKS_MAX: u32 = 1_024;
 const RETENTION_DEFAULT: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Whoever submits must have time to read the result.
@@ -49,6 +51,10 @@ pub struct Settings {
     pub allow_alone: BTreeSet<String>,
     /// What `http_request` may reach besides public addresses.
     pub http_allow: Vec<String>,
+    /// What is dialled to find out whether there is a way to the Internet; nothing is never.
+    pub internet_probe: Vec<SocketAddr>,
+    /// Where it is told that a task has failed for good.
+    pub alert_webhook: Option<String>,
     /// Tasks at once.
     pub max_concurrent_tasks: u32,
     /// When the device works: what the file and the flags say of it.
@@ -142,6 +148,8 @@ impl Settings {
             allowed_paths: paths(layer.allowed_paths)?,
             allow_alone: BTreeSet::new(),
             http_allow: words("http-allow", layer.http_allow)?,
+            internet_probe: internet_probe(layer.internet_probe)?,
+            alert_webhook: layer.alert_webhook.map(webhook).transpose()?,
             max_concurrent_tasks,
             blobs: blobs(
                 layer.blobs_max_bytes.as_deref(),
@@ -274,6 +282,25 @@ fn addresses(setting: &'static str, texts: Option<Vec<String>>) -> Result<Vec<St
         return Err(SettingsError::new(setting, &texts.len().to_string(), allowed));
     }
     texts.iter().map(read).collect()
+}
+
+fn internet_probe(texts: Option<Vec<String>>) -> Result<Vec<SocketAddr>, SettingsError> {
+    let Some(texts) = texts else { return Ok(INTERNET_PROBE_DEFAULT.to_vec()) };
+    if texts.len() == 1 && texts[0].trim() == "off" {
+        return Ok(Vec::new());
+    }
+    let wrong = |text: &str| SettingsError::new("internet-probe", text, "write ADDR:PORT, e.g. 1.1.1.1:443, or off");
+    if texts.len() > PROBES_MAX {
+        let allowed = format!("at most {PROBES_MAX} of them");
+        return Err(SettingsError::new("internet-probe", &texts.len().to_string(), allowed));
+    }
+    texts.iter().map(|text| text.trim().parse().map_err(|_| wrong(text))).collect()
+}
+
+fn webhook(url: String) -> Result<String, SettingsError> {
+    let known = url.starts_with("http://") || url.starts_with("https://");
+    let wrong = || SettingsError::new("alert-webhook", &url, "write an address that begins with http:// or https://");
+    if known && url.len() <= URL_BYTES_MAX { Ok(url) } else { Err(wrong()) }
 }
 
 fn blobs(bytes: Option<&str>, grace: Option<&str>, payload: Option<&str>) -> Result<StoreLimits, SettingsError> {

@@ -56,6 +56,7 @@ impl Owner {
             enforces: self.enforces.clone(),
             blocked: BTreeSet::new(),
             blocked_why: BTreeMap::new(),
+            blocked_until_wall_ms: BTreeMap::new(),
         }
     }
 }

@@ -88,7 +88,8 @@ pub struct AttemptReport {
     pub started_wall_ms: Option<u64>,
     /// Likewise.
     pub finished_wall_ms: Option<u64>,
-    /// `completed`, an error class (`preempted` if the device was wanted back), `released …`, `running`, `assigned`, or `lost`.
+    /// `completed`, an error class (`preempted` if the device was wanted back), `released …`, `running`, `assigned`, `crashed` if its
+    /// device says that it was killed with it, or `lost`.
     pub outcome: String,
     /// It ended after the task was decided otherwise.
     pub late: bool,
@@ -105,6 +106,8 @@ pub struct HistoryRow {
     pub to: Option<DeviceId>,
     /// The lease it is about.
     pub epoch: Option<Epoch>,
+    /// The attempt it is about.
+    pub attempt: Option<u32>,
     /// The rest, in words.
     pub text: String,
     /// It did not decide anything: another lease or settlement won.
@@ -128,32 +131,6 @@ pub struct PeerReport {
     pub heard_ms_ago: Option<u64>,
     /// Where it is connected.
     pub address: Option<String>,
-}
-
-/// One device's answer to "why (not) there".
-#[derive(Clone, Debug)]
-pub struct ExplainRow {
-    /// Which device.
-    pub device: DeviceId,
-    /// Requirements it fails, in words; empty if it fits.
-    pub unmet: Vec<String>,
-    /// The terms of the score in parts per million: cpu, memory, load, network, affinity.
-    pub terms: [u32; 5],
-    /// Their weighted sum, parts per million.
-    pub score: u32,
-    /// It is the one that would be chosen now.
-    pub chosen: bool,
-}
-
-/// Why a task is where it is.
-#[derive(Clone, Debug)]
-pub struct Explanation {
-    /// The task.
-    pub task: TaskReport,
-    /// Hash of the view that the rows come from; devices with the same view give the same rows.
-    pub view_hash: u64,
-    /// Every device, the best first.
-    pub rows: Vec<ExplainRow>,
 }
 
 /// This node, for `status`.
@@ -392,11 +369,6 @@ impl Handle {
     /// Members, this device first.
     pub async fn peers(&self) -> Result<Vec<PeerReport>, DriverError> {
         self.ask(|answer| Request::Peers { answer }).await
-    }
-
-    /// Why the task is, was or is not placed.
-    pub async fn explain(&self, task: TaskId) -> Result<Explanation, DriverError> {
-        self.ask(|answer| Request::Explain { task, answer }).await
     }
 
     /// This node.

@@ -42,6 +42,9 @@ impl Driver {
             Event::Woke { incarnation } => {
                 EventRow { device: Some(view.me()), text: format!("life {incarnation}"), ..new(EventKind::Woke) }
             }
+            Event::Alert { task, class, message, .. } => {
+                EventRow { error: Some((*class, message.clone())), ..self.about(EventKind::Alert, *task, at) }
+            }
             Event::Alarm { task, what } => {
                 EventRow { text: (*what).to_owned(), ..self.about(EventKind::Alert, *task, at) }
             }

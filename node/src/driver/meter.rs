@@ -48,7 +48,7 @@ impl Driver {
             }
             Event::PeerHeard { .. } => counts.peers_heard += 1,
             Event::PeerLost { .. } => counts.peers_lost += 1,
-            Event::Alarm { .. } => counts.alerts += 1,
+            Event::Alarm { .. } | Event::Alert { .. } => counts.alerts += 1,
             _ => {}
         }
     }

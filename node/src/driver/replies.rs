@@ -27,7 +27,8 @@ impl Driver {
                 answer(to, Ok(report::history(&Record::from_facts(facts))));
             }
             (Pending::Explain(to), Reply::Found { task, facts }) => {
-                answer(to, Ok(report::explain_found(view, task, &Record::from_facts(facts), now)));
+                let explained = report::explain(view, task, &Record::from_facts(facts));
+                answer(to, explained.ok_or(DriverError::NotFound));
             }
             (Pending::Find(to), Reply::Tasks { tasks, .. }) => {
                 answer(to, Ok(tasks.into_iter().map(|(task, _)| task).collect()));

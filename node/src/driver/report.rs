@@ -11,7 +11,7 @@ mod tests;
 
 pub(super) use attempts::{holder, released};
 pub(super) use cluster::peers;
-pub(super) use explanation::{explain_found, explain_kept};
+pub(super) use explanation::{explain, plan};
 pub(super) use history::history;
 
 use super::handle::TaskReport;

@@ -1,10 +1,11 @@
 //! What a [`Handle`](super::Handle) sends to the driver: the question and where the answer goes.
 
 use super::ended::EndedPart;
-use super::handle::{Accepted, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use super::handle::{Accepted, DriverError, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use super::waiters::{Ended, Waiter};
+use super::why::Explanation;
 use crate::metrics::MetricsReport;
-use rc_scheduler::{DeviceId, EndedAsk, Epoch, NewTask, Status, TaskId};
+use rc_scheduler::{DeviceId, EndedAsk, Epoch, NewTask, Status, TaskId, TaskSpec};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where an answer goes. Dropping it tells the asker that the node stops.
@@ -59,6 +60,10 @@ pub(super) enum Request {
     Explain {
         task: TaskId,
         answer: Answer<Explanation>,
+    },
+    Plan {
+        specs: Vec<TaskSpec>,
+        answer: Answer<Vec<Explanation>>,
     },
     Holder {
         task: TaskId,

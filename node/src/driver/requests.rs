@@ -55,10 +55,17 @@ impl Driver {
                 let address = |device| self.peers.address(device).map(ToString::to_string);
                 answer(to, Ok(report::peers(self.core.view(), clock::now().mono, address)));
             }
-            Request::Explain { task, answer: to } => match report::explain_kept(self.core.view(), task, clock::now()) {
-                Some(explanation) => answer(to, Ok(explanation)),
-                None => self.command(Command::Read(task), Pending::Explain(to)),
-            },
+            Request::Explain { task, answer: to } => {
+                let view = self.core.view();
+                match view.record(task).and_then(|record| report::explain(view, task, record)) {
+                    Some(explanation) => answer(to, Ok(explanation)),
+                    None => self.command(Command::Read(task), Pending::Explain(to)),
+                }
+            }
+            Request::Plan { specs, answer: to } => {
+                let view = self.core.view();
+                answer(to, Ok(specs.iter().map(|spec| report::plan(view, spec)).collect()));
+            }
             Request::Holder { task, epoch, answer: to } => {
                 let record = self.core.view().record(task);
                 answer(to, Ok(record.and_then(|record| report::holder(record, epoch))));

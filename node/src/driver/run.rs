@@ -213,6 +213,7 @@ impl Driver {
             if now.since(self.looked) >= LOOK_EVERY {
                 self.looked = now;
                 self.look.busy.store(!self.attempts.is_empty(), Ordering::Relaxed);
+                self.look.asks_internet.store(self.core.view().asks_internet(), Ordering::Relaxed);
                 self.look.bell.notify_one();
             }
         }

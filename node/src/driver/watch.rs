@@ -2,6 +2,7 @@
 //! orders meanwhile: a sensor that takes seconds to read holds up none of them.
 
 use super::capacity::{Latest, Owner, is_news, smooth};
+use super::internet::Internet;
 use crate::capabilities::{Capabilities, Sampler};
 use crate::clock;
 use crate::policy::{Asked, Keeper, PolicyError, Readings};
@@ -36,6 +37,8 @@ pub(crate) struct Look {
     pub(super) bell: Notify,
     /// Something runs: the battery is worth a look each time.
     pub(super) busy: AtomicBool,
+    /// Some task of the cluster wants to know who has a way to the Internet.
+    pub(super) asks_internet: AtomicBool,
 }
 
 /// All that is watched.
@@ -45,6 +48,7 @@ pub(crate) struct Watch {
     pub(crate) owner: Owner,
     pub(crate) latest: Latest,
     pub(crate) look: Arc<Look>,
+    pub(crate) internet: Internet,
     pub(crate) asks: mpsc::Receiver<Asked>,
     pub(crate) out: mpsc::Sender<Told>,
 }
@@ -61,7 +65,7 @@ pub(crate) fn first_look(keeper: &mut Keeper, owner: &Owner, sampler: &Sampler) 
 
 /// Looks whenever it is rung, until nobody listens any more. `told` is what was passed on last.
 pub(crate) async fn watch(watch: Watch, told: Capacity) {
-    let Watch { sampler, mut keeper, owner, latest, look, mut asks, out } = watch;
+    let Watch { sampler, mut keeper, owner, latest, look, mut internet, mut asks, out } = watch;
     let mut known = sampler.capabilities().clone();
     let mut teller = Teller { owner, usage: told.cpu_usage_ppm, told, out: out.clone() };
     let mut at_hand = Some(sampler);
@@ -89,7 +93,10 @@ pub(crate) async fn watch(watch: Watch, told: Capacity) {
                 }
                 // Short enough not to bother another thread with it.
                 sampler.sample_fast();
-                see(&sampler, &mut known, &latest);
+                see(&sampler, &mut known, &internet, &latest);
+                // Who takes no work need not know.
+                let wanted = look.asks_internet.load(Ordering::Relaxed) && teller.told.blocked.is_empty();
+                internet.look(wanted, sampler.capabilities().internet, clock::now().mono);
                 at_hand = Some(sampler);
                 keeper.judge(Readings::of(&known), clock::moment(), true);
                 true
@@ -100,10 +107,15 @@ pub(crate) async fn watch(watch: Watch, told: Capacity) {
                     tracing::error!("the device is not measured any more");
                     return;
                 };
-                see(&sampler, &mut known, &latest);
+                see(&sampler, &mut known, &internet, &latest);
                 at_hand = Some(sampler);
                 keeper.judge(Readings::of(&known), clock::moment(), true);
                 true
+            }
+            reached = internet.answered() => {
+                internet.note(reached, clock::now().mono);
+                known.internet = internet.over(known.internet, clock::now().mono);
+                false
             }
             Some((ask, answer)) = asks.recv() => {
                 // It may have to be written down.
@@ -132,8 +144,9 @@ pub(crate) async fn watch(watch: Watch, told: Capacity) {
     }
 }
 
-fn see(sampler: &Sampler, known: &mut Capabilities, latest: &Latest) {
+fn see(sampler: &Sampler, known: &mut Capabilities, internet: &Internet, latest: &Latest) {
     known.clone_from(sampler.capabilities());
+    known.internet = internet.over(known.internet, clock::now().mono);
     known.clone_into(&mut latest.write().unwrap_or_else(PoisonError::into_inner));
 }
 

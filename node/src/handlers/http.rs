@@ -10,8 +10,10 @@ mod body;
 mod dial;
 mod exchange;
 mod payload;
+mod post;
 
 pub use address::{AllowedError, AllowedTarget};
+pub(crate) use post::Poster;
 
 use std::net::IpAddr;
 use std::sync::Arc;

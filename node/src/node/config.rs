@@ -8,12 +8,20 @@ use crate::telemetry::otlp::Collector;
 use rc_p2p::Multiaddr;
 use rc_scheduler::Role;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Task types that cannot reach anything on the device.
 pub(super) const ALLOW_DEFAULT: [&str; 5] = ["echo", "sleep", "system_info", "python_eval", "wasm"];
+
+/// Name servers for everybody, of two operators, at the port that the fewest networks shut.
+pub const INTERNET_PROBE_DEFAULT: [SocketAddr; 3] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)), 443),
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9)), 443),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111)), 443),
+];
 
 /// Everything [`Node::start`](super::Node::start) needs.
 #[derive(Clone)]
@@ -53,6 +61,12 @@ pub struct NodeConfig {
     pub retention: Duration,
     /// How many of them are kept; of more, the oldest are forgotten early. Default: 100,000.
     pub keep_tasks: usize,
+    /// What is dialled to find out whether there is a way to the Internet, while some task wants to know: a TCP handshake and nothing
+    /// more. Empty: never, and no task that needs the Internet comes here.
+    pub internet_probe: Vec<SocketAddr>,
+    /// Where it is told that a task has failed in its last attempt, if this device decided so: an `http` or `https` address that gets
+    /// the event as JSON.
+    pub alert_webhook: Option<String>,
     /// More task types; they need not be in `allow`.
     pub handlers: Vec<Arc<dyn TaskHandler>>,
     /// More task types, each done by a program with its arguments, see [`script`](crate::handlers::script).
@@ -96,6 +110,8 @@ impl NodeConfig {
             blobs: StoreLimits::default(),
             retention: Duration::from_secs(7 * 24 * 3_600),
             keep_tasks: 100_000,
+            internet_probe: INTERNET_PROBE_DEFAULT.to_vec(),
+            alert_webhook: None,
             handlers: Vec::new(),
             scripts: BTreeMap::new(),
             hooks: None,

@@ -66,6 +66,12 @@ pub enum NodeError {
     #[cfg(feature = "http")]
     #[error("--http-allow {0}")]
     HttpAllow(crate::handlers::http::AllowedError),
+    /// Alerts cannot be sent there.
+    #[error("--alert-webhook: {why}")]
+    AlertWebhook {
+        /// Why.
+        why: String,
+    },
     /// Worker processes cannot be started.
     #[error("worker processes cannot be started: {0}")]
     Workers(io::Error),

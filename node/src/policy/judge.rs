@@ -23,6 +23,8 @@ pub struct Reason {
     pub text: String,
     /// What runs is given up; else it may finish.
     pub gives_up: bool,
+    /// When it ends by itself, milliseconds since 1970, if that is known.
+    pub until_wall_ms: Option<u64>,
 }
 
 /// What the policy says at a moment.
@@ -128,12 +130,15 @@ impl Policy {
             self.paused = None;
         }
         let mut reasons = Vec::new();
-        let mut add = |by, gives_up, text: Option<String>| {
-            reasons.extend(text.map(|text| Reason { by, text, gives_up }));
+        let mut add_until = |by, gives_up, text: Option<String>, until_wall_ms| {
+            reasons.extend(text.map(|text| Reason { by, text, gives_up, until_wall_ms }));
         };
         let until = |paused: Paused| paused.pause.until_wall_ms.map(|until| format!("until {}", now.say(until)));
         let pause = self.paused.map(|paused| until(paused).unwrap_or_default());
-        add(Blocked::Paused, true, pause);
+        add_until(Blocked::Paused, true, pause, self.paused.and_then(|paused| paused.pause.until_wall_ms));
+        let (hours, opens) = self.rules.windows.as_ref().and_then(|windows| windows.judge(now.local())).unzip();
+        add_until(Blocked::Policy, true, hours, opens.flatten().map(|minutes| now.minutes_on(minutes)));
+        let mut add = |by, gives_up, text: Option<String>| add_until(by, gives_up, text, None);
         add(Blocked::Draining, false, self.drain.then(String::new));
         let rules = &self.rules;
         match readings.power {
@@ -164,7 +169,6 @@ impl Policy {
             }
             None => self.temperature.rest(),
         }
-        add(Blocked::Policy, true, rules.windows.as_ref().and_then(|windows| windows.judge(now.local())));
         let ceilings = [
             ("processor", rules.cpu_max, CPU_SLACK, readings.cpu_permille, &mut self.cpu),
             ("memory", rules.mem_max, MEM_SLACK, readings.memory_permille, &mut self.memory),

@@ -256,6 +256,12 @@ impl Keeper {
             text.truncate(text.floor_char_boundary(WHY_BYTES_MAX));
         }
         capacity.blocked_why = why;
+        let ends = |by: &Blocked| {
+            // One that nobody knows the end of keeps the others from ending anything.
+            let ends = self.reasons.iter().filter(|reason| reason.by == *by).map(|reason| reason.until_wall_ms);
+            Some((*by, ends.collect::<Option<Vec<_>>>()?.into_iter().max()?))
+        };
+        capacity.blocked_until_wall_ms = capacity.blocked.iter().filter_map(ends).collect();
         if let Some(tasks) = self.policy.rules().max_tasks() {
             capacity.max_concurrent_tasks = tasks;
         }

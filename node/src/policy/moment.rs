@@ -46,6 +46,11 @@ impl Moment {
         Local { day: minutes.div_euclid(24 * 60), minute: minutes.rem_euclid(24 * 60) as u16 }
     }
 
+    /// The beginning of a later minute, milliseconds since 1970.
+    pub(super) const fn minutes_on(&self, minutes: u16) -> u64 {
+        self.wall_ms - self.wall_ms % 60_000 + minutes as u64 * 60_000
+    }
+
     /// A later time as a person here would say it: `22:14`, `sat 22:14`, or in how many days.
     pub(super) fn say(&self, wall_ms: u64) -> String {
         let (now, then) = (self.at(self.wall_ms), self.at(wall_ms));

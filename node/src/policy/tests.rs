@@ -242,7 +242,8 @@ fn a_pause_ends_by_itself_or_by_word_and_survives() {
     let mut policy = Policy::new(Rules::none(), Order::default(), moment(0));
     policy.pause(half_hour, moment(0));
     let said = policy.judge(&Readings::default(), moment(1), false);
-    let reason = Reason { by: Blocked::Paused, text: "until 12:30".to_owned(), gives_up: true };
+    let until_wall_ms = said.reasons[0].until_wall_ms;
+    let reason = Reason { by: Blocked::Paused, text: "until 12:30".to_owned(), gives_up: true, until_wall_ms };
     assert_eq!(said, Verdict { reasons: vec![reason], again: Some(moment(30).mono) });
     let kept = policy.order(moment(10));
     assert_eq!(kept.pause.unwrap().left_ms, Some(20 * 60_000));
@@ -265,7 +266,10 @@ fn a_pause_ends_by_itself_or_by_word_and_survives() {
     assert!(policy.resume() && !policy.resume());
     assert!(policy.drain(true) && !policy.drain(true));
     let said = policy.judge(&Readings::default(), moment(0), false);
-    assert_eq!(said.reasons, [Reason { by: Blocked::Draining, text: String::new(), gives_up: false }]);
+    assert_eq!(
+        said.reasons,
+        [Reason { by: Blocked::Draining, text: String::new(), gives_up: false, until_wall_ms: None }]
+    );
     assert!(policy.order(moment(0)).drain);
 }
 

@@ -39,9 +39,9 @@ impl Window {
 }
 
 impl Windows {
-    /// Why the device does not work, if it does not.
-    pub(super) fn judge(&self, now: Option<Local>) -> Option<String> {
-        let Some(now) = now else { return Some("the time of day is not known (windows)".to_owned()) };
+    /// Why the device does not work, if it does not, and how many minutes after the one that it is now the next window opens.
+    pub(super) fn judge(&self, now: Option<Local>) -> Option<(String, Option<u16>)> {
+        let Some(now) = now else { return Some(("the time of day is not known (windows)".to_owned(), None)) };
         if self.0.iter().any(|window| window.contains(now)) {
             return None;
         }
@@ -56,7 +56,7 @@ impl Windows {
             let day = if at >= DAY + now.minute { DAYS[usize::from(weekday)] } else { "" };
             format!(", until {}", format!("{day} {}", clock(from)).trim_start())
         });
-        Some(format!("outside its hours ({self}){until}"))
+        Some((format!("outside its hours ({self}){until}"), next.map(|(at, ..)| at - now.minute)))
     }
 }
 

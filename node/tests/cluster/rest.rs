@@ -38,7 +38,7 @@ async fn what_rests_on_disk_is_told_as_if_it_were_in_memory() {
             assert_eq!(wait(&handle, ids[8]).await.status, Status::Completed);
             assert_eq!(handle.cancel(ids[9]).await.unwrap(), Status::Completed);
             assert!(handle.history(ids[7]).await.unwrap().iter().any(|row| row.fact == "settled"));
-            assert_eq!(handle.explain(ids[7]).await.unwrap().task.status, Status::Completed);
+            assert_eq!(handle.explain(ids[7]).await.unwrap().status, Status::Completed);
             let (rows, silent) = handle.list(100).await.unwrap();
             assert_eq!((rows.len(), silent), (ids.len(), Vec::<DeviceId>::new()), "{round}");
             assert!(rows.iter().all(|row| row.status == Status::Completed && row.payload.is_empty()));

@@ -98,6 +98,8 @@ async fn every_requirement_flag_reaches_the_task() {
             "500ms",
             "--retry-on",
             "task_error",
+            "--crash-limit",
+            "5",
             "--priority",
             "high",
             "--name",
@@ -124,7 +126,7 @@ async fn every_requirement_flag_reaches_the_task() {
     assert_eq!(
         shown["retry"],
         serde_json::json!({
-            "max_retries": 1, "backoff_strategy": "fixed", "base_delay": 0.5, "max_delay": 60.0,
+            "max_retries": 1, "backoff_strategy": "fixed", "base_delay": 0.5, "crash_limit": 5, "max_delay": 60.0,
             "retry_on": ["task_error"]
         })
     );

@@ -2,7 +2,7 @@
 
 use rc_node::api::{App, NodeApi, SocketServer, door_socket, serve_socket};
 use rc_node::driver::{
-    Accepted, AttemptReport, DriverError, ExplainRow, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport,
+    Accepted, AttemptReport, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport,
 };
 use rc_node::events::EventLog;
 use rc_node::handlers::Stream;
@@ -10,10 +10,11 @@ use rc_node::live::{LiveState, LogEvent};
 use rc_node::metrics::{MetricCounts, MetricsReport};
 use rc_node::stats::{By, Counts, Histogram, StatsAsk, StatsReport, Tally};
 use rc_scheduler::{
-    Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Role, Span, Status,
-    TaskId,
+    Candidate, Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Role, Span,
+    Status, TaskId, TaskSpec, Terms, Unmet,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -261,6 +262,7 @@ impl NodeApi for Fake {
             by: Some(by),
             to: None,
             epoch: None,
+            attempt: None,
             text: text.to_owned(),
             superseded: false,
         };
@@ -285,15 +287,11 @@ impl NodeApi for Fake {
         Ok(vec![peer(ATTIC, "attic", true), peer(CELLAR, "cellar", false)])
     }
     async fn explain(&self, task: TaskId) -> Result<Explanation, DriverError> {
-        let row = |device, unmet: &[&str], score, chosen| ExplainRow {
-            device,
-            unmet: unmet.iter().map(|text| (*text).to_owned()).collect(),
-            terms: [900_000, 800_000, 1_000_000, 0, 0],
-            score,
-            chosen,
-        };
-        let rows = vec![row(CELLAR, &[], 800_000, true), row(ATTIC, &["tag gpu"], 0, false)];
-        Ok(Explanation { task: self.get(task)?, view_hash: 7, rows })
+        let report = self.get(task)?;
+        Ok(Explanation { task: Some(task), status: report.status, ..explanation("echo") })
+    }
+    async fn plan(&self, specs: Vec<TaskSpec>) -> Result<Vec<Explanation>, DriverError> {
+        Ok(specs.iter().map(|spec| explanation(&spec.task_type)).collect())
     }
     async fn status(&self) -> Result<NodeStatus, DriverError> {
         Ok(NodeStatus {
@@ -360,5 +358,38 @@ impl NodeApi for Fake {
     async fn shutdown(&self) {}
     fn events(&self) -> Option<&EventLog> {
         Some(&self.log)
+    }
+}
+
+/// The cellar fits; the attic does not, for want of a tag.
+fn explanation(task_type: &str) -> Explanation {
+    let spec = TaskSpec { task_type: task_type.to_owned(), ..TaskSpec::default() };
+    let record = |device, name: &str| DeviceRecord {
+        device,
+        capacity: Capacity { name: name.to_owned(), ..Capacity::default() },
+        ..DeviceRecord::default()
+    };
+    let records = [record(CELLAR, "cellar"), record(ATTIC, "attic")];
+    let candidates = records.iter().map(Candidate::new);
+    let mut rows = rc_scheduler::explain(TaskId::default(), &spec, candidates, &BTreeSet::new());
+    for row in &mut rows {
+        row.chosen = row.device == CELLAR;
+        row.terms = Terms { cpu: 900_000, memory: 800_000, load: 1_000_000, network: 0, affinity: 0 };
+        row.total = 800_000;
+        row.unmet = if row.chosen { Vec::new() } else { vec![Unmet::RequiredTags { missing: vec!["gpu".to_owned()] }] };
+        row.remedies = row.unmet.iter().map(|unmet| unmet.remedy(&records[1])).collect();
+    }
+    rows.sort_by_key(|row| !row.chosen);
+    Explanation {
+        task: None,
+        task_type: task_type.to_owned(),
+        status: Status::Pending,
+        reason: None,
+        detail: None,
+        not_before_wall_ms: None,
+        error: None,
+        placed: None,
+        view_hash: 7,
+        rows,
     }
 }

@@ -10,6 +10,7 @@ use crate::record::{Close, Closed, DepDone, Fact, Leased, Released, State, Verdi
 use crate::session::Life;
 use crate::task::ErrorClass;
 use crate::time::{Mono, Span};
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
@@ -152,7 +153,7 @@ impl Scheduler {
         match (end, state.lease) {
             (End::NoLease, _) | (_, None) => self.first_lease(entry),
             (End::Open(at), _) => Duty::Wait(at),
-            (End::Over, Some(lease)) => self.after_loss(lease, None),
+            (End::Over, Some(lease)) => self.after_loss(entry, lease, None),
             (End::Closed(closed), Some(lease)) => self.after_close(task, entry, lease, closed),
         }
     }
@@ -196,7 +197,12 @@ impl Scheduler {
         Duty::MarkStable { round: settled.round, term: settled.term, disks: 1 + copies as u32 }
     }
 
-    fn after_loss(&self, lease: &Leased, since: Option<Mono>) -> Duty {
+    fn after_loss(&self, entry: &Entry, lease: &Leased, since: Option<Mono>) -> Duty {
+        if let Some(crashes) = self.crashed_too_often(&entry.spec, &entry.record) {
+            let limit = entry.spec.retry.crash_limit;
+            let message = format!("{crashes} times its device crashed or was killed with it (crash_limit {limit})");
+            return Duty::Settle(Verdict::Failed { class: ErrorClass::DeviceLost, message, epoch: None });
+        }
         if lease.losses >= self.config.releases_max {
             let message = "no device kept it long enough to run it".to_string();
             return Duty::Settle(Verdict::Failed { class: ErrorClass::DeviceLost, message, epoch: None });
@@ -212,7 +218,7 @@ impl Scheduler {
         let outcome = match &closed.close {
             Close::Finished(outcome) => outcome,
             Close::Released(Released::Drained) => return Duty::Lease,
-            Close::Released(_) => return self.after_loss(lease, Some(entry.closed_seen.1)),
+            Close::Released(_) => return self.after_loss(entry, lease, Some(entry.closed_seen.1)),
         };
         let Some((class, message)) = &outcome.error else { return Duty::Nothing };
         let retry = &entry.spec.retry;

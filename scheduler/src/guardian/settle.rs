@@ -3,8 +3,10 @@
 use super::duty::Duty;
 use super::lease_hash;
 use crate::core::Scheduler;
+use crate::effect::Event;
 use crate::id::{DeviceId, TaskId};
-use crate::record::{Fact, Settled, Stable, Verdict};
+use crate::record::{Fact, Record, Settled, Stable, Verdict};
+use crate::task::ErrorClass;
 use crate::timers::Timer;
 
 impl Scheduler {
@@ -80,4 +82,18 @@ impl Scheduler {
         }
         self.guardian.world += 1;
     }
+}
+
+/// What is said, besides that it has ended, of a task that has failed in its last attempt, by the device that decided so. Those that
+/// failed only for the sake of another one have had no attempt, and that one is told of.
+pub(crate) fn alert(me: DeviceId, task: TaskId, record: &Record) -> Option<Event> {
+    let state = record.resolve();
+    let verdict = &state.settled.filter(|settled| settled.by == me)?.verdict;
+    let told = state.outcome.and_then(|outcome| outcome.error.as_ref()).map(|(_, message)| message.clone());
+    let (class, message) = match verdict {
+        Verdict::Failed { class: ErrorClass::DependencyFailed, .. } | Verdict::Result(_) | Verdict::Cancelled => None,
+        Verdict::Failed { class, message, .. } => Some((*class, message.clone())),
+        Verdict::Timeout(_) => Some((ErrorClass::Timeout, told.unwrap_or_default())),
+    }?;
+    Some(Event::Alert { task, class, message, attempts: state.lease.map_or(0, |lease| lease.attempt) })
 }

@@ -100,6 +100,7 @@ impl Scheduler {
             self.own.affinity = self.holder.affinity.iter().cloned().collect();
             self.own.sequence += 1;
         }
+        self.own.asks_internet = !self.online.is_empty();
         let (last, told) = &self.gossiped;
         let now = self.now.mono;
         let soonest = *last + GOSSIP_MIN;
@@ -107,6 +108,7 @@ impl Scheduler {
             return;
         }
         let changed = (told.active_tasks, told.queued_tasks) != (active, queued)
+            || told.asks_internet != self.own.asks_internet
             || told.sequence != self.own.sequence
             || told.incarnation != self.own.incarnation;
         let due = *last + if changed { GOSSIP_MIN } else { GOSSIP_MAX };

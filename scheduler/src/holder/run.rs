@@ -53,7 +53,8 @@ impl Scheduler {
         if lease.to_inc != self.inc {
             // An earlier life's lease; its attempt is gone, and whatever it left behind has been asked for.
             if self.sync.done && lease.to_inc < self.inc {
-                self.close(task, &lease, Close::Released(Released::Stale));
+                let died = lease.to_inc.boots < self.inc.boots;
+                self.close(task, &lease, Close::Released(if died { Released::Died } else { Released::Stale }));
             }
             return;
         }

@@ -182,6 +182,7 @@ impl Scheduler {
         self.timers.clear(Timer::Task(task));
         self.unsum(task);
         self.open.remove(&task);
+        self.online.remove(&task);
         self.dirty.remove(&task);
         self.disk.forget(task);
         self.tasks.remove(&task);

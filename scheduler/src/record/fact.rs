@@ -110,6 +110,8 @@ pub enum Released {
     Isolated,
     /// The device is being emptied or shut down, or its owner wants it.
     Drained,
+    /// The device's process ended with it in hand; its next life says so.
+    Died,
 }
 
 /// Why a device does not run what it was leased.

@@ -36,6 +36,23 @@ pub struct RetryPolicy {
     /// The classes that are retried; `None` is every retryable class.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub retry_on: Option<BTreeSet<ErrorClass>>,
+    /// So many devices may die with it before it is given up; 0 is any number. At most [`CRASH_LIMIT_MAX`].
+    #[serde(rename = "c", default = "crash_limit_default", skip_serializing_if = "is_crash_limit_default")]
+    pub crash_limit: u32,
+}
+
+/// As many crashes as a record can show.
+pub const CRASH_LIMIT_MAX: u32 = 8;
+
+const CRASH_LIMIT_DEFAULT: u32 = 3;
+
+const fn crash_limit_default() -> u32 {
+    CRASH_LIMIT_DEFAULT
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_crash_limit_default(limit: &u32) -> bool {
+    *limit == CRASH_LIMIT_DEFAULT
 }
 
 impl Default for RetryPolicy {
@@ -46,6 +63,7 @@ impl Default for RetryPolicy {
             base_delay: Span::from_secs(2),
             max_delay: Span::from_secs(60),
             retry_on: None,
+            crash_limit: CRASH_LIMIT_DEFAULT,
         }
     }
 }

@@ -91,6 +91,7 @@ pub fn write_fact(fact: &Fact, body: &mut Vec<u8>) -> u8 {
                         }
                         Released::Isolated => (3, 0),
                         Released::Drained => (4, 0),
+                        Released::Died => (8, 0),
                     };
                     out.variant("r").array(2).uint(why).uint(number);
                 }
@@ -254,6 +255,7 @@ fn parse_fact(kind: u8, body: &[u8]) -> Result<Fact, WireError> {
                     5 => Released::Refused { record_sequence: number, grounds: Grounds::TaskType },
                     6 => Released::Refused { record_sequence: number, grounds: Grounds::Permissions },
                     7 => Released::Refused { record_sequence: number, grounds: Grounds::Sandbox },
+                    8 => Released::Died,
                     _ => Released::Drained,
                 }),
             };

@@ -1,5 +1,6 @@
 //! One call: what is to be done after it, exactly. Effects are written as one line each; beats, gossip and notices are left out.
 
+mod alerts;
 mod lies;
 
 use rc_scheduler::*;
@@ -120,6 +121,7 @@ fn fact(fact: &Fact) -> &'static str {
             Released::Refused { grounds: Grounds::Sandbox, .. } => "refused for its sandbox",
             Released::Isolated => "released isolated",
             Released::Drained => "released drained",
+            Released::Died => "released died",
         },
         Fact::CancelAsked(_) => "cancel",
         Fact::Settled(_) => "settled",
@@ -278,7 +280,7 @@ fn a_lease_to_an_earlier_life_is_given_back() {
     let mut core = Core::with_peer();
     let (_, facts) = lease_to_me(Incarnation { boots: 0, wakes: 9 });
     let effects = core.says(Message::Facts(Facts { frame: 1, first: 1, facts }));
-    assert_eq!(effects, ["persist submitted, leased, released stale"]);
+    assert_eq!(effects, ["persist submitted, leased, released died"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rc_scheduler::{
     Candidate, Capacity, DeviceRecord, PPM, Requirements, TaskSpec, Terms, Unmet, explain, fits, pick, rank, score,
     unmet, view_hash,
 };
+use std::collections::BTreeSet;
 
 fn worlds() -> impl Strategy<Value = World> {
     prop::collection::vec(any::<u64>(), 0..400).prop_map(|words| Draw(words.into_iter()).world())
@@ -35,7 +36,7 @@ proptest! {
 
     #[test]
     fn explain_lists_all_devices_and_the_fitting_ones_as_rank_does(world in worlds()) {
-        let rows = explain(world.task, &world.spec, world.candidates());
+        let rows = explain(world.task, &world.spec, world.candidates(), &BTreeSet::new());
         prop_assert_eq!(rows.len(), world.devices.len());
         let fit: Vec<_> = rows
             .iter()
@@ -61,8 +62,8 @@ proptest! {
             pick(world.task, &world.spec, turned.candidates())
         );
         prop_assert_eq!(
-            explain(world.task, &world.spec, world.candidates()),
-            explain(world.task, &world.spec, turned.candidates())
+            explain(world.task, &world.spec, world.candidates(), &BTreeSet::new()),
+            explain(world.task, &world.spec, turned.candidates(), &BTreeSet::new())
         );
         prop_assert_eq!(
             view_hash(world.devices.iter().map(|device| &device.record)),

@@ -2,6 +2,7 @@
 
 use crate::worlds::{Draw, Xorshift};
 use rc_scheduler::{explain, pick, view_hash};
+use std::collections::BTreeSet;
 use std::process::Command;
 
 const CHILD: &str = "RC_PLACEMENT_DIGEST";
@@ -24,7 +25,7 @@ fn digest() -> String {
         );
         let records = world.devices.iter().map(|device| &device.record);
         hasher.update(&view_hash(records).to_le_bytes());
-        for row in explain(world.task, &world.spec, world.candidates()) {
+        for row in explain(world.task, &world.spec, world.candidates(), &BTreeSet::new()) {
             let t = row.terms;
             let numbers = [t.cpu, t.memory, t.load, t.network, t.affinity, row.total];
             hasher.update(format!("{} {numbers:?} {}\n", row.device, row.chosen).as_bytes());

@@ -4,14 +4,15 @@
 //! device NAME KEY=VALUE…     keys as in `device`; what is not there is unknown, or none
 //! task NAME KEY=VALUE…       keys as in `task`
 //! = NAME cpu memory load network affinity total [chosen]
-//!   - unmet requirement      one line each, below the device's
+//!   - unmet requirement      one line each, below the device's, with the word for it and what would help
 //! ```
 //!
 //! A device's and a task's id is its name in bytes. Shares are in parts per million. `# ` begins a comment.
 //! `UPDATE_TABLES=1 cargo test` writes what the code says; read the difference before you believe it.
 
 use rc_scheduler::{
-    Blocked, Candidate, Capacity, DeviceId, DeviceRecord, Role, TaskId, TaskSpec, WhyNot, explain, pick, refusal,
+    Blocked, Candidate, Capacity, DeviceId, DeviceRecord, Remedy, Role, TaskId, TaskSpec, WhyNot, explain, pick,
+    refusal,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -92,7 +93,7 @@ fn evaluate(table: &str) -> String {
 }
 
 fn describe(out: &mut String, devices: &[Device], task: TaskId, spec: &TaskSpec) {
-    let rows = explain(task, spec, devices.iter().map(Device::candidate));
+    let rows = explain(task, spec, devices.iter().map(Device::candidate), &BTreeSet::new());
     let picked = pick(task, spec, devices.iter().map(Device::candidate));
     let chosen = rows.iter().find(|row| row.chosen).map(|row| row.device);
     assert_eq!(picked.map(|pick| pick.device), chosen);
@@ -103,9 +104,20 @@ fn describe(out: &mut String, devices: &[Device], task: TaskId, spec: &TaskSpec)
         out.push_str(&format!("= {:<9}", device.name));
         out.extend(terms.map(|term| format!(" {term:>7}")));
         out.push_str(if row.chosen { "  chosen\n" } else { "\n" });
-        for unmet in row.unmet {
-            out.push_str(&format!("  - {unmet}  [{}]\n", unmet.reason()));
+        for (unmet, remedy) in row.unmet.iter().zip(&row.remedies) {
+            out.push_str(&format!("  - {unmet}  [{}]  {}\n", unmet.reason(), words(remedy)));
         }
+    }
+}
+
+/// What would help.
+fn words(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::Ask(flag) => flag.clone(),
+        Remedy::At(wall_ms) => format!("at {wall_ms}"),
+        Remedy::When(what) => format!("when {what}"),
+        Remedy::Owner(what) => format!("owner: {what}"),
+        Remedy::Never => "never".to_owned(),
     }
 }
 
@@ -147,6 +159,9 @@ fn device(name: &str, keys: &[&str]) -> Device {
             ("level", v) => has.sandbox_level = u8::try_from(scaled(v, 1)).expect("a small number"),
             ("why", v) => {
                 has.blocked_why = has.blocked.iter().map(|by| (*by, v.replace('_', " "))).collect();
+            }
+            ("until_ms", v) => {
+                has.blocked_until_wall_ms = has.blocked.iter().map(|by| (*by, scaled(v, 1))).collect();
             }
             ("blocked", v) => {
                 has.blocked = v.split(',').map(|w| Blocked::from_word(w).expect("why it is blocked")).collect();

@@ -6,9 +6,11 @@ pub mod a_device_never_exceeds_its_slots;
 pub mod a_lease_is_started_once;
 pub mod a_reported_end_never_changes_without_a_split;
 pub mod a_retry_waits_as_long_as_was_asked;
+pub mod a_task_is_given_up_only_for_deaths;
 pub mod a_task_reported_cancelled_does_not_run;
 pub mod a_task_reported_cancelled_never_starts;
 pub mod a_task_starts_after_what_it_waits_for;
+pub mod a_task_that_kills_is_given_up;
 pub mod after_healing_everything_settles;
 pub mod budgets_facts_and_bytes_per_task;
 pub mod equal_facts_give_equal_bytes_and_answers;
@@ -29,7 +31,7 @@ pub mod without_faults_every_task_starts_once;
 
 use crate::oracle::{Set, Started};
 use crate::world::World;
-use rc_scheduler::{Epoch, Record, Start, Status, TaskId};
+use rc_scheduler::{Epoch, Record, Settled, Start, Status, TaskId};
 
 /// A broken promise in words.
 pub type Broken = Result<(), String>;
@@ -65,6 +67,16 @@ pub(crate) fn after_attempt(world: &mut World, device: usize) {
 pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId, epoch: Epoch) {
     require!(world, what_was_done_is_not_done_again, granter, task, epoch);
     require!(world, a_device_is_not_leased_more_than_it_takes, to);
+}
+
+/// An attempt took its device down.
+pub(crate) fn taken_down(world: &mut World, task: TaskId) {
+    require!(world, a_task_that_kills_is_given_up, task);
+}
+
+/// A device decided how a task ended.
+pub(crate) fn settled(world: &mut World, device: usize, task: TaskId, settled: &Settled) {
+    require!(world, a_task_is_given_up_only_for_deaths, device, task, settled);
 }
 
 /// A submit is answered.

@@ -5,6 +5,7 @@
 //! that notices. What is measured is kept in `measured.txt`.
 
 mod acting;
+mod crashes;
 mod facts;
 mod flows;
 mod hearing;
@@ -66,7 +67,7 @@ impl fmt::Display for Place {
 /// Every mutation, the model's first. Its place in the list is its number.
 #[must_use]
 pub fn all() -> Vec<Mutation> {
-    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL, flows::ALL].concat()
+    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL, flows::ALL, crashes::ALL].concat()
 }
 
 /// Writes a table of mutations: a name, the rules, where to look, and the changes.

@@ -1,7 +1,7 @@
 //! What clients were told, what devices wrote and did, and which disks had what at that moment. Knows nothing of how the cores
 //! think: invariants are checked against this, not against internal state.
 
-use crate::clock::Micros;
+use crate::clock::{Micros, SECOND};
 use rc_scheduler::{Epoch, Settled, Status, TaskId, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,19 @@ pub enum Known {
     Reported,
 }
 
+/// What a device wrote so long before its death was on some disk.
+const WRITTEN: Micros = 30 * SECOND;
+
 impl Oracle {
+    /// A device's process has ended: what it held it will not end any more, nor what it had just ended and not written down.
+    pub fn life_ends(&mut self, device: usize, now: Micros) {
+        for ((task, _), ended) in self.held.remove(&device).unwrap_or_default() {
+            if ended.saturating_add(WRITTEN) >= now {
+                self.died_with.entry(task).or_default().insert((device, now));
+            }
+        }
+    }
+
     /// What the clients of a task may rely on.
     #[must_use]
     pub fn known(&self, task: TaskId) -> Known {
@@ -137,6 +149,12 @@ pub struct Oracle {
     pub failures: BTreeMap<TaskId, Vec<Micros>>,
     /// Leases that were written and that the holder has not ended, by the index of the holder.
     pub open: BTreeMap<usize, BTreeSet<(TaskId, Epoch)>>,
+    /// The leases of each holder's present life, by its index, and when it ended them.
+    pub held: BTreeMap<usize, BTreeMap<(TaskId, Epoch), Micros>>,
+    /// Lives that ended with a task in hand or on its way to them, by task: the device, and when.
+    pub died_with: BTreeMap<TaskId, BTreeSet<(usize, Micros)>>,
+    /// How often an attempt took its device down, by task.
+    pub kills: BTreeMap<TaskId, u32>,
     /// When attempts came to an end, by the index of the holder.
     pub ends: BTreeMap<usize, Vec<Micros>>,
     /// Two sides decided differently, out of contact: the times at which a promise was excused, for the statistics.

@@ -109,6 +109,9 @@ pub(crate) mod wish {
         backoff: String,
         delay: u64,
         delay_max: u64,
+        /// Not said in traces that are older than the rule.
+        #[serde(default)]
+        crashes: u32,
     }
 
     pub(crate) fn serialize<S: Serializer>(spec: &TaskSpec, serializer: S) -> Result<S::Ok, S::Error> {
@@ -126,6 +129,7 @@ pub(crate) mod wish {
             backoff: spec.retry.backoff.to_string(),
             delay: spec.retry.base_delay.0,
             delay_max: spec.retry.max_delay.0,
+            crashes: spec.retry.crash_limit,
         };
         wish.serialize(serializer)
     }
@@ -148,6 +152,7 @@ pub(crate) mod wish {
                 base_delay: Span(wish.delay),
                 max_delay: Span(wish.delay_max),
                 retry_on: None,
+                crash_limit: wish.crashes,
             },
             task_type: wish.kind,
             side_effects: wish.side_effects,

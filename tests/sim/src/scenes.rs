@@ -1,5 +1,6 @@
 //! Scenes: runs that a class draws too rarely, each drawn from a seed around one course of events.
 
+mod crashes;
 mod flows;
 mod owners;
 
@@ -41,7 +42,7 @@ pub const ALL: &[Scene] = &[
     Scene {
         name: "a-holder-that-keeps-dying",
         about: "the only device that may run a task dies again and again",
-        draw: a_holder_that_keeps_dying,
+        draw: crashes::a_holder_that_keeps_dying,
     },
     Scene {
         name: "heirs-at-once",
@@ -124,6 +125,16 @@ pub const ALL: &[Scene] = &[
         name: "an-owner-who-cannot-decide",
         about: "the only device that may run a task is taken back and given again, again and again",
         draw: owners::an_owner_who_cannot_decide,
+    },
+    Scene {
+        name: "a-task-that-kills",
+        about: "a task takes down every device that runs it, and the devices come back",
+        draw: crashes::a_task_that_kills,
+    },
+    Scene {
+        name: "holders-out-of-reach",
+        about: "the devices that may run a task are cut off one after the other, and go on with it",
+        draw: crashes::holders_out_of_reach,
     },
     Scene {
         name: "a-flow",
@@ -243,30 +254,6 @@ fn brief(script: &mut Script, device: usize, rng: &mut Rng) {
     script.spec.requirements.only_devices.clear();
     script.plot = Plot::Ok;
     (script.twice, script.after, script.batch) = (None, None, 0);
-}
-
-fn a_holder_that_keeps_dying(seed: u64) -> Scenario {
-    let devices = 3;
-    let (mut scenario, mut rng) = stage(seed, Class::Crash, devices, 200);
-    let dies = rng.index(devices);
-    let name = scenario.devices[dies].id.0;
-    crowd(&mut scenario, 2 * SECOND, &mut rng);
-    for script in scenario.scripts.values_mut() {
-        brief(script, (dies + 1) % devices, &mut rng);
-        script.spec.requirements.only_devices = [name].into();
-        script.spec.requirements.exclude_devices.clear();
-        script.length = 12 * SECOND;
-        script.spec.timeout = Span::from_secs(60);
-    }
-    scenario.scripts.retain(|index, _| *index < 3);
-    let times = rng.between(4, 28);
-    let mut at = CALM_BEFORE + 4 * SECOND;
-    for _ in 0..times {
-        put(&mut scenario, at, Fault::Kill(dies, 0));
-        put(&mut scenario, at + SECOND, Fault::Boot(dies));
-        at += rng.between(5 * SECOND, 8 * SECOND);
-    }
-    scenario
 }
 
 fn heirs_at_once(seed: u64) -> Scenario {

@@ -21,6 +21,8 @@ pub enum Plot {
     Retry(u32),
     /// Runs longer than it may.
     Overrun,
+    /// Takes its device down when it would end; the device is back some seconds later.
+    Kills,
 }
 
 /// One task as its client thinks of it.
@@ -72,7 +74,7 @@ impl Script {
             Plot::Ok => Status::Completed,
             Plot::Retry(fails) if fails <= self.spec.retry.max_retries => Status::Completed,
             Plot::Overrun => Status::Timeout,
-            Plot::Retry(_) | Plot::Final => Status::Failed,
+            Plot::Retry(_) | Plot::Final | Plot::Kills => Status::Failed,
         }
     }
 
@@ -80,7 +82,7 @@ impl Script {
     #[must_use]
     pub fn attempts(&self) -> u32 {
         match self.plot {
-            Plot::Ok | Plot::Final => 1,
+            Plot::Ok | Plot::Final | Plot::Kills => 1,
             Plot::Retry(fails) => fails.min(self.spec.retry.max_retries) + 1,
             Plot::Overrun => self.spec.retry.max_retries + 1,
         }
@@ -90,7 +92,7 @@ impl Script {
     #[must_use]
     pub fn error(&self, attempt: u32) -> Option<ErrorClass> {
         match self.plot {
-            Plot::Ok => None,
+            Plot::Ok | Plot::Kills => None,
             Plot::Final => Some(ErrorClass::Task),
             Plot::Retry(fails) => (attempt <= fails).then_some(ErrorClass::Network),
             Plot::Overrun => Some(ErrorClass::Timeout),
@@ -158,6 +160,7 @@ pub fn scripts(class: Class, devices: &[DeviceId], count: usize, end: Micros, rn
                 base_delay: Span::from_ms(rng.skewed(50, 2_000)),
                 max_delay: Span::from_secs(5),
                 retry_on: None,
+                ..RetryPolicy::default()
             },
             side_effects: rng.chance(500_000),
             idempotency_key: keyed.then(|| format!("key-{index}")),

@@ -5,7 +5,9 @@ use super::blob::BlobRequest;
 use super::number::{Invalid, count, seconds, text, texts, word};
 use super::requirements::RequirementsRequest;
 use super::sandbox::{SandboxRequest, enforced};
-use rc_scheduler::{BLOBS_PER_TASK_MAX, Backoff, DeviceId, ErrorClass, NewTask, Priority, RetryPolicy, TaskSpec};
+use rc_scheduler::{
+    BLOBS_PER_TASK_MAX, Backoff, CRASH_LIMIT_MAX, DeviceId, ErrorClass, NewTask, Priority, RetryPolicy, TaskSpec,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +66,7 @@ pub(super) struct RetryRequest {
     base_delay: Option<f64>,
     max_delay: Option<f64>,
     retry_on: Option<Vec<String>>,
+    crash_limit: Option<u32>,
 }
 
 /// What people and handlers want to know and the scheduler does not.
@@ -254,5 +257,16 @@ fn retry(asked: RetryRequest, of_requirements: Option<u32>) -> Result<RetryPolic
         base_delay: seconds("retry.base_delay", asked.base_delay, false)?.unwrap_or(default.base_delay),
         max_delay: seconds("retry.max_delay", asked.max_delay, false)?.unwrap_or(default.max_delay),
         retry_on,
+        crash_limit: crash_limit(asked.crash_limit)?.unwrap_or(default.crash_limit),
     })
+}
+
+fn crash_limit(asked: Option<u32>) -> Result<Option<u32>, Invalid> {
+    match asked {
+        Some(limit) if limit > CRASH_LIMIT_MAX => Err(Invalid::new(
+            "retry.crash_limit",
+            format!("{limit} is out of range; allowed is 1 to {CRASH_LIMIT_MAX}, or 0 for any number"),
+        )),
+        asked => Ok(asked),
+    }
 }

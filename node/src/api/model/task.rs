@@ -1,8 +1,8 @@
-//! Tasks as they are shown: accepted, in a list, in full, with their history, and why they are where they are.
+//! Tasks as they are shown: accepted, in a list, in full, and with their history.
 
 use super::requirements::RequirementsRequest;
 use super::{DeviceNames, ErrorView, Usage, rfc3339};
-use crate::driver::{AttemptReport, Explanation, HistoryRow, TaskReport};
+use crate::driver::{AttemptReport, HistoryRow, TaskReport};
 use crate::live::LiveState;
 use crate::trace::{self, Trace};
 use rc_scheduler::Status;
@@ -144,40 +144,21 @@ pub struct HistoryView {
     pub device: Option<String>,
     /// Its id.
     pub device_id: Option<String>,
+    /// To which device the task was given.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// Its id.
+    #[serde(default)]
+    pub to_id: Option<String>,
     /// The lease that it is about.
     pub epoch: Option<u64>,
+    /// The attempt that it is about.
+    #[serde(default)]
+    pub attempt: Option<u32>,
     /// The rest, in words.
     pub text: String,
     /// Another lease or settlement won.
     pub superseded: bool,
-}
-
-/// Why a task is where it is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExplainView {
-    /// The task.
-    pub task: TaskView,
-    /// Devices with the same view give the same rows.
-    pub view_hash: String,
-    /// The best first.
-    pub rows: Vec<ExplainRowView>,
-}
-
-/// One device's answer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExplainRowView {
-    /// Its name.
-    pub device: String,
-    /// Its id.
-    pub device_id: String,
-    /// Requirements that it fails, in words.
-    pub unmet: Vec<String>,
-    /// The terms of the score, 0 to 1.
-    pub terms: super::TermsView,
-    /// Their weighted sum, 0 to 1.05.
-    pub score: f64,
-    /// It would be chosen now.
-    pub chosen: bool,
 }
 
 fn extra_name(report: &TaskReport) -> Option<String> {
@@ -290,6 +271,7 @@ fn retry(policy: &rc_scheduler::RetryPolicy) -> Value {
     map.insert("backoff_strategy".into(), policy.backoff.word().into());
     map.insert("base_delay".into(), seconds(policy.base_delay));
     map.insert("max_delay".into(), seconds(policy.max_delay));
+    map.insert("crash_limit".into(), policy.crash_limit.into());
     if let Some(classes) = &policy.retry_on {
         let words = classes.iter().map(|class| Value::from(class.word()));
         map.insert("retry_on".into(), words.collect());
@@ -321,32 +303,15 @@ impl HistoryView {
             fact: row.fact.to_owned(),
             device: row.by.map(|device| names.name(device)),
             device_id: row.by.map(|device| device.to_string()),
+            to: row.to.map(|device| names.name(device)),
+            to_id: row.to.map(|device| device.to_string()),
             epoch: row.epoch.map(|epoch| epoch.0),
+            attempt: row.attempt,
             text: match row.to {
                 Some(to) => format!("to {}: {}", names.name(to), row.text),
                 None => row.text.clone(),
             },
             superseded: row.superseded,
-        }
-    }
-}
-
-impl ExplainView {
-    /// All rows.
-    #[must_use]
-    pub fn new(explanation: &Explanation, names: &dyn DeviceNames) -> Self {
-        let row = |row: &crate::driver::ExplainRow| ExplainRowView {
-            device: names.name(row.device),
-            device_id: row.device.to_string(),
-            unmet: row.unmet.clone(),
-            terms: super::TermsView::new(row.terms),
-            score: super::cluster::unit(row.score),
-            chosen: row.chosen,
-        };
-        Self {
-            task: TaskView::new(&explanation.task, names),
-            view_hash: format!("{:016x}", explanation.view_hash),
-            rows: explanation.rows.iter().map(row).collect(),
         }
     }
 }

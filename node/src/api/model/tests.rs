@@ -156,3 +156,106 @@ fn a_task_keeps_the_blobs_that_the_payload_of_its_command_names() {
     // What is no such payload is the device's to refuse.
     assert!(named(one(r#"{"task_type":"command","payload":{"in":7}}"#).unwrap()).is_empty());
 }
+
+/// A device as others see it: what is not said of it is unknown.
+fn device(name: &str) -> rc_scheduler::DeviceRecord {
+    use rc_scheduler::{Capacity, DeviceId, DeviceRecord, Role};
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+    let mut record = DeviceRecord { device: DeviceId([name.len() as u8; 16]), ..DeviceRecord::default() };
+    record.capacity = match name {
+        "pi" => Capacity {
+            platform: "linux".to_owned(),
+            arch: "aarch64".to_owned(),
+            role: Some(Role::Worker),
+            tags: words("home ssd"),
+            cpu_cores_milli: Some(4_000),
+            cpu_usage_ppm: Some(300_000),
+            memory_total_bytes: Some(4 << 30),
+            memory_available_bytes: Some(3 << 29),
+            storage_available_bytes: Some(12 << 30),
+            gpu: Some(false),
+            internet: Some(true),
+            bandwidth_kbps: Some(54_000),
+            sensors: Some(std::collections::BTreeSet::new()),
+            ..Capacity::default()
+        },
+        // Termux.
+        "phone" => Capacity {
+            platform: "android".to_owned(),
+            arch: "aarch64".to_owned(),
+            role: Some(Role::Mobile),
+            cpu_cores_milli: Some(8_000),
+            sensors: Some(words("camera gps")),
+            internet: Some(false),
+            ..Capacity::default()
+        },
+        _ => Capacity {
+            platform: "darwin".to_owned(),
+            arch: "x86_64".to_owned(),
+            gpu: Some(true),
+            ..Capacity::default()
+        },
+    };
+    record.capacity.name = name.to_owned();
+    record.capacity.task_types = ["echo".to_owned()].into();
+    record
+}
+
+#[test]
+fn every_requirement_as_it_is_written_reaches_the_verdict_of_a_device() {
+    use rc_scheduler::{Candidate, DeviceId, unmet};
+    let table = r#"
+        "min_cpu_cores": 2.5                     | pi    |
+        "min_cpu_cores": 4.001                   | pi    | min_cpu_cores 4.001 > 4
+        "min_cpu_cores": 1                       | macbook | min_cpu_cores 1: unknown
+        "min_memory_gb": 1.5                     | pi    |
+        "min_memory_gb": 1.501                   | pi    | min_memory_gb 1.501 > 1.5 available
+        "min_storage_gb": 12.25                  | pi    | min_storage_gb 12.25 > 12 available
+        "min_cpu_available": 70                  | pi    |
+        "min_cpu_available": 70.5                | pi    | min_cpu_available 70.5 % > 70 %
+        "required_platform": "darwin"            | macbook |
+        "required_platform": "macos"             | macbook |
+        "required_platform": "MacOS"             | pi    | required_platform macos ≠ linux
+        "required_platform": "android"           | phone |
+        "required_platform": "linux"             | phone | required_platform linux ≠ android
+        "required_arch": "arm64"                 | pi    |
+        "required_arch": "amd64"                 | macbook |
+        "required_arch": "armv7"                 | pi    | required_arch armv7 ≠ aarch64
+        "required_role": "mobile"                | phone |
+        "required_role": "storage"               | pi    | required_role storage ≠ worker
+        "required_tags": ["ssd", "home"]         | pi    |
+        "required_tags": ["ssd", "fast"]         | pi    | required_tags fast: no
+        "max_cpu_usage": 30                      | pi    |
+        "max_cpu_usage": 29.9                    | pi    | max_cpu_usage 29.9 % < 30 %
+        "max_memory_usage": 62.5                 | pi    |
+        "max_memory_usage": 62                   | pi    | max_memory_usage 62 % < 62.5 %
+        "requires_gpu": true                     | macbook |
+        "gpu_required": true                     | pi    | requires_gpu: no
+        "gpu_required": true                     | phone | requires_gpu: unknown
+        "requires_internet": true                | pi    |
+        "internet_required": true                | phone | requires_internet: no
+        "internet_required": true                | macbook | requires_internet: unknown
+        "bandwidth_mbps": 54                     | pi    |
+        "bandwidth_mbps": 54.5                   | pi    | bandwidth_mbps 54.5 > 54
+        "requires_sensors": ["gps", "camera"]    | phone |
+        "requires_sensors": ["gps"]              | pi    | requires_sensors gps: no
+        "requires_sensors": ["gps"]              | macbook | requires_sensors gps: unknown
+        "exclusive": true                        | pi    |
+        "exclude_devices": ["pi"]                | pi    | exclude_devices names it
+        "exclude_devices": ["pi"]                | phone |
+        "only_devices": ["phone"]                | phone |
+        "only_devices": ["phone"]                | pi    | only_devices does not name it
+        "timeout_seconds": 0.5, "max_retries": 0 | pi    |
+    "#;
+    let mut lines = 0;
+    for line in table.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let [needs, name, expected] = line.split('|').map(str::trim).collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let json = format!(r#"{{"task_type":"echo","requirements":{{{needs}}}}}"#);
+        let TaskRequests::One(request) = parse_tasks(json.as_bytes()).expect(line) else { panic!("{line}") };
+        let task = request.into_task(&|name| Ok(DeviceId([name.len() as u8; 16]))).expect(line);
+        let said: Vec<_> = unmet(&task.spec, &Candidate::new(&device(name))).iter().map(ToString::to_string).collect();
+        assert_eq!(said.join("; "), expected, "{line}");
+        lines += 1;
+    }
+    assert_eq!(lines, 41);
+}

@@ -151,7 +151,7 @@ pub(super) async fn explain<N: NodeApi>(
     Path(id): Path<String>,
 ) -> Result<Json<ExplainView>, Problem> {
     let explanation = app.node().explain(app.resolve(&id).await?).await?;
-    Ok(Json(ExplainView::new(&explanation, &app.names().await)))
+    Ok(Json(ExplainView::new(&explanation)))
 }
 
 /// The result of an id that is known to be whole; for the older API.

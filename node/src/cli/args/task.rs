@@ -168,4 +168,7 @@ pub(in crate::cli) struct TaskFlags {
     /// Errors that are tried again, e.g. task_error,network_error [default: those that may pass]
     #[arg(long, value_name = "CLASS", value_delimiter = ',', help_heading = "Retries")]
     pub(in crate::cli) retry_on: Vec<String>,
+    /// Devices that may crash with it before it is given up, 1 to 8; 0 is any number [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Retries")]
+    pub(in crate::cli) crash_limit: Option<u32>,
 }

@@ -211,3 +211,34 @@ pub(in crate::cli) struct ExecArgs {
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(in crate::cli) argv: Vec<String>,
 }
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct SchedArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: SchedVerb,
+}
+
+#[derive(Subcommand, Debug)]
+pub(in crate::cli) enum SchedVerb {
+    /// Let the cluster's open tasks run in virtual time, with the scheduler's own rules
+    ///
+    /// Running times are those of tasks of the same kind that have ended; where there is none, the timeout is the bound, and that is
+    /// said. Attempts are taken to succeed, and sensors to stay as they are, but for hours and pauses whose end is known.
+    #[command(after_help = "Exits with 7 if a task would not run.")]
+    Simulate(SimulateArgs),
+}
+
+#[derive(Args, Debug)]
+pub(in crate::cli) struct SimulateArgs {
+    /// As if this device were not there; may be repeated
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
+    pub(in crate::cli) without: Vec<String>,
+    /// As if there were one more: like=DEVICE, or cpu_cores=8,memory_gb=16,…, or JSON; may be repeated
+    #[arg(long, value_name = "SPEC")]
+    pub(in crate::cli) add: Vec<String>,
+    /// Not the open tasks, but those submitted in this time before now that have ended, once more, e.g. 6h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) replay: Option<Duration>,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}

@@ -112,7 +112,7 @@ impl Row for PeerView {
 }
 
 impl Row for HistoryView {
-    const HEAD: Head = (&["FACT", "BY", "EPOCH", "WHAT"], &["ID"]);
+    const HEAD: Head = (&["FACT", "BY", "ATTEMPT", "WHAT"], &["EPOCH", "ID"]);
     fn id(&self) -> String {
         self.fact.clone()
     }
@@ -121,15 +121,17 @@ impl Row for HistoryView {
         vec![
             Cell::new(&self.fact),
             Cell::some(self.device.as_ref()),
-            Cell::some(self.epoch),
+            Cell::some(self.attempt),
             Cell::new(format!("{}{lost}", self.text)),
+            Cell::some(self.epoch),
             Cell::some(self.device_id.as_ref()),
         ]
     }
 }
 
 impl Row for ExplainRowView {
-    const HEAD: Head = (&["DEVICE", "SCORE", "CPU", "MEMORY", "LOAD", "NETWORK", "AFFINITY", "VERDICT"], &["ID"]);
+    const HEAD: Head =
+        (&["DEVICE", "SCORE", "CPU", "MEMORY", "LOAD", "NETWORK", "AFFINITY", "RUNS", "VERDICT"], &["WAIT", "ID"]);
     fn id(&self) -> String {
         self.device_id.clone()
     }
@@ -141,6 +143,7 @@ impl Row for ExplainRowView {
         };
         let verdict = match (self.chosen, fits) {
             (true, _) => Cell { text: "chosen".into(), paint: Paint::Good },
+            (_, true) if self.avoided => Cell::new("fits, but has failed it"),
             (_, true) => Cell::new("fits"),
             _ => Cell { text: self.unmet.join("; "), paint: Paint::Bad },
         };
@@ -152,7 +155,9 @@ impl Row for ExplainRowView {
             number(self.terms.load),
             number(self.terms.network),
             number(self.terms.affinity),
+            Cell::new(format!("{}/{}", self.active_tasks, self.max_concurrent_tasks)),
             verdict,
+            Cell::new(self.queued_tasks.to_string()),
             Cell::new(&self.device_id),
         ]
     }

@@ -82,6 +82,18 @@ impl Style {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
+    /// When something will be, as a person here would say it: `22:00`, or `sat 22:00`. As it is written if it cannot be read.
+    pub(in crate::cli) fn clock(&self, at: &str) -> String {
+        let read = |ms: u64| jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok();
+        let zone = jiff::tz::TimeZone::system();
+        let said = parse_rfc3339(at).and_then(read).zip(read(self.now_ms)).map(|(at, now)| {
+            let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone));
+            let form = if at.date() == now.date() { "%H:%M" } else { "%a %H:%M" };
+            at.strftime(form).to_string().to_lowercase()
+        });
+        said.unwrap_or_else(|| at.to_owned())
+    }
+
     /// How long ago something was, by this device's clock; clocks differ, so the future is now.
     pub(super) fn age(&self, at: Option<&String>) -> Cell {
         let ms = at.and_then(|at| parse_rfc3339(at));

@@ -30,6 +30,7 @@ pub(in crate::driver) const fn released(why: Released) -> &'static str {
         },
         Released::Isolated => "released isolated",
         Released::Drained => "preempted",
+        Released::Died => "crashed",
     }
 }
 

@@ -9,7 +9,14 @@ pub(crate) fn history(record: &Record) -> Vec<HistoryRow> {
     let state = record.resolve();
     let mut facts: Vec<_> = record.facts().collect();
     facts.sort_by_key(|fact| (place(fact, &state), fact.key()));
-    facts.into_iter().map(|fact| row(fact, &state)).collect()
+    let attempt = |row: HistoryRow| {
+        let lease = facts.iter().find_map(|fact| match fact {
+            Fact::Leased(lease) if Some(lease.epoch) == row.epoch => Some(lease),
+            _ => None,
+        });
+        HistoryRow { attempt: lease.map(|lease| lease.attempt), ..row }
+    };
+    facts.iter().map(|fact| attempt(row(fact, &state))).collect()
 }
 
 /// Leases and their ends go by epoch, and an epoch begins with its term. A settlement follows the leases of its term.
@@ -65,5 +72,5 @@ fn row(fact: &Fact, state: &State<'_>) -> HistoryRow {
         Fact::Leased(lease) => Some(lease.to),
         _ => None,
     };
-    HistoryRow { fact: name, by, to, epoch, text, superseded }
+    HistoryRow { fact: name, by, to, epoch, attempt: None, text, superseded }
 }

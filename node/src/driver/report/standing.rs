@@ -39,7 +39,7 @@ pub(super) fn of(view: View<'_>, id: TaskId, record: &Record, spec: Option<&Task
 }
 
 /// Waits for tasks that it comes after.
-fn dependencies(record: &Record, spec: Option<&TaskSpec>) -> Option<Standing> {
+pub(super) fn dependencies(record: &Record, spec: Option<&TaskSpec>) -> Option<Standing> {
     let ended = |dep: &TaskId| record.facts().any(|fact| matches!(fact, Fact::DepDone(done) if done.dep == *dep));
     let missing: Vec<_> = spec?.after.iter().filter(|dep| !ended(dep)).map(ToString::to_string).collect();
     let detail = || format!("waits for {}", missing.join(", "));

@@ -66,6 +66,18 @@ pub(super) async fn exchange(ctx: &TaskContext, dialler: &Dialler, payload: Http
     )))
 }
 
+/// Sends one request and answers with the status that came back.
+pub(super) async fn send(
+    dialler: &Dialler,
+    url: &Url,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, TaskError> {
+    let hop = Hop { url: url.clone(), method, headers, body };
+    hop.send(dialler).await.map(|answer| answer.response.status())
+}
+
 async fn finish(ctx: &TaskContext, url: &Url, answer: &mut Answer) -> Result<Value, TaskError> {
     let status = answer.response.status();
     let headers = shown(answer.response.headers());

@@ -5,6 +5,7 @@ use super::executor::Stage;
 use super::{TICK_LATE_MAX, World};
 use crate::clock::{MS, SECOND};
 use crate::invariants;
+use crate::workload::Plot;
 use rc_scheduler::{AttemptEvent, Effect, Epoch, ErrorClass, Input, Outcome, Output, TaskId};
 
 impl World {
@@ -195,6 +196,10 @@ impl World {
             return;
         };
         if run.stamp != stamp {
+            return;
+        }
+        if run.stage == Stage::Running && self.scripts[run.script].plot == Plot::Kills {
+            self.taken_down(device, task);
             return;
         }
         let event = match run.stage {

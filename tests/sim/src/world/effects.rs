@@ -73,11 +73,17 @@ impl World {
                 self.oracle.leases.insert((task, f.epoch), written);
                 if let Some(to) = self.names.index(f.to) {
                     self.oracle.open.entry(to).or_default().insert((task, f.epoch));
+                    self.oracle.held.entry(to).or_default().insert((task, f.epoch), Micros::MAX);
+                    if self.devices[to].core.is_none() {
+                        // Nobody knows yet.
+                        self.oracle.life_ends(to, self.now);
+                    }
                     invariants::leased(self, device, to, task, f.epoch);
                 }
             }
             Fact::Closed(f) if f.by == me => {
                 self.oracle.open.entry(device).or_default().remove(&(task, f.epoch));
+                self.oracle.held.entry(device).or_default().insert((task, f.epoch), self.now);
                 if let Close::Finished(outcome) = &f.close {
                     self.oracle.ends.entry(device).or_default().push(self.now);
                     if !outcome.is_ok() {
@@ -88,6 +94,7 @@ impl World {
             Fact::Settled(f) if f.by == me => {
                 self.stats.settlements += 1;
                 self.oracle.settlements.entry(task).or_default().push((f.clone(), written));
+                invariants::settled(self, device, task, f);
             }
             _ => {}
         }

@@ -4,7 +4,9 @@ use super::World;
 use super::event::Event;
 use crate::class::Class;
 use crate::clock::{MS, SECOND};
-use rc_scheduler::{Blocked, Input, Scheduler};
+use crate::fault::Fault;
+use crate::invariants;
+use rc_scheduler::{Blocked, Input, Scheduler, TaskId};
 use std::collections::{BTreeMap, VecDeque};
 
 impl World {
@@ -52,6 +54,7 @@ impl World {
             return;
         }
         self.trace.line(self.now, || format!("d{device} {}", if power { "POWER OFF" } else { "KILLED" }));
+        self.oracle.life_ends(device, self.now);
         let it = &mut self.devices[device];
         it.core = None;
         it.doom = None;
@@ -79,6 +82,16 @@ impl World {
             }
         }
         self.touch(device);
+    }
+
+    /// An attempt takes its device down, the process or the whole host.
+    pub(crate) fn taken_down(&mut self, device: usize, task: TaskId) {
+        *self.oracle.kills.entry(task).or_default() += 1;
+        let power = self.dice.exec.chance(400_000);
+        let back = self.now + self.dice.exec.between(SECOND, 12 * SECOND);
+        self.die(device, power);
+        self.queue.push(back, Event::Fault(Fault::Boot(device)));
+        invariants::taken_down(self, task);
     }
 
     /// The process is killed, and nobody kills what it had started: nobody will ever hear how that ends.
