@@ -6,11 +6,11 @@ use crate::disk::Disk;
 use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
 use crate::entry::Entry;
 use crate::guardian::Guardian;
-use crate::handler::{Queries, Submits};
+use crate::handler::{BatchQueries, Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::input::Input;
-use crate::keeper::{ColdTable, Graves, Loads, Sums};
+use crate::keeper::{Batches, ColdTable, Graves, Loads, Sums};
 use crate::member::{Member, Members};
 use crate::message::Message;
 use crate::rng::Rng;
@@ -57,6 +57,7 @@ pub struct Scheduler {
     pub(crate) tombs_asked: BTreeMap<DeviceId, BTreeSet<TaskId>>,
     /// Some of `keys` are of tasks that are gone.
     pub(crate) keys_stale: bool,
+    pub(crate) batches: Batches,
     pub(crate) loads: Loads,
     pub(crate) sums: Sums,
     /// Records to look at when they have been quiet for a while, and since when they are watched.
@@ -89,6 +90,7 @@ pub struct Scheduler {
     pub(crate) credits: Credits,
     pub(crate) submits: Submits,
     pub(crate) queries: Queries,
+    pub(crate) batch_queries: BatchQueries,
     pub(crate) accepted: u64,
     pub(crate) newest_accepted: Option<TaskId>,
     pub(crate) effects: VecDeque<Effect>,
@@ -128,6 +130,7 @@ impl Scheduler {
             graves_asked: BTreeSet::new(),
             tombs_asked: BTreeMap::new(),
             keys_stale: false,
+            batches: Batches::default(),
             loads: Loads::default(),
             sums: Sums::default(),
             quiet: VecDeque::new(),
@@ -152,6 +155,7 @@ impl Scheduler {
             credits: Credits::default(),
             submits: Submits::default(),
             queries: Queries::default(),
+            batch_queries: BatchQueries::default(),
             accepted: 0,
             newest_accepted: None,
             effects: VecDeque::new(),
@@ -272,7 +276,10 @@ impl Scheduler {
                 self.dirty.insert(task);
             }
             Timer::Ack | Timer::Gossip | Timer::Quiet | Timer::Recall => {}
-            Timer::Query => self.query_due(),
+            Timer::Query => {
+                self.query_due();
+                self.batch_query_due();
+            }
             Timer::Place => self.guardian.world += 1,
             Timer::Bury => self.bury_due(),
         }
@@ -310,6 +317,7 @@ impl Scheduler {
             Message::Resend(_) => self.resend(from),
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
+            Message::BatchReply(reply) => self.handle_batch_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
             Message::Record(record) => {
                 // Of a stranger nothing would be kept: who sends many of them gains nothing.

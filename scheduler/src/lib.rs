@@ -39,10 +39,10 @@ pub use blob::{BLOBS_PER_TASK_MAX, BlobHash, BlobRef, ParseHashError};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord, TEXT_BYTES_MAX, WhyNot};
-pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
+pub use effect::{BatchFound, Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
 pub use entry::LiveState;
 pub use handler::{Restore, RestoreError};
-pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
+pub use id::{BatchId, DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
 pub use input::{AttemptEvent, Command, CommandId, Durable, Input, NewTask};
 pub use invariant::Violation;
 pub use member::{Member, Members};
@@ -56,8 +56,8 @@ pub use record::{
     Settled, Stable, State, Submitted, Verdict,
 };
 pub use task::{
-    Backoff, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy, Role, SPEC_BYTES_MAX,
-    SpecError, Status, TaskSpec,
+    BATCH_TASKS_MAX, Backoff, BatchPlace, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy,
+    Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec,
 };
 pub use time::{Mono, Now, Span};
 pub use view::{Liveness, PeerView, View};

@@ -5,6 +5,8 @@ mod spec;
 mod status;
 
 pub use retry::{Backoff, RetryPolicy};
-pub use spec::{PAYLOAD_BYTES_MAX, Priority, Requirements, Role, SPEC_BYTES_MAX, SpecError, TaskSpec};
+pub use spec::{
+    BATCH_TASKS_MAX, BatchPlace, PAYLOAD_BYTES_MAX, Priority, Requirements, Role, SPEC_BYTES_MAX, SpecError, TaskSpec,
+};
 pub(crate) use status::words;
 pub use status::{ErrorClass, Reason, Status};

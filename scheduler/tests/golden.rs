@@ -9,11 +9,12 @@ use std::fmt::Write as _;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
 /// What came later than the frame of facts among the messages.
-const LATER: [&str; 4] = [
+const LATER: [&str; 5] = [
     "submitted with blobs",
     "closed refused for its type",
     "closed refused for its permissions",
     "closed refused for its sandbox",
+    "submitted in a batch",
 ];
 
 fn device(n: u8) -> DeviceId {
@@ -112,6 +113,22 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (LATER[1], refused(Grounds::TaskType)),
         (LATER[2], refused(Grounds::Permissions)),
         (LATER[3], refused(Grounds::Sandbox)),
+        (
+            LATER[4],
+            Fact::Submitted(Submitted {
+                by: device(1),
+                by_inc: inc(),
+                number: 6,
+                nonce: 2,
+                wall_ms: 1_700_000_000_000,
+                spec: wire::encode_spec(&TaskSpec {
+                    task_type: "echo".to_owned(),
+                    batch: Some(BatchPlace { batch: BatchId([6; 16]), index: 7, of: 1_000 }),
+                    ..TaskSpec::default()
+                }),
+                payload: Bytes::default(),
+            }),
+        ),
     ]
 }
 
@@ -203,6 +220,18 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("query prefix", Message::Query(Query { id: 2, about: About::Prefix("01h".to_owned()) })),
         ("query list", Message::Query(Query { id: 3, about: About::List(20) })),
         ("query open of a type", Message::Query(Query { id: 4, about: About::OpenOf("wasm_type".to_owned()) })),
+        ("query batch", Message::Query(Query { id: 5, about: About::Batch(BatchId([6; 16]), 0x180) })),
+        ("query batches", Message::Query(Query { id: 6, about: About::Batches(20) })),
+        (
+            "batch reply",
+            Message::BatchReply(BatchReply {
+                id: 5,
+                batches: vec![(BatchId([6; 16]), 1_000)],
+                marks: [0, 7, 0x11].as_slice().into(),
+                tasks: vec![(2, task())],
+                more: true,
+            }),
+        ),
         ("reply", Message::Reply(QueryReply { id: 1, facts: all[1..3].to_vec(), more: true })),
         (
             "live",
