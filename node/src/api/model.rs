@@ -1,6 +1,7 @@
 //! The JSON that people and programs exchange with a node: task requests coming in, tasks, results and devices going out.
 //! Knows the scheduler's words and their limits; nothing of HTTP, sockets or terminals.
 
+mod batch;
 mod blob;
 mod body;
 mod cluster;
@@ -17,8 +18,12 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{
+    BatchAccepted, BatchDone, BatchHead, BatchRequest, BatchTaskView, BatchView, batch_wall_ms, is_bad_end,
+    new_batch_id,
+};
 pub use blob::{BlobView, BlobsView};
-pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
+pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_batch, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
 pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};

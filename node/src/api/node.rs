@@ -4,7 +4,7 @@ use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use crate::live::{LiveState, LogEvent};
 use crate::policy::{Orders, PolicyHandle};
-use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
+use rc_scheduler::{BatchFound, BatchId, DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
 use tokio::sync::mpsc;
 
@@ -61,6 +61,10 @@ node_api! {
     fn list(limit: u32) -> (Vec<TaskReport>, Vec<DeviceId>);
     /// The tasks of one type that have not ended, and the members that did not answer.
     fn open_of(task_type: String) -> (Vec<TaskReport>, Vec<DeviceId>);
+    /// Where the tasks of a batch stand, some of their ids, and the members that did not answer.
+    fn batch(batch: BatchId, which: Vec<Status>) -> (BatchFound, Vec<DeviceId>);
+    /// The cluster's batches, newest first, and the members that did not answer.
+    fn batches(limit: u32) -> (Vec<(BatchId, u32)>, Vec<DeviceId>);
     /// Members, this device first.
     fn peers() -> Vec<PeerReport>;
     /// Why the task is, was or is not placed.

@@ -63,6 +63,8 @@ codes! {
     Unknown "task_unknown" SERVICE_UNAVAILABLE "nobody who answers knows this task",
     /// Several tasks or devices match.
     Ambiguous "ambiguous_id" CONFLICT "several match",
+    /// No member has a task of the batch.
+    NoBatch "batch_not_found" NOT_FOUND "there is no such batch",
     /// No member is called so.
     NoDevice "device_not_found" NOT_FOUND "there is no such device",
     /// A device that was spoken to does not answer, or says no.
@@ -203,7 +205,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::Spec { index, error } => {
             let code = match error {
                 SpecError::PayloadTooLarge(_) | SpecError::SpecTooLarge(_) => Code::TooLarge,
-                SpecError::NoTaskType | SpecError::TooManyBlobs(_) => Code::InvalidRequest,
+                SpecError::NoTaskType | SpecError::TooManyBlobs(_) | SpecError::BatchPlace(_) => Code::InvalidRequest,
             };
             Problem::new(code, format!("task {index}: {error}"))
         }

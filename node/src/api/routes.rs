@@ -1,5 +1,6 @@
 //! Which path does what, and through which door.
 
+mod batches;
 mod blobs;
 mod cluster;
 mod legacy;
@@ -18,7 +19,7 @@ use axum::Router;
 use axum::extract::{Request, rejection::QueryRejection};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use std::time::Duration;
 
 /// Longest time for a request that does not wait for a task.
@@ -44,6 +45,8 @@ pub fn door_http<N: NodeApi>(app: App<N>, token: Token) -> Router {
 fn common<N: NodeApi>() -> Router<App<N>> {
     let quick = Router::new()
         .route("/v1/tasks", get(tasks::list::<N>))
+        .route("/v1/batches", get(batches::list::<N>))
+        .route("/v1/batches/{id}", get(batches::show::<N>))
         .route("/v1/blobs", get(blobs::list::<N>))
         .route("/v1/tasks/{id}", get(tasks::show::<N>).delete(tasks::cancel::<N>))
         .route("/v1/tasks/{id}/history", get(tasks::history::<N>))
@@ -62,6 +65,8 @@ fn common<N: NodeApi>() -> Router<App<N>> {
     // As long as large data takes; a body that stops coming ends with its connection.
     let large = Router::new()
         .route("/v1/tasks", post(submit::tasks::<N>))
+        .route("/v1/batches", post(batches::submit::<N>))
+        .route("/v1/batches/{id}", delete(batches::cancel::<N>))
         .route("/tasks", post(legacy::submit::<N>))
         .route("/v1/blobs", post(blobs::put::<N>).put(blobs::put::<N>))
         .route("/v1/blobs/{hash}", get(blobs::get::<N>))

@@ -1,10 +1,12 @@
 //! The verbs and their flags, as clap reads them. Interprets nothing.
 
+mod batch;
 mod blob;
 mod owner;
 mod task;
 mod verbs;
 
+pub(super) use batch::{BatchArgs, BatchSubmitArgs, BatchVerb, Listed};
 pub(super) use blob::{BlobArgs, BlobVerb};
 pub(super) use owner::{DeviceArgs, PeersVerb, PolicyArgs, PolicyVerb};
 pub(super) use task::{CommandFlags, TaskFlags};
@@ -141,6 +143,16 @@ Exits with 1 if -f was given and the task did not complete.")]
     /// Show everything that happened to a task
     #[command(after_help = "Example:\n  rc-node history last")]
     History(IdArgs),
+    /// Hand in many tasks at once; list, show, cancel them, and have those that failed begin again
+    #[command(after_help = "\
+Examples:
+  rc-node batch submit tasks.jsonl --name thumbnails --wait
+  ls *.mkv | rc-node batch submit --each-line -- ffprobe {}
+  rc-node batch submit --array 1-1000 --name sweep -- ./simulate --seed {}
+  rc-node batch show last
+  rc-node batch retry-failed last --wait
+All of a batch is accepted, or nothing. FILE is a JSON list of tasks, or a task on each line; - is standard input.")]
+    Batch(BatchArgs),
     /// Put large data into the cluster, get it out, list what is here
     #[command(after_help = "\
 Examples:

@@ -1,5 +1,6 @@
 //! One file per verb, and which verb is which.
 
+mod batch;
 mod blob;
 mod cancel;
 mod completions;
@@ -60,6 +61,7 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Cancel(args)) => block(cancel::cancel(&place?, args)),
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
+        Some(Verb::Batch(args)) => block(batch::batch(&place?, args)),
         Some(Verb::Blob(args)) => block(blob::blob(&place?, args)),
         Some(Verb::Completions { shell }) => completions::completions(shell),
     }

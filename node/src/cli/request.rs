@@ -7,7 +7,7 @@ use super::files::Files;
 use crate::api::model::{TaskRequests, parse_tasks};
 use data_encoding::BASE64;
 use rc_scheduler::DeviceId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +24,7 @@ const MODULE_BYTES_MAX: u64 = 16 << 20;
 type Raw = Box<RawValue>;
 
 /// A JSON object whose values stay as they were written, so that no number loses digits on the way.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Object(BTreeMap<String, Raw>);
 
@@ -305,7 +305,7 @@ fn module(path: &Path) -> Result<String, CliError> {
     Ok(BASE64.encode(&bytes))
 }
 
-fn read_file(path: &Path) -> Result<String, CliError> {
+pub(super) fn read_file(path: &Path) -> Result<String, CliError> {
     if path.as_os_str() == "-" {
         return read_to_limit(io::stdin().lock(), "standard input", FILE_BYTES_MAX);
     }

@@ -1,8 +1,8 @@
 //! What a [`Handle`](super::Handle) sends to the driver: the question and where the answer goes.
 
-use super::handle::{Accepted, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use super::handle::{Accepted, BatchList, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use super::waiters::{Ended, Waiter};
-use rc_scheduler::{DeviceId, Epoch, NewTask, Status, TaskId};
+use rc_scheduler::{BatchFound, BatchId, DeviceId, Epoch, NewTask, Status, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where an answer goes. Dropping it tells the asker that the node stops.
@@ -51,6 +51,15 @@ pub(super) enum Request {
         task_type: String,
         answer: Answer<(Vec<TaskReport>, Vec<DeviceId>)>,
     },
+    Batch {
+        batch: BatchId,
+        which: Vec<Status>,
+        answer: Answer<(BatchFound, Vec<DeviceId>)>,
+    },
+    Batches {
+        limit: u32,
+        answer: Answer<BatchList>,
+    },
     Peers {
         answer: Answer<Vec<PeerReport>>,
     },
@@ -92,6 +101,8 @@ pub(super) enum Pending {
     Explain(Answer<Explanation>),
     Find(Answer<Vec<TaskId>>),
     List(Answer<(Vec<TaskReport>, Vec<DeviceId>)>),
+    Batch(Answer<(BatchFound, Vec<DeviceId>)>),
+    Batches(Answer<BatchList>),
 }
 
 /// Tells the asker. It may have gone away meanwhile, which is its right.

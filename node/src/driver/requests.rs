@@ -51,6 +51,10 @@ impl Driver {
             }
             Request::List { limit, answer } => self.command(Command::List { limit }, Pending::List(answer)),
             Request::OpenOf { task_type, answer } => self.command(Command::OpenOf(task_type), Pending::List(answer)),
+            Request::Batch { batch, which, answer } => {
+                self.command(Command::Batch { batch, which }, Pending::Batch(answer));
+            }
+            Request::Batches { limit, answer } => self.command(Command::Batches { limit }, Pending::Batches(answer)),
             Request::Peers { answer: to } => {
                 let address = |device| self.peers.address(device).map(ToString::to_string);
                 answer(to, Ok(report::peers(self.core.view(), clock::now().mono, address)));

@@ -1,5 +1,6 @@
 //! The body of a submit, from bytes to requests: one object or an array of them, bounded in depth and count before it is read.
 
+use super::batch::BatchRequest;
 use super::number::Invalid;
 use super::request::TaskRequest;
 
@@ -35,6 +36,23 @@ pub fn parse_tasks(bytes: &[u8]) -> Result<TaskRequests, Invalid> {
         return Ok(TaskRequests::Many(tasks));
     }
     Ok(TaskRequests::One(Box::new(read(bytes)?)))
+}
+
+/// Reads the body of a batch.
+///
+/// # Errors
+/// Names the field, and says what is accepted there.
+pub fn parse_batch(bytes: &[u8]) -> Result<BatchRequest, Invalid> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Invalid::new("body", "is empty; a batch is a JSON object with `tasks`"));
+    }
+    check_depth(bytes)?;
+    let batch: BatchRequest = read(bytes)?;
+    super::number::count("tasks", batch.tasks.len(), TASKS_PER_REQUEST_MAX)?;
+    if batch.tasks.is_empty() {
+        return Err(Invalid::new("tasks", "has no tasks"));
+    }
+    Ok(batch)
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Invalid> {

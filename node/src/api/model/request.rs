@@ -1,6 +1,7 @@
 //! A task as it is asked for in JSON, and what it means to the scheduler. An unknown field is an error: a typo must not silently
 //! change a task. Does not know whether any device can run it.
 
+use super::batch::BatchHead;
 use super::blob::BlobRequest;
 use super::number::{Invalid, count, seconds, text, texts, word};
 use super::requirements::RequirementsRequest;
@@ -54,6 +55,9 @@ pub struct TaskRequest {
     pub(super) idempotency_key: Option<String>,
     #[serde(default)]
     pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What the first task of a batch says of the batch.
+    #[serde(skip)]
+    pub(super) head: Option<BatchHead>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,9 +83,16 @@ struct Extra {
     batch_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Option<SandboxRequest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<BatchHead>,
 }
 
 impl TaskRequest {
+    /// The task is the first of a batch, and says so much of it.
+    pub fn set_head(&mut self, head: BatchHead) {
+        self.head = Some(head).filter(|head| *head != BatchHead::default());
+    }
+
     /// Gives the task an idempotency key, if it has none of its own.
     ///
     /// # Errors
@@ -134,6 +145,7 @@ impl TaskRequest {
             metadata: metadata(self.metadata)?,
             batch_id: word_of("batch_id", self.batch_id)?,
             sandbox: self.sandbox.map(SandboxRequest::checked).transpose()?,
+            batch: self.head,
         };
         let extra = encode(&extra)?;
         let mut requirements = self.requirements.resolve(device)?;
@@ -151,6 +163,7 @@ impl TaskRequest {
             extra,
             payload_blob: None,
             blobs: blobs.iter().map(BlobRequest::reference).collect(),
+            batch: None,
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
         Ok(NewTask { spec, payload: payload.into() })

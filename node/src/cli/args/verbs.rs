@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
-fn duration(text: &str) -> Result<Duration, units::UnitError> {
+pub(super) fn duration(text: &str) -> Result<Duration, units::UnitError> {
     units::parse_duration(text)
 }
 
 /// An empty one, as from an unset variable, would begin every id.
-fn id(text: &str) -> Result<String, &'static str> {
+pub(super) fn id(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("an id has at least one character") } else { Ok(text.to_owned()) }
 }
 
