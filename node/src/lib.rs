@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod driver;
 pub mod executor;
+pub mod flow;
 pub mod handlers;
 pub mod identity;
 pub mod live;
