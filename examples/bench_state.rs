@@ -141,7 +141,7 @@ async fn restart(name: &str, dir: &Path, keep: usize) -> Result<()> {
 
 fn tasks(spec: &TaskSpec) -> Vec<NewTask> {
     let payload = br#"{"message":"hello, is anybody there?"}"#;
-    (0..CHUNK).map(|_| NewTask { spec: spec.clone(), payload: payload.as_slice().into() }).collect()
+    (0..CHUNK).map(|_| NewTask::new(spec.clone(), payload.as_slice().into())).collect()
 }
 
 fn figure(name: &str, value: Value) {

@@ -92,7 +92,7 @@ async fn run(n: u64) -> Result<(), Box<dyn Error>> {
     let node = Node::start(config).await?;
     let handle = node.handle();
     let spec = TaskSpec { task_type: "fibonacci".to_owned(), ..TaskSpec::default() };
-    let task = NewTask { spec, payload: json!({"n": n}).to_string().into_bytes().into() };
+    let task = NewTask::new(spec, json!({"n": n}).to_string().into_bytes().into());
     let accepted = handle.submit(vec![task], None).await?;
     let report = handle.wait(*accepted.tasks.first().ok_or("nothing was accepted")?).await?;
     let outcome = report.outcome.ok_or("it did not end")?;

@@ -5,7 +5,7 @@ use crate::device::DeviceRecord;
 use crate::disk::Disk;
 use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
 use crate::entry::Entry;
-use crate::guardian::Guardian;
+use crate::guardian::{Awaits, Guardian};
 use crate::handler::{BatchQueries, Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
@@ -89,6 +89,7 @@ pub struct Scheduler {
     pub(crate) holder: Holder,
     pub(crate) credits: Credits,
     pub(crate) submits: Submits,
+    pub(crate) awaits: Awaits,
     pub(crate) queries: Queries,
     pub(crate) batch_queries: BatchQueries,
     pub(crate) accepted: u64,
@@ -154,6 +155,7 @@ impl Scheduler {
             holder: Holder::default(),
             credits: Credits::default(),
             submits: Submits::default(),
+            awaits: Awaits::default(),
             queries: Queries::default(),
             batch_queries: BatchQueries::default(),
             accepted: 0,
@@ -227,6 +229,7 @@ impl Scheduler {
         self.flush_asks();
         self.flush_answers();
         self.flush_submits();
+        self.flush_awaits();
         self.flush_loads();
         self.flush_gossip();
     }
@@ -257,9 +260,15 @@ impl Scheduler {
                 entry.live = None;
                 self.timers.clear(Timer::Task(task));
                 self.notify(Event::Settled { task });
+                self.dependency_ended(task);
             }
         } else {
+            // It may have been begun again.
+            let again = core::mem::replace(&mut entry.announced, false);
             self.open.insert(task);
+            if again {
+                self.dependency_reopened(task);
+            }
         }
     }
 
@@ -282,6 +291,7 @@ impl Scheduler {
             }
             Timer::Place => self.guardian.world += 1,
             Timer::Bury => self.bury_due(),
+            Timer::Await => self.await_due(),
         }
     }
 
@@ -319,6 +329,8 @@ impl Scheduler {
             Message::Reply(reply) => self.handle_query_reply(from, reply),
             Message::BatchReply(reply) => self.handle_batch_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
+            Message::Await(asked) => self.handle_await(from, asked),
+            Message::Awaited(told) => self.handle_awaited(from, told),
             Message::Record(record) => {
                 // Of a stranger nothing would be kept: who sends many of them gains nothing.
                 if self.members.get(record.device).is_some() {

@@ -123,6 +123,8 @@ pub struct Start {
     pub spec: Arc<TaskSpec>,
     /// For the handler.
     pub payload: Bytes,
+    /// Of those that it waited for and uses, in that order: the body of the outcome.
+    pub inputs: Vec<(TaskId, Bytes)>,
     /// How long it may run.
     pub timeout: Span,
 }
@@ -222,6 +224,11 @@ pub enum Refusal {
     },
     /// This device's disk refuses to store.
     Storage,
+    /// It has not ended, or has a result: there is nothing to begin again.
+    NotFailed {
+        /// Where it stands.
+        status: Status,
+    },
     /// The same key came with another task before.
     KeyConflict {
         /// The earlier task.

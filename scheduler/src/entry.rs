@@ -33,6 +33,10 @@ pub(crate) struct Entry {
     pub(crate) accepted_here: bool,
     /// The holder in whose count of my open leases it is, and with which hash.
     pub(crate) counted: Option<(DeviceId, u64)>,
+    /// Its dependencies are asked for, because this device is its guardian.
+    pub(crate) awaits: bool,
+    /// The latest round in which it is known to have begun again, and when that was first seen here.
+    pub(crate) round_seen: (u32, Mono),
     /// What the running attempt last said.
     pub(crate) live: Option<LiveState>,
     /// Its end was announced.
@@ -88,6 +92,8 @@ impl Entry {
             closed_seen: (Epoch::default(), now),
             accepted_here: false,
             counted: None,
+            awaits: false,
+            round_seen: (0, now),
             live: None,
             announced: false,
             ended: 0,
@@ -102,11 +108,15 @@ impl Entry {
         let state = self.record.resolve();
         let lease = state.lease.map(|lease| lease.epoch).unwrap_or_default();
         let closed = state.closed.map(|closed| closed.epoch).unwrap_or_default();
+        let round = state.round;
         if lease != self.lease_seen.0 {
             self.lease_seen = (lease, now);
         }
         if closed != self.closed_seen.0 {
             self.closed_seen = (closed, now);
+        }
+        if round != self.round_seen.0 {
+            self.round_seen = (round, now);
         }
     }
 

@@ -1,10 +1,13 @@
 //! Who acts on a task, and what it does: leases it to a device, settles how it ended, and says when that may be told.
 
+mod depend;
 mod duty;
 mod lease;
 mod offer;
 mod place;
 mod settle;
+
+pub(crate) use depend::Awaits;
 
 use crate::id::{DeviceId, Epoch, TaskId};
 use crate::queue::{Queue, RunTimes};

@@ -3,6 +3,7 @@
 mod batch;
 mod capacity;
 mod query;
+mod reopen;
 mod restore;
 mod submit;
 

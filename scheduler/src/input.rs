@@ -103,6 +103,8 @@ pub enum Command {
     },
     /// Ask that a task not run.
     Cancel(TaskId),
+    /// Let a task that ended without a result begin again.
+    Reopen(TaskId),
     /// Find a task, here or elsewhere.
     Read(TaskId),
     /// Find the tasks whose written id begins so.
@@ -135,6 +137,16 @@ pub struct NewTask {
     pub spec: TaskSpec,
     /// For the handler; JSON text.
     pub payload: Bytes,
+    /// Places of earlier tasks of the same submit that it waits for, too: after those in `spec.after`, in this order.
+    pub after_new: Vec<u32>,
+}
+
+impl NewTask {
+    /// One that waits for no other of its submit.
+    #[must_use]
+    pub const fn new(spec: TaskSpec, payload: Bytes) -> Self {
+        Self { spec, payload, after_new: Vec::new() }
+    }
 }
 
 /// What a device finds on its disk when it starts.

@@ -56,8 +56,8 @@ pub use record::{
     Settled, Stable, State, Submitted, Verdict,
 };
 pub use task::{
-    BATCH_TASKS_MAX, Backoff, BatchPlace, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason, Requirements, RetryPolicy,
-    Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec,
+    AFTER_MAX, BATCH_TASKS_MAX, Backoff, BatchPlace, DependencyGroup, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason,
+    Requirements, RetryPolicy, Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec, USES_MAX, dependency_groups,
 };
 pub use time::{Mono, Now, Span};
 pub use view::{Liveness, PeerView, View};

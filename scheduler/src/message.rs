@@ -7,7 +7,7 @@ use crate::effect::Tomb;
 use crate::id::{BatchId, DeviceId, Epoch, Incarnation, TaskId, Term};
 use crate::member::Member;
 use crate::record::Fact;
-use crate::task::Priority;
+use crate::task::{Priority, Status};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,6 +40,8 @@ pub enum Message {
     Reply(QueryReply),
     Live(Live),
     Record(Box<DeviceRecord>),
+    Await(Await),
+    Awaited(Awaited),
     BatchReply(BatchReply),
 }
 
@@ -256,6 +258,26 @@ pub struct QueryReply {
     pub facts: Vec<(TaskId, Fact)>,
     /// There were more.
     pub more: bool,
+}
+
+/// Most tasks in one [`Await`], and in one [`Awaited`].
+pub const AWAIT_MAX: usize = 1_024;
+
+/// The speaker guards tasks that wait for these. The listener says what it knows of them, and tells how those of them that it keeps end
+/// if that is soon.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Await {
+    /// The dependencies.
+    pub tasks: Vec<TaskId>,
+}
+
+/// What the speaker knows of tasks that are awaited.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Awaited {
+    /// They have ended so, as it may be told, with the body of the outcome of those that have completed.
+    pub ended: Vec<(TaskId, Status, Bytes)>,
+    /// The speaker has not got them, or nothing is left of them but that they are over.
+    pub lacking: Vec<TaskId>,
 }
 
 /// How an attempt is getting on; told to its guardian and kept in memory only.

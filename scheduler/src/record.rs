@@ -35,8 +35,8 @@ mod keep {
     pub(super) const SETTLED: usize = 4;
     /// Acceptors, askers, unknown facts: the smallest keys of each kind; of those who begin again the highest rounds.
     pub(super) const OTHERS: usize = 4;
-    /// Ends of dependencies: the smallest keys.
-    pub(super) const DEPENDENCIES: usize = 16;
+    /// Ends of dependencies: the smallest keys, one for each dependency.
+    pub(super) const DEPENDENCIES: usize = crate::task::DEPENDENCY_FACTS_MAX;
 }
 
 /// The facts known of one task.
@@ -178,8 +178,13 @@ impl Record {
         // A record with so few of each kind, of the first round, is its own normal form; most are, and never get further than this.
         let mut counts = [0usize; FactKey::KINDS];
         self.facts().for_each(|fact| counts[fact.kind()] += 1);
-        let again = self.facts().any(|fact| matches!(fact, Fact::Reopened(_)));
-        if !again && counts.iter().all(|count| *count <= keep::OTHERS) {
+        let more = self.facts().any(|fact| match fact {
+            Fact::Reopened(_) => true,
+            // Two of one dependency are one too many.
+            Fact::DepDone(_) => counts[fact.kind()] > 1,
+            _ => false,
+        });
+        if !more && counts.iter().all(|count| *count <= keep::OTHERS) {
             return Vec::new();
         }
         let mut out = Vec::new();
@@ -211,6 +216,18 @@ impl Record {
                 Fact::Unknown { .. } => unknown.push((key, slot)),
             }
         }
+        // Of several guardians that wrote the same, one is enough.
+        dependencies.sort_unstable();
+        let mut twice = Vec::new();
+        let mut last = None;
+        dependencies.retain(|(key, slot)| {
+            let FactKey::DepDone(dep, _) = key else { return true };
+            let first = last.replace(*dep) != Some(*dep);
+            if !first {
+                twice.push((*slot, *key));
+            }
+            first
+        });
         let mut shed = |mut list: Vec<(FactKey, usize)>, limit: usize, highest: bool| {
             if list.len() > limit {
                 list.sort_unstable();
@@ -231,6 +248,7 @@ impl Record {
         shed(reopened, keep::OTHERS, true);
         shed(unknown, keep::OTHERS, false);
         shed(dependencies, keep::DEPENDENCIES, false);
+        out.extend(twice);
         for (slot, _) in &out {
             self.take_back(*slot);
         }

@@ -37,6 +37,8 @@ pub(crate) enum Timer {
     Quiet,
     /// Look for records to bury.
     Bury,
+    /// Ask again about what guarded tasks wait for.
+    Await,
 }
 
 /// The deadlines.

@@ -9,11 +9,13 @@ use std::fmt::Write as _;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
 /// What came later than the frame of facts among the messages.
-const LATER: [&str; 5] = [
+const LATER: [&str; 7] = [
     "submitted with blobs",
     "closed refused for its type",
     "closed refused for its permissions",
     "closed refused for its sandbox",
+    "cancel asked again",
+    "reopened after a lease",
     "submitted in a batch",
 ];
 
@@ -75,8 +77,8 @@ fn facts() -> Vec<(&'static str, Fact)> {
         ("closed refused", refused(Grounds::Busy)),
         ("closed isolated", close(Close::Released(Released::Isolated))),
         ("closed drained", close(Close::Released(Released::Drained))),
-        ("cancel asked", Fact::CancelAsked(CancelAsked { by: device(3) })),
-        ("reopened", Fact::Reopened(Reopened { round: 2, by: device(3), settled_term: 6 })),
+        ("cancel asked", Fact::CancelAsked(CancelAsked { by: device(3), round: 0 })),
+        ("reopened", Fact::Reopened(Reopened { round: 2, by: device(3), settled_term: 6, epoch: Epoch(0) })),
         (
             "dependency done",
             Fact::DepDone(DepDone {
@@ -113,8 +115,10 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (LATER[1], refused(Grounds::TaskType)),
         (LATER[2], refused(Grounds::Permissions)),
         (LATER[3], refused(Grounds::Sandbox)),
+        (LATER[4], Fact::CancelAsked(CancelAsked { by: device(3), round: 2 })),
+        (LATER[5], Fact::Reopened(Reopened { round: 2, by: device(3), settled_term: 6, epoch: Epoch::new(5, 2, 1) })),
         (
-            LATER[4],
+            LATER[6],
             Fact::Submitted(Submitted {
                 by: device(1),
                 by_inc: inc(),
@@ -244,6 +248,14 @@ fn messages() -> Vec<(&'static str, Message)> {
             }),
         ),
         ("record", Message::Record(Box::new(record()))),
+        ("await", Message::Await(Await { tasks: vec![task()] })),
+        (
+            "awaited",
+            Message::Awaited(Awaited {
+                ended: vec![(task(), Status::Completed, b"{}".as_slice().into())],
+                lacking: vec![TaskId([3; 16])],
+            }),
+        ),
     ]
 }
 

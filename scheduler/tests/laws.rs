@@ -54,8 +54,13 @@ fn fact() -> impl Strategy<Value = Fact> {
                     }),
                 },
             }),
-            4 => Fact::CancelAsked(CancelAsked { by: device(d) }),
-            5 => Fact::Reopened(Reopened { round: term, by: device(d), settled_term: term }),
+            4 => Fact::CancelAsked(CancelAsked { by: device(d), round: term % 3 }),
+            5 => Fact::Reopened(Reopened {
+                round: term,
+                by: device(d),
+                settled_term: term,
+                epoch: Epoch::new(term, n % 3, 0),
+            }),
             6 => Fact::DepDone(DepDone {
                 dep: TaskId([i; 16]),
                 by: device(d),

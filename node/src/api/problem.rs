@@ -73,6 +73,8 @@ codes! {
     Policy "policy_refused" BAD_REQUEST "the policy stays as it is",
     /// The key came with another task before.
     KeyConflict "key_conflict" CONFLICT "the idempotency key belongs to another task",
+    /// The task has not ended, or has a result.
+    NotFailed "not_failed" CONFLICT "there is nothing to begin again",
     /// The node accepts no more tasks now.
     QueueFull "queue_full" TOO_MANY_REQUESTS "the node's queue is full",
     /// The node's disk refuses to store.
@@ -205,7 +207,14 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::Spec { index, error } => {
             let code = match error {
                 SpecError::PayloadTooLarge(_) | SpecError::SpecTooLarge(_) => Code::TooLarge,
-                SpecError::NoTaskType | SpecError::TooManyBlobs(_) | SpecError::BatchPlace(_) => Code::InvalidRequest,
+                SpecError::NoTaskType
+                | SpecError::TooManyBlobs(_)
+                | SpecError::TooManyDependencies(_)
+                | SpecError::TooManyUses(_)
+                | SpecError::DependencyTwice(_)
+                | SpecError::NotEarlier(_)
+                | SpecError::BadUse(_)
+                | SpecError::BatchPlace(_) => Code::InvalidRequest,
             };
             Problem::new(code, format!("task {index}: {error}"))
         }
@@ -214,6 +223,8 @@ fn refused(refusal: Refusal) -> Problem {
             format!("it holds {limit} open tasks, its limit; nothing of this request was accepted"),
         )
         .hint("wait until some are done, or submit to another device"),
+        Refusal::NotFailed { status } => Problem::new(Code::NotFailed, format!("it is {status}"))
+            .hint("only what ended as failed, timeout or cancelled can begin again"),
         Refusal::Storage => Problem::new(Code::Storage, "its disk is full or failing; nothing was accepted")
             .hint("free some space, or submit to another device"),
         Refusal::KeyConflict { earlier } => Problem {

@@ -46,6 +46,7 @@ pub(crate) fn named_by(fact: &Fact) -> Vec<BlobRef> {
             Close::Finished(outcome) => BodyBlobs::of(&outcome.body).all().collect(),
             Close::Released(_) => Vec::new(),
         },
+        Fact::DepDone(done) => BodyBlobs::of(&done.values).all().collect(),
         _ => Vec::new(),
     }
 }

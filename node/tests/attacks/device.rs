@@ -55,7 +55,7 @@ impl Device {
         let timeout = Span::from_secs(seconds);
         let spec = TaskSpec { task_type: task_type.to_owned(), retry, timeout, ..TaskSpec::default() };
         let handle = self.node.handle();
-        let task = NewTask { spec, payload: payload.into() };
+        let task = NewTask::new(spec, payload.into());
         let id = handle.submit(vec![task], None).await.unwrap().tasks[0];
         let report = tokio::time::timeout(PATIENCE, handle.wait(id)).await.expect("it ends").unwrap();
         let body = report.outcome.as_ref().map(|outcome| outcome.body.to_vec()).unwrap_or_default();

@@ -106,7 +106,7 @@ async fn a_task_type_that_is_no_name_runs_nothing() {
     let handle = device.node.handle();
     for name in ["../echo", "echo\0", "ECHO", "echo ", "\u{202e}ohce", "command;id", "*", ""] {
         let spec = rc_scheduler::TaskSpec { task_type: name.to_owned(), ..rc_scheduler::TaskSpec::default() };
-        let task = rc_scheduler::NewTask { spec, payload: b"{}".as_slice().into() };
+        let task = rc_scheduler::NewTask::new(spec, b"{}".as_slice().into());
         match handle.submit(vec![task], None).await {
             Err(_) => assert_eq!(name, ""),
             Ok(accepted) => {

@@ -62,7 +62,7 @@ pub(crate) async fn until(handle: &Handle, what: &str, enough: impl Fn(&[PeerRep
 
 pub(crate) fn task(task_type: &str, payload: &str) -> NewTask {
     let spec = TaskSpec { task_type: task_type.to_owned(), ..TaskSpec::default() };
-    NewTask { spec, payload: payload.as_bytes().into() }
+    NewTask::new(spec, payload.as_bytes().into())
 }
 
 pub(crate) async fn wait(handle: &Handle, id: TaskId) -> TaskReport {

@@ -175,7 +175,7 @@ async fn waiting_for_many_holds_up_nobody() {
     let mut client = Client::new(&served.dir.path().join("node.sock"));
     // Not over HTTP: the names of the devices, which every line needs, are asked for in the middle of the wait.
     let echo = TaskSpec { task_type: "echo".into(), ..TaskSpec::default() };
-    let tasks = vec![NewTask { spec: echo, payload: b"1".to_vec().into() }; 200];
+    let tasks = vec![NewTask::new(echo, b"1".to_vec().into()); 200];
     let ids = served.fake.submit(tasks, None).await.expect("accepted").tasks;
     let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
     let mut lines = 0;

@@ -6,11 +6,12 @@ use crate::entry::Entry;
 use crate::holder::Phase;
 use crate::id::{DeviceId, TaskId, Term};
 use crate::keeper::rendezvous;
-use crate::record::{Close, Closed, Leased, Released, State, Verdict};
+use crate::record::{Close, Closed, DepDone, Fact, Leased, Released, State, Verdict};
 use crate::session::Life;
 use crate::task::ErrorClass;
 use crate::time::{Mono, Span};
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 /// The next step of a guardian.
 #[derive(Clone, PartialEq, Debug)]
@@ -19,6 +20,10 @@ pub(crate) enum Duty {
     Nothing,
     /// Look again then.
     Wait(Mono),
+    /// Find out how those that it waits for end.
+    Await,
+    /// Write down that some of those have completed.
+    Note(Vec<DepDone>),
     /// Find a device for it.
     Lease,
     /// Decide.
@@ -139,6 +144,11 @@ impl Scheduler {
                 End::NoLease | End::Closed(_) | End::Over => Duty::Settle(Verdict::Cancelled),
             };
         }
+        if matches!(end, End::NoLease)
+            && let Some(duty) = self.dependencies(entry)
+        {
+            return duty;
+        }
         match (end, state.lease) {
             (End::NoLease, _) | (_, None) => self.first_lease(entry),
             (End::Open(at), _) => Duty::Wait(at),
@@ -150,20 +160,27 @@ impl Scheduler {
     /// A beat's pause before the first lease, where another device may be about to write it. Who begins a keyed task follows from the
     /// members alone, so whoever has just learned of one, or that one lives who is not heard here, waits until the others have, too.
     /// And an heir that has just been given a record waits to hear who else has: of those that got it at the same moment, only one is
-    /// the first.
+    /// the first. Nor does anybody act at once on what another guardian has noted of dependencies: that one may do so, too.
     fn first_lease(&self, entry: &Entry) -> Duty {
-        let since = if entry.spec.idempotency_key.is_some() {
-            if self.members.present().nth(1).is_none() {
-                return Duty::Lease;
+        let noted = |fact: &Fact| matches!(fact, Fact::DepDone(done) if done.by != self.me);
+        let noted = if entry.record.facts().any(noted) { entry.changed } else { Mono(0) };
+        let due = self.undisputed_since(entry).max(noted);
+        let due = if due == Mono(0) { due } else { due + self.config.beat };
+        if self.now.mono < due { Duty::Wait(due) } else { Duty::Lease }
+    }
+
+    /// Since when nobody else can be about to write the first lease, but for a beat; zero if nobody ever could.
+    fn undisputed_since(&self, entry: &Entry) -> Mono {
+        if entry.spec.idempotency_key.is_some() {
+            match self.members.present().nth(1) {
+                Some(_) => self.members_changed.max(self.sync.heard_of),
+                None => Mono(0),
             }
-            self.members_changed.max(self.sync.heard_of)
         } else if entry.acceptors().any(|by| by == self.me) {
-            return Duty::Lease;
+            Mono(0)
         } else {
             entry.since
-        };
-        let due = since + self.config.beat;
-        if self.now.mono < due { Duty::Wait(due) } else { Duty::Lease }
+        }
     }
 
     fn stability(&self, task: TaskId, entry: &Entry, state: &State<'_>) -> Duty {

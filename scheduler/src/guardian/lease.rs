@@ -15,13 +15,13 @@ impl Scheduler {
         let Some(entry) = self.tasks.get(&task) else { return };
         let state = entry.record.resolve();
         let (mut term, mut n, mut attempt, mut losses) = (self.term, 0, 1, 0);
+        if let Some(last) = state.fence.filter(|last| last.epoch.term() >= term) {
+            (term, n) = match last.epoch.n() {
+                0xf_ffff => (last.epoch.term().saturating_add(1), 0),
+                n => (last.epoch.term(), n + 1),
+            };
+        }
         if let Some(last) = state.lease {
-            if last.epoch.term() >= term {
-                (term, n) = match last.epoch.n() {
-                    0xf_ffff => (last.epoch.term().saturating_add(1), 0),
-                    n => (last.epoch.term(), n + 1),
-                };
-            }
             let close = state.closed.map(|closed| &closed.close);
             (attempt, losses) = match close {
                 Some(Close::Finished(_)) => (last.attempt.saturating_add(1), last.losses),

@@ -134,6 +134,9 @@ impl Scheduler {
     /// Why a task that waits for a device does, as this device sees it, with a sentence for people.
     pub(crate) fn waiting_reason(&self, task: TaskId) -> Option<(Reason, String)> {
         let entry = self.tasks.get(&task)?;
+        if let Some(text) = self.waits_for(entry).filter(|_| entry.record.resolve().lease.is_none()) {
+            return Some((Reason::WaitingDependency, text));
+        }
         let candidates = self.candidates(task);
         if candidates.iter().any(|candidate| fits(&entry.spec, candidate)) {
             return Some((Reason::Resources, "every device that fits is busy".to_string()));

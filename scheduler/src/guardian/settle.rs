@@ -13,15 +13,20 @@ impl Scheduler {
         self.count_lease(task);
         let Some(entry) = self.tasks.get(&task) else { return };
         let duty = self.duty(task, entry);
+        let (awaits, spec, since) = (entry.awaits, entry.spec.clone(), entry.since);
         if duty != Duty::Lease {
             self.guardian.queue.remove(task);
+        }
+        if awaits && !matches!(duty, Duty::Await | Duty::Note(_)) {
+            self.await_no_more(task);
         }
         match duty {
             Duty::Nothing => self.timers.clear(Timer::Task(task)),
             Duty::Wait(until) => self.timers.set(Timer::Task(task), until),
+            Duty::Await => self.await_dependencies(task),
+            Duty::Note(done) => done.into_iter().for_each(|done| self.write(task, Fact::DepDone(done))),
             Duty::Lease => {
                 self.timers.clear(Timer::Task(task));
-                let (spec, since) = (entry.spec.clone(), entry.since);
                 self.guardian.queue.insert(task, &spec, since);
             }
             Duty::Settle(verdict) => self.settle(task, verdict),
@@ -36,7 +41,7 @@ impl Scheduler {
         let Some(entry) = self.tasks.get(&task) else { return };
         let state = entry.record.resolve();
         let seen = state.settled.map_or(0, |settled| settled.term.saturating_add(1));
-        let term = self.term.max(state.lease.map_or(0, |lease| lease.epoch.term())).max(seen);
+        let term = self.term.max(state.fence.map_or(0, |lease| lease.epoch.term())).max(seen);
         let (by, by_inc, round) = (self.me, self.inc, state.round);
         self.write(task, Fact::Settled(Settled { round, term, by, by_inc, verdict }));
     }
@@ -55,8 +60,9 @@ impl Scheduler {
         self.recount(task, now);
     }
 
-    /// A record goes, and with it the lease that is counted.
+    /// A record goes, and with it the lease that is counted and what it waits for.
     pub(crate) fn uncount_lease(&mut self, task: TaskId) {
+        self.await_no_more(task);
         self.recount(task, None);
     }
 

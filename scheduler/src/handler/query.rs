@@ -24,6 +24,7 @@ const QUERIES_MAX: usize = 1_024;
 enum Purpose {
     Read(TaskId),
     Cancel(TaskId),
+    Reopen(TaskId),
     Many(usize),
 }
 
@@ -106,6 +107,13 @@ impl Scheduler {
         let known = self.matching(&about);
         let others = known.resting.is_empty();
         self.ask_everybody(command, Purpose::Cancel(task), about, known, others);
+    }
+
+    /// Fetches a record in order to let its task begin again.
+    pub(super) fn fetch_and_reopen(&mut self, command: CommandId, task: TaskId) {
+        let about = About::Task(task);
+        let known = self.matching(&about);
+        self.ask_everybody(command, Purpose::Reopen(task), about, known, true);
     }
 
     /// The tasks whose id is written with this prefix.
@@ -277,7 +285,7 @@ impl Scheduler {
         }
         pending.answered.insert(from);
         pending.more |= reply.more;
-        let whole = matches!(pending.purpose, Purpose::Cancel(_));
+        let whole = matches!(pending.purpose, Purpose::Cancel(_) | Purpose::Reopen(_));
         for (task, fact) in &reply.facts {
             if pending.found.len() < TASKS_MAX || pending.found.contains_key(task) {
                 // A conflict between a whole fact and one without its payload is none.
@@ -340,7 +348,8 @@ impl Scheduler {
                 self.ask_cancel(task);
                 Reply::Status(task, self.tasks[&task].record.resolve().status())
             }
-            Purpose::Read(task) | Purpose::Cancel(task) => match pending.found.get(&task) {
+            Purpose::Reopen(task) if self.tasks.contains_key(&task) => return self.reopen(pending.command, task),
+            Purpose::Read(task) | Purpose::Cancel(task) | Purpose::Reopen(task) => match pending.found.get(&task) {
                 Some(record) => Reply::Found { task, facts: facts(record) },
                 None if silent.is_empty() => Reply::NotFound,
                 None => Reply::Unknown(silent),

@@ -7,10 +7,11 @@ use crate::effect::{Effect, Refusal, Reply};
 use crate::id::{DeviceId, TaskId};
 use crate::input::{Command, CommandId, NewTask};
 use crate::record::{CancelAsked, Fact, Submitted, keyed_task_id, task_id};
-use crate::task::{PAYLOAD_BYTES_MAX, SPEC_BYTES_MAX, SpecError};
+use crate::task::{AFTER_MAX, PAYLOAD_BYTES_MAX, SPEC_BYTES_MAX, SpecError, TaskSpec, USES_MAX};
 use crate::time::Mono;
 use crate::timers::Timer;
 use crate::wire::encode_spec;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -43,8 +44,25 @@ fn check(task: &NewTask) -> Result<crate::bytes::Bytes, SpecError> {
     } else if spec.len() > SPEC_BYTES_MAX {
         Err(SpecError::SpecTooLarge(spec.len()))
     } else {
-        Ok(spec)
+        check_after(&task.spec).map(|()| spec)
     }
+}
+
+/// What it waits for makes sense.
+fn check_after(spec: &TaskSpec) -> Result<(), SpecError> {
+    if spec.after.len() > AFTER_MAX {
+        return Err(SpecError::TooManyDependencies(spec.after.len()));
+    }
+    if spec.uses.len() > USES_MAX {
+        return Err(SpecError::TooManyUses(spec.uses.len()));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = spec.after.iter().find(|task| !seen.insert(**task)) {
+        return Err(SpecError::DependencyTwice(*twice));
+    }
+    let mut seen = BTreeSet::new();
+    let bad = spec.uses.iter().find(|place| **place as usize >= spec.after.len() || !seen.insert(**place));
+    bad.map_or(Ok(()), |place| Err(SpecError::BadUse(*place)))
 }
 
 impl Scheduler {
@@ -61,6 +79,7 @@ impl Scheduler {
                 Err(refusal) => self.reply(id, Reply::Refused(refusal)),
             },
             Command::Cancel(task) => self.cancel(id, task),
+            Command::Reopen(task) => self.reopen(id, task),
             Command::Read(task) => self.read(id, task),
             Command::Find(prefix) => self.find(id, &prefix),
             Command::List { limit } => self.list(id, limit),
@@ -81,8 +100,14 @@ impl Scheduler {
         if self.open.len() + tasks.len() > self.config.queue_max {
             return Err(Refusal::QueueFull { limit: self.config.queue_max });
         }
-        let mut accepted = Vec::with_capacity(tasks.len());
-        for (index, task) in tasks.into_iter().enumerate() {
+        let mut accepted: Vec<(TaskId, _, _, _)> = Vec::with_capacity(tasks.len());
+        for (index, mut task) in tasks.into_iter().enumerate() {
+            for place in core::mem::take(&mut task.after_new) {
+                let Some((earlier, ..)) = accepted.get(place as usize) else {
+                    return Err(Refusal::Spec { index, error: SpecError::NotEarlier(place) });
+                };
+                task.spec.after.push(*earlier);
+            }
             let spec = check(&task).map_err(|error| Refusal::Spec { index, error })?;
             let nonce = if task.spec.idempotency_key.is_some() { 0 } else { self.rng.next() };
             let id = match &task.spec.idempotency_key {
@@ -192,9 +217,10 @@ impl Scheduler {
 
     pub(crate) fn ask_cancel(&mut self, task: TaskId) {
         let Some(entry) = self.tasks.get(&task) else { return };
-        if !entry.record.resolve().is_reportable() {
-            let by = self.me;
-            self.write(task, Fact::CancelAsked(CancelAsked { by }));
+        let state = entry.record.resolve();
+        if !state.is_reportable() {
+            let (by, round) = (self.me, state.round);
+            self.write(task, Fact::CancelAsked(CancelAsked { by, round }));
         }
     }
 }

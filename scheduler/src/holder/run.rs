@@ -1,6 +1,7 @@
 //! The life of a lease on its holder: accepted or given back, queued, started, stopped, closed (rules 26, 27).
 
 use super::{Phase, Run};
+use crate::bytes::Bytes;
 use crate::core::Scheduler;
 use crate::effect::{Effect, Event, Start, StopReason};
 use crate::guardian::lease_hash;
@@ -63,10 +64,25 @@ impl Scheduler {
         } else if let Some(grounds) = self.grounds(task) {
             let record_sequence = self.own.sequence;
             self.close(task, &lease, Close::Released(Released::Refused { record_sequence, grounds }));
+        } else if self.inputs(task).is_none() {
+            // What it is given is on its way.
         } else if durable || lease.by != self.me || !self.tasks[&task].spec.side_effects {
             // A lease of my own may run before it is on disk only if running it twice does no harm.
             self.take(task, &lease);
         }
+    }
+
+    /// What a task is given of those that it waited for, if all of it is here.
+    fn inputs(&self, task: TaskId) -> Option<Vec<(TaskId, Bytes)>> {
+        let entry = self.tasks.get(&task)?;
+        let given = |dep: TaskId| {
+            entry.record.facts().find_map(|fact| match fact {
+                Fact::DepDone(done) if done.dep == dep => Some((dep, done.values.clone())),
+                _ => None,
+            })
+        };
+        let used = entry.spec.uses.iter().filter_map(|place| entry.spec.after.get(*place as usize));
+        used.map(|dep| given(*dep)).collect()
     }
 
     fn is_granter_here(&self, lease: &Leased) -> bool {
@@ -126,8 +142,10 @@ impl Scheduler {
                 self.let_go(task, Released::Refused { record_sequence, grounds });
                 continue;
             }
+            let Some(inputs) = self.inputs(task) else { return };
             let start = Start {
                 task,
+                inputs,
                 epoch: lease.epoch,
                 attempt: lease.attempt,
                 spec: entry.spec.clone(),

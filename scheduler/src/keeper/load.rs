@@ -5,6 +5,7 @@ use super::cold::Cold;
 use crate::core::Scheduler;
 use crate::effect::Effect;
 use crate::id::{DeviceId, TaskId};
+use crate::input::CommandId;
 use crate::record::{Fact, Record};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -23,6 +24,12 @@ pub(crate) enum Reader {
     Question(u64),
     /// A question of another device.
     Served(DeviceId, u64),
+    /// This device guards tasks that wait for it.
+    Guardian,
+    /// Another device does.
+    Awaiting(DeviceId),
+    /// This device's user wants it to begin again.
+    Reopen(CommandId),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -136,7 +143,7 @@ impl Scheduler {
             Some(cold) => self.rested_record(task, cold, facts),
             None => self.tasks.get(&task).map(|entry| entry.record.clone()),
         };
-        let to_peer = |reader: &Reader| matches!(reader, Reader::Peer(_));
+        let to_peer = |reader: &Reader| matches!(reader, Reader::Peer(_) | Reader::Reopen(_));
         let needed = !load.facts.is_empty() || load.readers.iter().any(to_peer);
         if let (Some(cold), Some(record), true) = (rested, &record, needed) {
             self.thaw(task, cold, record.clone());
@@ -150,6 +157,8 @@ impl Scheduler {
                     }
                 }
                 Reader::Question(id) => self.question_loaded(id, task, record.as_ref()),
+                Reader::Guardian | Reader::Awaiting(_) => self.dependency_loaded(reader, task, record.as_ref()),
+                Reader::Reopen(id) => self.reopen(id, task),
                 Reader::Served(device, id) => self.served_loaded(device, id, task, record.as_ref()),
             }
         }

@@ -12,6 +12,9 @@ use alloc::sync::Arc;
 /// A term this far above the highest known one is absurd and dropped with its fact: one such fact would end all leasing.
 pub(crate) const TERM_LEAP_MAX: Term = 1 << 20;
 
+/// Rounds of a task.
+pub(crate) const ROUNDS_MAX: u32 = 1 << 20;
+
 impl Scheduler {
     /// Adds a fact of this device's own.
     pub(crate) fn write(&mut self, task: TaskId, fact: Fact) {
@@ -34,7 +37,12 @@ impl Scheduler {
             Fact::Stable(stable) => Some(stable.term),
             _ => None,
         };
-        let absurd = absurd.is_some_and(|term| term > self.seen_term.0.saturating_add(TERM_LEAP_MAX));
+        let mut absurd = absurd.is_some_and(|term| term > self.seen_term.0.saturating_add(TERM_LEAP_MAX));
+        if let Fact::Reopened(reopened) = &fact {
+            // Nobody begins anything again so often; and it could never be begun again after the last round.
+            absurd =
+                reopened.round > ROUNDS_MAX || reopened.epoch.term() > self.seen_term.0.saturating_add(TERM_LEAP_MAX);
+        }
         let spec = match &fact {
             Fact::Submitted(submitted) => record::verify(task, submitted),
             _ => None,
@@ -80,7 +88,7 @@ impl Scheduler {
                     fact => DiskEntry::Fact(task, fact.clone()),
                 };
                 self.disk.stage_fact(Placed { task, slot: slot as u8, key }, on_disk);
-                if matches!(fact, Fact::Leased(_) | Fact::Closed(_)) {
+                if matches!(fact, Fact::Leased(_) | Fact::Closed(_) | Fact::Reopened(_)) {
                     entry.see_lease(now);
                 }
                 slot

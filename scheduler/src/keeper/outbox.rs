@@ -117,7 +117,7 @@ impl Scheduler {
             }
             let may_wait = match fact {
                 Fact::Stable(_) => !entry.acceptors().any(|by| by == target),
-                Fact::Submitted(_) | Fact::Leased(_) | Fact::Closed(_) | Fact::Settled(_) => {
+                Fact::Submitted(_) | Fact::DepDone(_) | Fact::Leased(_) | Fact::Closed(_) | Fact::Settled(_) => {
                     writer == Some(self.me) && !first.contains(&target)
                 }
                 _ => false,

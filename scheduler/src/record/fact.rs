@@ -130,6 +130,8 @@ pub enum Grounds {
 pub struct CancelAsked {
     /// The device where it was asked.
     pub by: DeviceId,
+    /// The round that shall not go on.
+    pub round: u32,
 }
 
 /// Somebody asked that a task that ended without a result begin again.
@@ -141,18 +143,21 @@ pub struct Reopened {
     pub by: DeviceId,
     /// The term of the `Settled` that it reopens.
     pub settled_term: Term,
+    /// The highest lease of the rounds before; zero if there was none. It and those below count no more.
+    pub epoch: Epoch,
 }
 
-/// A dependency has ended; written by the guardian of the task that waits.
+/// A dependency has completed, or all of a group of them (see [`crate::task::dependency_groups`]); written by the guardian of the task
+/// that waits. That one has ended otherwise is not written down: it ends the task that waits.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DepDone {
-    /// The dependency.
+    /// The dependency, or the first of the group.
     pub dep: TaskId,
     /// The guardian that saw it.
     pub by: DeviceId,
     /// How it ended.
     pub status: Status,
-    /// What the waiting task uses of its result; JSON text.
+    /// The body of its outcome, if the waiting task uses it.
     pub values: Bytes,
 }
 
@@ -232,7 +237,7 @@ pub enum FactKey {
     Submitted(DeviceId),
     Leased(Epoch),
     Closed(Epoch, DeviceId, Incarnation),
-    CancelAsked(DeviceId),
+    CancelAsked(DeviceId, u32),
     Reopened(u32, DeviceId),
     DepDone(TaskId, DeviceId),
     Settled(u32, Term, DeviceId, Incarnation),
@@ -249,7 +254,7 @@ impl Fact {
             Self::Submitted(f) => FactKey::Submitted(f.by),
             Self::Leased(f) => FactKey::Leased(f.epoch),
             Self::Closed(f) => FactKey::Closed(f.epoch, f.by, f.by_inc),
-            Self::CancelAsked(f) => FactKey::CancelAsked(f.by),
+            Self::CancelAsked(f) => FactKey::CancelAsked(f.by, f.round),
             Self::Reopened(f) => FactKey::Reopened(f.round, f.by),
             Self::DepDone(f) => FactKey::DepDone(f.dep, f.by),
             Self::Settled(f) => FactKey::Settled(f.round, f.term, f.by, f.by_inc),
@@ -341,7 +346,8 @@ impl FactKey {
             Self::Submitted(by) => mix.tag(1).id(&by.0),
             Self::Leased(epoch) => mix.tag(2).word(epoch.0),
             Self::Closed(epoch, by, inc) => mix.tag(3).word(epoch.0).id(&by.0).inc(*inc),
-            Self::CancelAsked(by) => mix.tag(4).id(&by.0),
+            Self::CancelAsked(by, 0) => mix.tag(4).id(&by.0),
+            Self::CancelAsked(by, round) => mix.tag(4).id(&by.0).word(u64::from(*round)),
             Self::Reopened(round, by) => mix.tag(5).word(u64::from(*round)).id(&by.0),
             Self::DepDone(dep, by) => mix.tag(6).id(&dep.0).id(&by.0),
             Self::Settled(round, term, by, inc) => {

@@ -9,9 +9,11 @@ use crate::task::{ErrorClass, Status};
 pub struct State<'a> {
     /// How often it was begun again after it had ended.
     pub round: u32,
+    /// The highest lease of all rounds: the next one has to be above it.
+    pub fence: Option<&'a Leased>,
     /// What was asked; of two acceptors the one with the smaller id.
     pub submitted: Option<&'a Submitted>,
-    /// The highest lease.
+    /// The highest lease of this round.
     pub lease: Option<&'a Leased>,
     /// The holder's end of it.
     pub closed: Option<&'a Closed>,
@@ -32,6 +34,7 @@ pub struct State<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bearings {
     round: u32,
+    fence: Option<u8>,
     submitted: Option<u8>,
     lease: Option<u8>,
     closed: Option<u8>,
@@ -54,6 +57,7 @@ impl Record {
         };
         State {
             round: found.round,
+            fence: if let Some(Fact::Leased(f)) = at(found.fence) { Some(f) } else { None },
             submitted: if let Some(Fact::Submitted(f)) = at(found.submitted) { Some(f) } else { None },
             lease: if let Some(Fact::Leased(f)) = at(found.lease) { Some(f) } else { None },
             closed: if let Some(Fact::Closed(f)) = at(found.closed) { Some(f) } else { None },
@@ -76,7 +80,14 @@ impl Record {
             let slot = Some(slot as u8);
             match fact {
                 Fact::Submitted(f) if is(state.submitted, f) => found.submitted = slot,
-                Fact::Leased(f) if is(state.lease, f) => found.lease = slot,
+                Fact::Leased(f) => {
+                    if is(state.lease, f) {
+                        found.lease = slot;
+                    }
+                    if is(state.fence, f) {
+                        found.fence = slot;
+                    }
+                }
                 Fact::Settled(f) if is(state.settled, f) => found.settled = slot,
                 Fact::Stable(f) if is(state.stable, f) => found.stable = slot,
                 Fact::Closed(f) => {
@@ -102,6 +113,7 @@ impl Record {
     fn look(&self) -> State<'_> {
         let mut state = State {
             round: 0,
+            fence: None,
             submitted: None,
             lease: None,
             closed: None,
@@ -111,15 +123,19 @@ impl Record {
             outcome: None,
             cancel_asked: false,
         };
+        let mut floor = Epoch(0);
         for fact in self.facts() {
             match fact {
                 Fact::Submitted(f) if state.submitted.is_none_or(|best| f.by < best.by) => state.submitted = Some(f),
-                Fact::Leased(f) if state.lease.is_none_or(|best| f.epoch > best.epoch) => state.lease = Some(f),
-                Fact::Reopened(f) => state.round = state.round.max(f.round),
-                Fact::CancelAsked(_) => state.cancel_asked = true,
+                Fact::Leased(f) if state.fence.is_none_or(|best| f.epoch > best.epoch) => state.fence = Some(f),
+                Fact::Reopened(f) => {
+                    state.round = state.round.max(f.round);
+                    floor = floor.max(f.epoch);
+                }
                 _ => {}
             }
         }
+        state.lease = state.fence.filter(|lease| lease.epoch > floor);
         for fact in self.facts() {
             match fact {
                 Fact::Closed(f) => {
@@ -133,6 +149,7 @@ impl Record {
                         state.good = Some((f.epoch, outcome));
                     }
                 }
+                Fact::CancelAsked(f) if f.round == state.round => state.cancel_asked = true,
                 Fact::Settled(f) if f.round == state.round => {
                     // What is stable may have been told; what is not has been told to nobody, and gives way.
                     let stable = self.stable(f);

@@ -55,7 +55,7 @@ fn stable(term: u32, by: u8) -> Fact {
 }
 
 fn cancel() -> Fact {
-    Fact::CancelAsked(CancelAsked { by: device(3) })
+    Fact::CancelAsked(CancelAsked { by: device(3), round: 0 })
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn two_values_for_one_key_leave_the_same_one_in_any_order() {
 
 #[test]
 fn a_new_round_sheds_the_decisions_of_the_one_before() {
-    let again = Fact::Reopened(Reopened { round: 1, by: device(3), settled_term: 1 });
+    let again = Fact::Reopened(Reopened { round: 1, by: device(3), settled_term: 1, epoch: Epoch(0) });
     let mut record = Record::from_facts([submitted(1), settled(1, 1, Verdict::Cancelled), stable(1, 1), again]);
     assert_eq!(record.normalise().len(), 2);
     assert_eq!(record.resolve().status(), Status::Pending);

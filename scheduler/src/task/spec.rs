@@ -1,5 +1,6 @@
 //! What was asked. Integers only: whoever reads JSON turns fractions into bytes and thousandths before it gets here.
 
+use super::after::{AFTER_MAX, USES_MAX};
 use super::retry::RetryPolicy;
 use super::status::words;
 use crate::blob::{BLOBS_PER_TASK_MAX, BlobRef};
@@ -110,6 +111,9 @@ pub struct TaskSpec {
     /// Tasks that must complete first.
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<TaskId>,
+    /// Places in `after` of those whose results an attempt is given.
+    #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<u32>,
     /// Running it twice at once may do harm; a pure function's second run is only a waste.
     #[serde(rename = "e", default)]
     pub side_effects: bool,
@@ -147,6 +151,7 @@ impl Default for TaskSpec {
             retry: RetryPolicy::default(),
             required_permissions: BTreeSet::new(),
             after: Vec::new(),
+            uses: Vec::new(),
             side_effects: false,
             idempotency_key: None,
             extra: Bytes::default(),
@@ -228,6 +233,16 @@ pub enum SpecError {
     NoTaskType,
     /// More blobs than [`BLOBS_PER_TASK_MAX`].
     TooManyBlobs(usize),
+    /// More tasks to wait for than [`AFTER_MAX`].
+    TooManyDependencies(usize),
+    /// More results to be given than [`USES_MAX`].
+    TooManyUses(usize),
+    /// It waits for the same task twice.
+    DependencyTwice(TaskId),
+    /// It waits for the task at this place of the same submit, which does not come before it.
+    NotEarlier(u32),
+    /// It uses the result of this place in `after`, which is not there, or is there twice.
+    BadUse(u32),
     /// A place that no batch has.
     BatchPlace(BatchPlace),
 }
@@ -246,6 +261,17 @@ impl fmt::Display for SpecError {
             Self::TooManyBlobs(blobs) => {
                 write!(f, "the task names {blobs} blobs; at most {BLOBS_PER_TASK_MAX} are accepted")
             }
+            Self::TooManyDependencies(tasks) => {
+                write!(f, "the task waits for {tasks} others; at most {AFTER_MAX} are accepted")
+            }
+            Self::TooManyUses(uses) => {
+                write!(f, "the task uses the results of {uses} others; at most {USES_MAX} are accepted")
+            }
+            Self::DependencyTwice(task) => write!(f, "the task waits for {task} twice"),
+            Self::NotEarlier(place) => {
+                write!(f, "the task waits for the one at place {place}, which does not come before it")
+            }
+            Self::BadUse(place) => write!(f, "the task uses the result of place {place} of those it waits for"),
             Self::BatchPlace(BatchPlace { index, of, .. }) => {
                 write!(f, "place {index} of {of} is in no batch; a batch has at most {BATCH_TASKS_MAX} tasks")
             }

@@ -98,11 +98,18 @@ pub fn write_fact(fact: &Fact, body: &mut Vec<u8>) -> u8 {
             CLOSED
         }
         Fact::CancelAsked(f) => {
-            out.array(1).bytes(&f.by.0);
+            match f.round {
+                0 => out.array(1).bytes(&f.by.0),
+                round => out.array(2).bytes(&f.by.0).uint(round),
+            };
             CANCEL_ASKED
         }
         Fact::Reopened(f) => {
-            out.array(3).uint(f.round).bytes(&f.by.0).uint(f.settled_term);
+            let parts = if f.epoch.0 == 0 { 3 } else { 4 };
+            out.array(parts).uint(f.round).bytes(&f.by.0).uint(f.settled_term);
+            if f.epoch.0 != 0 {
+                out.uint(f.epoch.0);
+            }
             REOPENED
         }
         Fact::DepDone(f) => {
@@ -253,12 +260,20 @@ fn parse_fact(kind: u8, body: &[u8]) -> Result<Fact, WireError> {
             Fact::Closed(Closed { epoch, by, by_inc, close })
         }
         CANCEL_ASKED => {
-            let (by,) = from_cbor(body)?;
-            Fact::CancelAsked(CancelAsked { by })
+            // Of the first round it is written without it, as it was before there were rounds.
+            let (by, round) = match from_cbor(body) {
+                Ok(both) => both,
+                Err(_) => from_cbor(body).map(|(by,)| (by, 0))?,
+            };
+            Fact::CancelAsked(CancelAsked { by, round })
         }
         REOPENED => {
-            let (round, by, settled_term) = from_cbor(body)?;
-            Fact::Reopened(Reopened { round, by, settled_term })
+            // Without a lease it is written without one.
+            let (round, by, settled_term, epoch) = match from_cbor(body) {
+                Ok(all) => all,
+                Err(_) => from_cbor(body).map(|(round, by, term)| (round, by, term, Epoch(0)))?,
+            };
+            Fact::Reopened(Reopened { round, by, settled_term, epoch })
         }
         DEP_DONE => {
             let (dep, by, status, values) = from_cbor(body)?;

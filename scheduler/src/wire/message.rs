@@ -9,11 +9,11 @@ use crate::id::{BatchId, DeviceId, TaskId};
 use crate::keeper::{BURIED_MAX, INTERVALS_MAX};
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
-    About, Answer, Ask, BATCHES_MAX, BatchReply, Beat, Buried, Digest, Facts, Grant, Hello, Lack, Live, Message, Query,
-    QueryReply, Resend, SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
+    AWAIT_MAX, About, Answer, Ask, Await, Awaited, BATCHES_MAX, BatchReply, Beat, Buried, Digest, Facts, Grant, Hello,
+    Lack, Live, Message, Query, QueryReply, Resend, SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
 };
 use crate::record::{Fact, SLOTS_MAX};
-use crate::task::BATCH_TASKS_MAX;
+use crate::task::{BATCH_TASKS_MAX, Status};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,7 +39,9 @@ const GRAVES: u8 = 18;
 const BURIED: u8 = 19;
 const STRAYS: u8 = 20;
 const STRAYED: u8 = 21;
-const BATCH_REPLY: u8 = 22;
+const AWAIT: u8 = 22;
+const AWAITED: u8 = 23;
+const BATCH_REPLY: u8 = 24;
 
 /// Most devices named in a question about lost ones, most buckets of a digest.
 const LIST_MAX: usize = 4_096;
@@ -146,6 +148,8 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::BatchReply(m) => framed(BATCH_REPLY, &(m.id, &m.batches, &m.marks, &m.tasks, m.more)),
         Message::Live(m) => framed(LIVE, &(m.task, m.epoch, m.started_wall_ms, m.percent, &m.text)),
         Message::Record(record) => framed(RECORD, record),
+        Message::Await(m) => framed(AWAIT, &(&m.tasks,)),
+        Message::Awaited(m) => framed(AWAITED, &(&m.ended, &m.lacking)),
     }
 }
 
@@ -281,6 +285,17 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Live(Live { task, epoch, started_wall_ms, percent: percent.map(|p| p.min(100)), text })
         }
         RECORD => Message::Record(Box::new(decode_record(body)?)),
+        AWAIT => {
+            let (tasks,): (Vec<_>,) = from_cbor(body)?;
+            bounded(tasks.len(), AWAIT_MAX)?;
+            Message::Await(Await { tasks })
+        }
+        AWAITED => {
+            let (ended, lacking): (Vec<(TaskId, Status, Bytes)>, Vec<_>) = from_cbor(body)?;
+            bounded(ended.len(), AWAIT_MAX)?;
+            bounded(lacking.len(), AWAIT_MAX)?;
+            Message::Awaited(Awaited { ended, lacking })
+        }
         kind => return Err(WireError::UnknownMessage(kind)),
     })
 }

@@ -5,9 +5,9 @@ use super::*;
 const BATCH: BatchId = BatchId([6; 16]);
 
 fn of_batch(count: u32) -> Vec<NewTask> {
-    let task = |index| NewTask {
-        spec: TaskSpec { batch: Some(BatchPlace { batch: BATCH, index, of: count }), ..echo() },
-        payload: format!("{{\"n\":{index}}}").into_bytes().into(),
+    let task = |index| {
+        let spec = TaskSpec { batch: Some(BatchPlace { batch: BATCH, index, of: count }), ..echo() };
+        NewTask::new(spec, format!("{{\"n\":{index}}}").into_bytes().into())
     };
     (0..count).map(task).collect()
 }

@@ -90,7 +90,7 @@ impl Core {
     }
 
     fn submit(&mut self, spec: TaskSpec) -> Vec<String> {
-        let tasks = vec![NewTask { spec, payload: b"{}".as_slice().into() }];
+        let tasks = vec![NewTask::new(spec, b"{}".as_slice().into())];
         self.does(Input::Command { id: 1, command: Command::Submit { tasks, disks: None } })
     }
 
@@ -355,7 +355,7 @@ fn a_late_fact_is_acknowledged_when_it_is_in_its_record_and_on_disk() {
         Hello { incarnation: INC, protocol: 1, members_hash: 0, given_up: None, known: Some(INC), reply: false };
     core.says(Message::Hello(hello));
     core.persisted();
-    let late = vec![(task, Fact::CancelAsked(CancelAsked { by: device(PEER) }))];
+    let late = vec![(task, Fact::CancelAsked(CancelAsked { by: device(PEER), round: 0 }))];
     let effects = core.says(Message::Facts(Facts { frame: 1, first: 1, facts: late }));
     assert_eq!(effects, ["load"]);
     assert_eq!(core.persisted(), [""; 0], "it is not in its record yet");

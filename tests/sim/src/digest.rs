@@ -24,7 +24,11 @@ impl Mix {
     fn key(&mut self, task: TaskId, key: &FactKey) {
         self.id(&task.0);
         match key {
-            FactKey::Submitted(d) | FactKey::CancelAsked(d) => self.device(*d),
+            FactKey::Submitted(d) => self.device(*d),
+            FactKey::CancelAsked(d, round) => {
+                self.device(*d);
+                self.word(u64::from(*round));
+            }
             FactKey::Leased(e) => self.word(e.0),
             FactKey::Closed(e, d, i) => {
                 self.word(e.0);
@@ -156,6 +160,15 @@ pub(crate) fn message(message: &Message) -> u64 {
             mix.word(21);
             m.lack.iter().for_each(|task| mix.id(&task.0));
         }
+        Message::Await(m) => {
+            mix.word(22);
+            m.tasks.iter().for_each(|task| mix.id(&task.0));
+        }
+        Message::Awaited(m) => {
+            mix.word(23);
+            m.ended.iter().for_each(|(task, ..)| mix.id(&task.0));
+            m.lacking.iter().for_each(|task| mix.id(&task.0));
+        }
         Message::Lack(m) => {
             mix.word(17);
             m.tasks.iter().for_each(|task| mix.id(&task.0));
@@ -233,6 +246,10 @@ pub(crate) fn message_bytes(message: &Message) -> usize {
         Message::Lack(m) => 8 + 17 * m.tasks.len(),
         Message::Strays(m) => 8 + 28 * m.entries.len(),
         Message::Strayed(m) => 25 + 17 * m.lack.len(),
+        Message::Await(m) => 8 + 17 * m.tasks.len(),
+        Message::Awaited(m) => {
+            8 + 17 * m.lacking.len() + m.ended.iter().map(|(_, _, body)| 22 + body.len()).sum::<usize>()
+        }
         Message::Graves(rows) => 8 + rows.iter().map(|(_, row)| 20 + 12 * row.len()).sum::<usize>(),
         Message::Buried(m) => 8 + 55 * m.tasks.len(),
         _ => 40,

@@ -8,6 +8,7 @@ pub mod a_reported_end_never_changes_without_a_split;
 pub mod a_retry_waits_as_long_as_was_asked;
 pub mod a_task_reported_cancelled_does_not_run;
 pub mod a_task_reported_cancelled_never_starts;
+pub mod a_task_starts_after_what_it_waits_for;
 pub mod after_healing_everything_settles;
 pub mod budgets_facts_and_bytes_per_task;
 pub mod equal_facts_give_equal_bytes_and_answers;
@@ -45,6 +46,7 @@ macro_rules! require {
 pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     require!(world, a_lease_is_started_once, start, started);
     require!(world, a_task_reported_cancelled_never_starts, start, started);
+    require!(world, a_task_starts_after_what_it_waits_for, start, started);
     require!(world, one_fault_at_a_time_never_two_holders_at_once, start, started);
     require!(world, only_what_was_told_is_buried, start, started);
     require!(world, a_retry_waits_as_long_as_was_asked, start, started);

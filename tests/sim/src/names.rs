@@ -79,7 +79,7 @@ impl Names {
                 };
                 format!("{t}:Closed({},{how})@{}@{}", f.epoch, self.d(f.by), f.by_inc)
             }
-            Fact::CancelAsked(f) => format!("{t}:CancelAsked@{}", self.d(f.by)),
+            Fact::CancelAsked(f) => format!("{t}:CancelAsked(r{})@{}", f.round, self.d(f.by)),
             Fact::Reopened(f) => format!("{t}:Reopened(r{} term {})@{}", f.round, f.settled_term, self.d(f.by)),
             Fact::DepDone(f) => format!("{t}:DepDone({} {})@{}", self.t(f.dep), f.status, self.d(f.by)),
             Fact::Settled(f) => {
@@ -173,6 +173,15 @@ impl Names {
             Message::Strayed(m) => {
                 let all: Vec<_> = m.lack.iter().map(|t| self.t(*t)).collect();
                 format!("Strayed, lacks [{}]", all.join(" "))
+            }
+            Message::Await(m) => {
+                let all: Vec<_> = m.tasks.iter().map(|t| self.t(*t)).collect();
+                format!("Await [{}]", all.join(" "))
+            }
+            Message::Awaited(m) => {
+                let ended: Vec<_> = m.ended.iter().map(|(t, status, _)| format!("{} {status}", self.t(*t))).collect();
+                let lacking: Vec<_> = m.lacking.iter().map(|t| self.t(*t)).collect();
+                format!("Awaited [{}], lacks [{}]", ended.join(" "), lacking.join(" "))
             }
             Message::Lack(m) => {
                 let all: Vec<_> = m.tasks.iter().map(|t| self.t(*t)).collect();

@@ -121,6 +121,8 @@ pub struct Oracle {
     pub told: BTreeMap<(TaskId, u32), Vec<Told>>,
     /// Tasks whose cancel was asked.
     pub cancels: BTreeMap<TaskId, Micros>,
+    /// Tasks that somebody asked to begin again.
+    pub reopens: BTreeSet<TaskId>,
     /// Leases, by task and epoch.
     pub leases: BTreeMap<(TaskId, Epoch), Written>,
     /// Settlements, by task.

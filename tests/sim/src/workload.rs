@@ -46,6 +46,12 @@ pub struct Script {
     pub twice: Option<(usize, Micros)>,
     /// Waits for the task of this script.
     pub after: Option<usize>,
+    /// If so, for those of these, too, and is given the results of all of them if it says so.
+    pub also_after: Vec<usize>,
+    /// See `also_after`.
+    pub uses: bool,
+    /// Somebody asks that it begin again, so long after the reply to the submit.
+    pub again_after: Option<Micros>,
     /// Its attempts say how far they are, so often.
     pub progress_every: Option<Micros>,
     /// How many more of the following scripts go with it in one command.
@@ -56,7 +62,7 @@ impl Script {
     /// The form in which it is submitted.
     #[must_use]
     pub fn task(&self, index: usize) -> NewTask {
-        NewTask { spec: self.spec.clone(), payload: format!("{{\"n\":{index}}}").into_bytes().into() }
+        NewTask::new(self.spec.clone(), format!("{{\"n\":{index}}}").into_bytes().into())
     }
 
     /// The end it must have when nothing goes wrong and nobody cancels.
@@ -108,6 +114,8 @@ pub enum Op {
     Check(usize),
     /// Cancels.
     Cancel(TaskId, usize),
+    /// Lets it begin again.
+    Reopen(TaskId, usize),
     /// Reads.
     Read(TaskId, usize),
 }
@@ -167,6 +175,7 @@ pub fn scripts(class: Class, devices: &[DeviceId], count: usize, end: Micros, rn
             after: (index > 0 && rng.chance(60_000)).then(|| rng.index(index)),
             progress_every: index.is_multiple_of(7).then_some(300 * MS),
             batch: 0,
+            ..Script::default()
         });
     }
     if class == Class::Clients {
@@ -175,7 +184,24 @@ pub fn scripts(class: Class, devices: &[DeviceId], count: usize, end: Micros, rn
     if class != Class::None || rng.chance(500_000) {
         batch(&mut out, rng);
     }
+    depend(&mut out, rng);
     out
+}
+
+/// Lets some tasks wait for more than one, or for one that travels with them, and some begin again when they have failed.
+fn depend(scripts: &mut [Script], rng: &mut Rng) {
+    let mut first = 0;
+    for index in 0..scripts.len() {
+        first = if scripts[first].batch + first < index { index } else { first };
+        if first < index && rng.chance(400_000) {
+            scripts[index].after = Some(rng.between(first as u64, index as u64 - 1) as usize);
+        }
+        if scripts[index].after.is_some() {
+            scripts[index].uses = rng.chance(700_000);
+            scripts[index].also_after = (0..rng.index(4)).map(|_| rng.index(index)).collect();
+        }
+        scripts[index].again_after = rng.chance(100_000).then(|| rng.skewed(100 * MS, 25 * SECOND));
+    }
 }
 
 /// Lets some tasks have the key of another one, and ask for something else.

@@ -136,6 +136,8 @@ pub struct World {
     /// Hellos on each way in the second that is named.
     pub(crate) hellos: BTreeMap<(usize, usize), (Micros, u32)>,
     pub(crate) pending: BTreeMap<u64, Pending>,
+    /// Of submits that were not answered: which earlier tasks of the same command a script waits for.
+    pub(crate) after_new: BTreeMap<usize, Vec<u32>>,
     pub(crate) next_command: u64,
     pub(crate) next_stamp: u64,
     /// What clients last read of each task at each device.
@@ -213,6 +215,7 @@ impl World {
             },
             hellos: BTreeMap::new(),
             pending: BTreeMap::new(),
+            after_new: BTreeMap::new(),
             next_command: 0,
             next_stamp: 0,
             reads: BTreeMap::new(),

@@ -22,7 +22,7 @@ fn world(class: Class, devices: usize, tasks: usize, length: Micros, faults: Vec
         script.twice = None;
         script.after = None;
         script.progress_every = None;
-        (script.cancel_after, script.cancel_at_end) = (None, None);
+        (script.cancel_after, script.cancel_at_end, script.again_after) = (None, None, None);
         script.spec.idempotency_key = None;
         script.spec.timeout = Span::from_secs(3_600);
         script.spec.requirements = Requirements::default();

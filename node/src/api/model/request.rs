@@ -159,6 +159,7 @@ impl TaskRequest {
             retry,
             required_permissions: permissions,
             after: Vec::new(),
+            uses: Vec::new(),
             idempotency_key: key,
             extra,
             payload_blob: None,
@@ -166,7 +167,7 @@ impl TaskRequest {
             batch: None,
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
-        Ok(NewTask { spec, payload: payload.into() })
+        Ok(NewTask::new(spec, payload.into()))
     }
 }
 

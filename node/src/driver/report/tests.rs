@@ -75,7 +75,7 @@ fn a_lease_without_an_end_is_lost_once_another_follows() {
     let record = Record::from_facts([submitted(), leased(1, 1), leased(2, 1)]);
     let rows = attempts::attempts(&record, &record.resolve(), None);
     assert_eq!(rows.iter().map(|row| row.outcome.as_str()).collect::<Vec<_>>(), ["lost", "assigned"]);
-    let facts = [submitted(), leased(1, 1), Fact::CancelAsked(CancelAsked { by: A })];
+    let facts = [submitted(), leased(1, 1), Fact::CancelAsked(CancelAsked { by: A, round: 0 })];
     let record = Record::from_facts(facts.into_iter().chain(settled(Verdict::Cancelled)));
     assert_eq!(record.resolve().status(), Status::Cancelled);
     assert_eq!(names(&record), ["submitted", "leased", "cancel_asked", "settled", "stable"]);

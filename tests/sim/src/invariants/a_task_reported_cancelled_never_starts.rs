@@ -15,6 +15,12 @@ pub fn check(world: &World, start: &Start, started: Started) -> Broken {
         .next_back()
         .and_then(|(_, told)| told.iter().find(|told| told.status == Status::Cancelled));
     let Some(told) = last else { return Ok(()) };
+    let core = world.devices[started.device].core.as_ref();
+    let round = core.and_then(|core| core.view().record(start.task).map(|record| record.resolve().round));
+    if round > Some(told.settled.round) {
+        // Somebody has asked that it begin again.
+        return Ok(());
+    }
     let lease = world.oracle.leases.get(&(start.task, start.epoch));
     let leased_apart = lease.is_none_or(|lease| lease.at < told.at || lease.contacts.and(told.holders).is_empty());
     let started_apart = started.contacts.and(told.holders).is_empty();

@@ -11,7 +11,10 @@ pub fn check(world: &World) -> Broken {
     }
     for (task, accepted) in &world.oracle.accepted {
         let script = &world.scripts[accepted.script];
-        if world.oracle.cancels.contains_key(task) || !script.spec.after.is_empty() {
+        if world.oracle.cancels.contains_key(task)
+            || world.oracle.reopens.contains(task)
+            || !script.spec.after.is_empty()
+        {
             continue;
         }
         let end = world.oracle.told.get(&(*task, 0)).and_then(|told| told.first()).map(|told| told.status);

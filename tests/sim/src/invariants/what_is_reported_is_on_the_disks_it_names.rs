@@ -28,7 +28,10 @@ pub fn told(world: &World, task: TaskId, told: &Told) -> Broken {
     let gone = world.devices.iter().filter(|d| d.disk.destroyed).count() as u32;
     // Who has buried it had it.
     let buried = world.oracle.buried.get(&task).map_or(0, |buried| buried.0 & !told.holders.0).count_ones();
-    if told.claimed > told.holders.len() + gone + buried || told.claimed == 0 {
+    // Who knows that it has begun again had the decision, too.
+    let later = |fact: &Fact| matches!(fact, Fact::Reopened(f) if f.round > told.settled.round);
+    let later = Set::of(world.n(), |i| world.devices[i].disk.facts(task).any(later)).0 & !told.holders.0;
+    if told.claimed > told.holders.len() + gone + buried + later.count_ones() || told.claimed == 0 {
         return Err(format!(
             "d{} reports {} {} on {} disks; it is on {:b}",
             told.device,

@@ -3,6 +3,7 @@
 
 use super::Broken;
 use crate::world::World;
+use rc_scheduler::{Status, TaskId};
 
 /// Looks at a calm run when all is settled.
 pub fn check(world: &World) -> Broken {
@@ -10,17 +11,29 @@ pub fn check(world: &World) -> Broken {
         return Ok(());
     }
     for (task, accepted) in &world.oracle.accepted {
-        let disturbed = world.oracle.cancels.contains_key(task);
+        let disturbed = |task: &TaskId| world.oracle.cancels.contains_key(task) || world.oracle.reopens.contains(task);
         let script = &world.scripts[accepted.script];
-        if disturbed || !script.spec.after.is_empty() {
+        let after = &script.spec.after;
+        if disturbed(task) || after.iter().any(|dep| disturbed(dep) || !world.oracle.accepted.contains_key(dep)) {
             continue;
         }
         let name = world.names.t(*task);
         let starts = world.oracle.starts.get(task).map_or(0, Vec::len);
+        let told =
+            |task: &TaskId| world.oracle.told.get(&(*task, 0)).and_then(|told| told.first()).map(|told| told.status);
+        if after.iter().any(|dep| told(dep) != Some(Status::Completed)) {
+            if starts != 0 || told(task) != Some(Status::Failed) {
+                return Err(format!(
+                    "{name} waits for one that failed, was started {starts} times and is {:?}",
+                    told(task)
+                ));
+            }
+            continue;
+        }
         if starts != script.attempts() as usize {
             return Err(format!("{name} has {} attempts and was started {starts} times", script.attempts()));
         }
-        let end = world.oracle.told.get(&(*task, 0)).and_then(|told| told.first()).map(|told| told.status);
+        let end = told(task);
         if end != Some(script.end()) {
             return Err(format!("{name} should be {} and was told as {end:?}", script.end()));
         }

@@ -375,7 +375,7 @@ impl Grid {
 
 fn submission() -> Input {
     let spec = TaskSpec { task_type: "echo".to_owned(), ..TaskSpec::default() };
-    let tasks = Vec::from([NewTask { spec, payload: b"{\"message\":\"hi\"}".to_vec().into() }]);
+    let tasks = Vec::from([NewTask::new(spec, b"{\"message\":\"hi\"}".to_vec().into())]);
     Input::Command { id: 1, command: Command::Submit { tasks, disks: None } }
 }
 

@@ -7,7 +7,7 @@ use crate::clock::{MS, SECOND};
 use crate::invariants;
 use crate::oracle::{Accepted, Set};
 use crate::workload::Op;
-use rc_scheduler::{Command, Input, Record, Refusal, Reply, TaskId};
+use rc_scheduler::{Command, Input, NewTask, Record, Refusal, Reply, TaskId, USES_MAX};
 
 /// A command that was not answered yet.
 #[derive(Clone, Copy, Debug)]
@@ -20,12 +20,14 @@ pub(crate) struct Pending {
 enum Kind {
     Submit(usize),
     Cancel(TaskId),
+    Reopen(TaskId),
     Read(TaskId),
 }
 
 impl World {
     pub(crate) fn client(&mut self, op: Op) {
-        let (Op::Submit(_, device, _) | Op::Cancel(_, device) | Op::Read(_, device)) = op else {
+        let (Op::Submit(_, device, _) | Op::Cancel(_, device) | Op::Reopen(_, device) | Op::Read(_, device)) = op
+        else {
             let Op::Check(script) = op else { return };
             return self.check_submit(script);
         };
@@ -48,6 +50,10 @@ impl World {
                 self.oracle.cancels.entry(task).or_insert(self.now);
                 self.ask(device, Kind::Cancel(task), Command::Cancel(task));
             }
+            Op::Reopen(task, device) => {
+                self.oracle.reopens.insert(task);
+                self.ask(device, Kind::Reopen(task), Command::Reopen(task));
+            }
             Op::Read(task, device) => self.ask(device, Kind::Read(task), Command::Read(task)),
             Op::Check(_) => {}
         }
@@ -66,12 +72,30 @@ impl World {
         if self.tasks.get(&script).is_some_and(|task| self.oracle.told.keys().any(|(told, _)| told == task)) {
             return;
         }
-        if let Some(after) = self.scripts[script].after.take() {
-            self.scripts[script].spec.after.extend(self.tasks.get(&after).copied());
-        }
-        let tasks = (script..=script + batch).map(|index| self.scripts[index].task(index)).collect();
+        let tasks = (script..=script + batch).map(|index| self.new_task(index, script)).collect();
         self.queue.push(self.now + 5 * SECOND, Event::Client(Op::Check(script)));
         self.ask(device, Kind::Submit(script), Command::Submit { tasks, disks: None });
+    }
+
+    /// A task as it is asked for in the command that begins with the script `first`.
+    fn new_task(&mut self, index: usize, first: usize) -> NewTask {
+        let mut after_new = self.after_new.get(&index).cloned().unwrap_or_default();
+        if let Some(after) = self.scripts[index].after.take() {
+            let mut waits: Vec<usize> = core::iter::once(after).chain(self.scripts[index].also_after.clone()).collect();
+            waits.sort_unstable();
+            waits.dedup();
+            let (with, before): (Vec<_>, Vec<_>) = waits.into_iter().partition(|other| *other >= first);
+            let known = before.iter().filter_map(|other| self.tasks.get(other).copied());
+            let known: std::collections::BTreeSet<TaskId> = known.collect();
+            self.scripts[index].spec.after.extend(known);
+            after_new = with.into_iter().map(|other| (other - first) as u32).collect();
+            let all = self.scripts[index].spec.after.len() + after_new.len();
+            if self.scripts[index].uses {
+                self.scripts[index].spec.uses = (0..all.min(USES_MAX) as u32).collect();
+            }
+            self.after_new.insert(index, after_new.clone());
+        }
+        NewTask { after_new, ..self.scripts[index].task(index) }
     }
 
     fn check_submit(&mut self, script: usize) {
@@ -120,7 +144,7 @@ impl World {
                 invariants::told_record(self, device, task, &record);
                 self.reads.insert((task, device), record.resolve().status());
             }
-            (Kind::Read(task) | Kind::Cancel(task), Reply::NotFound) => {
+            (Kind::Read(task) | Kind::Cancel(task) | Kind::Reopen(task), Reply::NotFound) => {
                 invariants::told_not_found(self, device, id, task);
             }
             _ => {}
@@ -151,6 +175,8 @@ impl World {
         let disks = Set::of(self.n(), |i| named.contains(&i));
         for (script, task) in (first..).zip(tasks) {
             self.names.task(*task, script);
+            let with = self.after_new.remove(&script).unwrap_or_default();
+            self.scripts[script].spec.after.extend(with.into_iter().map(|place| tasks[place as usize]));
             invariants::accepted(self, device, script, *task, disks);
             self.tasks.insert(script, *task);
             let fresh = !self.oracle.accepted.contains_key(task);
@@ -169,6 +195,10 @@ impl World {
             if let Some(after) = self.scripts[script].cancel_after {
                 let client = self.dice.clients.index(n);
                 self.queue.push(self.now + after, Event::Client(Op::Cancel(*task, client)));
+            }
+            if let Some(after) = self.scripts[script].again_after {
+                let client = self.dice.clients.index(n);
+                self.queue.push(self.now + after, Event::Client(Op::Reopen(*task, client)));
             }
             if self.dice.clients.chance(200_000) {
                 let client = self.dice.clients.index(n);

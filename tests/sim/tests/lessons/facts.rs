@@ -68,7 +68,7 @@ fn lesson_7_an_id_is_a_hash_of_what_was_asked() {
                 script.batch = 0;
                 script.after = None;
                 script.plot = Plot::Ok;
-                (script.cancel_after, script.cancel_at_end) = (None, None);
+                (script.cancel_after, script.cancel_at_end, script.again_after) = (None, None, None);
                 // The first half is the same task twice; of the other half each pair has one key and two payloads.
                 script.twice = (index < 5).then_some((3, 0));
                 script.spec.requirements = rc_scheduler::Requirements::default();
@@ -100,7 +100,7 @@ fn lesson_15_progress_is_no_fact() {
                 script.spec.timeout = rc_scheduler::Span::from_secs(60);
                 script.plot = Plot::Ok;
                 script.after = None;
-                (script.cancel_after, script.cancel_at_end) = (None, None);
+                (script.cancel_after, script.cancel_at_end, script.again_after) = (None, None, None);
                 script.progress_every = every;
             }
         });

@@ -17,7 +17,7 @@ fn simply(world: &mut World, device: usize) {
         script.after = None;
         script.twice = None;
         script.spec.idempotency_key = None;
-        (script.cancel_after, script.cancel_at_end) = (None, None);
+        (script.cancel_after, script.cancel_at_end, script.again_after) = (None, None, None);
         script.spec.requirements = Requirements::default();
     }
 }
