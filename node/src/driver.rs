@@ -6,12 +6,14 @@
 
 mod alarm;
 mod attempts;
+mod batches;
 mod capacity;
 mod disk;
 mod effects;
 mod handle;
 mod hosts;
 mod inputs;
+mod inputs_of;
 mod keys;
 mod large;
 mod peers;
@@ -28,6 +30,7 @@ mod weak;
 
 pub use attempts::ResultBody;
 pub(crate) use attempts::with_blobs;
+pub use batches::BatchList;
 pub(crate) use capacity::{Latest, Owner};
 pub use handle::*;
 pub(crate) use hosts::Hosts;

@@ -5,6 +5,8 @@ mod batch;
 mod blob;
 mod body;
 mod cluster;
+mod flow;
+mod links;
 mod log;
 mod number;
 mod outcome;
@@ -25,15 +27,17 @@ pub use batch::{
 pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_batch, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
+pub use flow::{FlowTaskView, FlowView, flow_tasks, parse_flow};
+pub use links::Links;
 pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};
 pub use policy::{LimitView, PolicyView, ReadingsView, ReasonView, parse_limits, parse_pause};
-pub use request::{PURE_TASK_TYPES, TaskRequest};
+pub use request::{PURE_TASK_TYPES, TaskRequest, used_names};
 pub use requirements::GB_BYTES;
 pub use task::{
-    AcceptedView, AttemptView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView, TaskDetail,
-    TaskView, status_filter, trace_id,
+    AcceptedView, AttemptView, BatchPlaceView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView,
+    TaskDetail, TaskView, status_filter, trace_id,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
 

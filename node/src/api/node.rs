@@ -47,6 +47,8 @@ node_api! {
     fn submit(tasks: Vec<NewTask>, disks: Option<usize>) -> Accepted;
     /// Asks that a task not run.
     fn cancel(task: TaskId) -> Status;
+    /// Lets a task that ended without a result begin again.
+    fn reopen(task: TaskId) -> Status;
     /// Where a task stands.
     fn task(task: TaskId) -> TaskReport;
     /// Waits until the task's end may be reported.

@@ -3,6 +3,7 @@
 mod batches;
 mod blobs;
 mod cluster;
+mod flows;
 mod legacy;
 mod logs;
 mod policy;
@@ -47,7 +48,10 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .route("/v1/tasks", get(tasks::list::<N>))
         .route("/v1/batches", get(batches::list::<N>))
         .route("/v1/batches/{id}", get(batches::show::<N>))
+        .route("/v1/flows", get(flows::list::<N>))
+        .route("/v1/flows/{id}", get(flows::show::<N>))
         .route("/v1/blobs", get(blobs::list::<N>))
+        .route("/v1/tasks/{id}/retry", post(tasks::retry::<N>))
         .route("/v1/tasks/{id}", get(tasks::show::<N>).delete(tasks::cancel::<N>))
         .route("/v1/tasks/{id}/history", get(tasks::history::<N>))
         .route("/v1/tasks/{id}/explain", get(tasks::explain::<N>))
@@ -67,6 +71,10 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .route("/v1/tasks", post(submit::tasks::<N>))
         .route("/v1/batches", post(batches::submit::<N>))
         .route("/v1/batches/{id}", delete(batches::cancel::<N>))
+        .route("/v1/batches/{id}/retry-failed", post(batches::retry_failed::<N>))
+        .route("/v1/flows", post(flows::run::<N>))
+        .route("/v1/flows/{id}", delete(batches::cancel::<N>))
+        .route("/v1/flows/{id}/retry-failed", post(batches::retry_failed::<N>))
         .route("/tasks", post(legacy::submit::<N>))
         .route("/v1/blobs", post(blobs::put::<N>).put(blobs::put::<N>))
         .route("/v1/blobs/{hash}", get(blobs::get::<N>))

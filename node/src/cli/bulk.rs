@@ -3,7 +3,7 @@
 use super::args::BatchSubmitArgs;
 use super::error::{CliError, Exit};
 use super::request::{self, Object};
-use crate::api::model::{BatchHead, Invalid, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
+use crate::api::model::{BatchHead, Invalid, TASKS_PER_REQUEST_MAX, parse_batch};
 use rc_scheduler::DeviceId;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -45,18 +45,19 @@ pub(super) fn request(args: &mut BatchSubmitArgs) -> Result<Vec<u8>, CliError> {
         }
     }?;
     check_count(tasks.len())?;
-    for (index, (place, task)) in tasks.iter_mut().enumerate() {
+    for (index, (_, task)) in tasks.iter_mut().enumerate() {
         task.apply(&args.task)?;
         if let Some(key) = &key {
             task.set("idempotency_key", format!("{key}/{index}"))?;
         }
-        check(task).map_err(|error| refused(place, index, error))?;
     }
     let invalid = |error: Invalid| CliError::usage(error.to_string(), "see `rc-node batch submit --help`");
     BatchHead::new(name.clone(), args.description.clone(), false).map_err(invalid)?;
-    let tasks = tasks.into_iter().map(|(_, task)| task).collect();
+    let (places, tasks): (Vec<_>, _) = tasks.into_iter().unzip();
     let batch = Batch { name: name.as_deref(), description: args.description.as_deref(), tasks };
-    serde_json::to_vec(&batch).map_err(|error| CliError::usage(error.to_string(), ""))
+    let bytes = serde_json::to_vec(&batch).map_err(|error| CliError::usage(error.to_string(), ""))?;
+    check(&bytes, &places)?;
+    Ok(bytes)
 }
 
 /// Each task with where it was found.
@@ -78,13 +79,23 @@ fn refused(place: &str, index: usize, error: Invalid) -> CliError {
     CliError::new(Exit::Usage, "the batch is not valid", why, "correct it; nothing was handed in")
 }
 
-/// Reads a task as the node will; only the devices' names cannot be checked without one.
-fn check(task: &Object) -> Result<(), Invalid> {
-    let bytes = serde_json::to_vec(task).map_err(|error| Invalid::new("task", error.to_string()))?;
-    match parse_tasks(&bytes)? {
-        TaskRequests::One(task) => task.into_task(&|_| Ok(DeviceId::default())).map(|_| ()),
-        TaskRequests::Many(_) => Err(Invalid::new("task", "is a list")),
+/// Reads the batch as the node will; only the devices' names cannot be checked without one.
+fn check(bytes: &[u8], places: &[String]) -> Result<(), CliError> {
+    let at = |mut error: Invalid, index: usize| {
+        if let Some(field) = error.field.strip_prefix(&format!("tasks[{index}].")) {
+            error.field = field.to_owned();
+        }
+        refused(places.get(index).map_or("", String::as_str), index, error)
+    };
+    let index = |error: &Invalid| error.field.strip_prefix("tasks[")?.split_once(']')?.0.parse().ok();
+    let batch = parse_batch(bytes).map_err(|error| match index(&error) {
+        Some(index) => at(error, index),
+        None => CliError::usage(error.to_string(), "see `rc-node batch submit --help`"),
+    })?;
+    for (index, task) in batch.tasks.into_iter().enumerate() {
+        task.into_task(&|_| Ok(DeviceId::default())).map_err(|error| at(error, index))?;
     }
+    Ok(())
 }
 
 fn read(file: &str) -> Result<String, CliError> {

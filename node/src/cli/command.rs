@@ -7,6 +7,7 @@ mod completions;
 mod demo;
 mod exec;
 mod explain;
+mod flow;
 mod history;
 mod invite;
 mod join;
@@ -16,11 +17,13 @@ mod policy;
 mod ps;
 mod register;
 mod result;
+mod retry;
 mod run;
 mod show;
 mod status;
 mod submit;
 mod task;
+mod template;
 mod wait;
 
 pub(super) use register::Registered;
@@ -62,6 +65,9 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
         Some(Verb::Batch(args)) => block(batch::batch(&place?, args)),
+        Some(Verb::Retry(args)) => block(retry::retry(&place?, args)),
+        Some(Verb::Flow(args)) => block(flow::flow(place.ok(), args)),
+        Some(Verb::Template(args)) => block(template::template(&place?, args)),
         Some(Verb::Blob(args)) => block(blob::blob(&place?, args)),
         Some(Verb::Completions { shell }) => completions::completions(shell),
     }

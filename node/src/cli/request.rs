@@ -229,6 +229,28 @@ pub(super) fn with_module(body: &Body, name: &str, registered: &Registered) -> R
     of_object(&task)
 }
 
+/// The same request, whose tasks come after these, too.
+pub(super) fn with_after(body: Body, ids: &[String]) -> Result<Body, CliError> {
+    if ids.is_empty() {
+        return Ok(body);
+    }
+    let broken = |error: serde_json::Error| CliError::usage(error.to_string(), "");
+    let mut tasks: Vec<Object> = if body.many {
+        serde_json::from_slice(&body.bytes).map_err(broken)?
+    } else {
+        vec![serde_json::from_slice(&body.bytes).map_err(broken)?]
+    };
+    for task in &mut tasks {
+        let mut after: Vec<String> = match task.0.get("after") {
+            Some(raw) => serde_json::from_str(raw.get()).map_err(broken)?,
+            None => Vec::new(),
+        };
+        after.extend(ids.iter().cloned());
+        task.set("after", after)?;
+    }
+    check(if body.many { serde_json::to_vec(&tasks) } else { serde_json::to_vec(&tasks.first()) }.map_err(broken)?)
+}
+
 /// A request from its fields.
 pub(super) fn of_object(object: &Object) -> Result<Body, CliError> {
     let bytes = serde_json::to_vec(&object.0);

@@ -8,8 +8,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::live::Live;
 use crate::policy::{Orders, PolicyHandle};
 use rc_scheduler::{
-    BatchFound, BatchId, DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal,
-    Status, TaskId, TaskSpec,
+    DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,9 +202,6 @@ pub struct Accepted {
     pub disks: Vec<DeviceId>,
 }
 
-/// Batches, each with the number of its tasks, and the members that did not answer.
-pub type BatchList = (Vec<(BatchId, u32)>, Vec<DeviceId>);
-
 /// Why a request to the driver has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum DriverError {
@@ -394,17 +390,6 @@ impl Handle {
     /// The cluster's tasks of one type that have not ended, without payloads; and the members that did not answer.
     pub async fn open_of(&self, task_type: String) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
         self.ask(|answer| Request::OpenOf { task_type, answer }).await
-    }
-
-    /// Where the tasks of a batch stand, with the ids of those that stand as one of `which` and of the first; and the members that did
-    /// not answer.
-    pub async fn batch(&self, batch: BatchId, which: Vec<Status>) -> Result<(BatchFound, Vec<DeviceId>), DriverError> {
-        self.ask(|answer| Request::Batch { batch, which, answer }).await
-    }
-
-    /// The cluster's batches, newest first, each with the number of its tasks; and the members that did not answer.
-    pub async fn batches(&self, limit: u32) -> Result<BatchList, DriverError> {
-        self.ask(|answer| Request::Batches { limit, answer }).await
     }
 
     /// Members, this device first.

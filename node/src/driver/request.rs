@@ -1,6 +1,7 @@
 //! What a [`Handle`](super::Handle) sends to the driver: the question and where the answer goes.
 
-use super::handle::{Accepted, BatchList, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use super::batches::BatchList;
+use super::handle::{Accepted, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use super::waiters::{Ended, Waiter};
 use rc_scheduler::{BatchFound, BatchId, DeviceId, Epoch, NewTask, Status, TaskId};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,10 @@ pub(super) enum Request {
         answer: Answer<Accepted>,
     },
     Cancel {
+        task: TaskId,
+        answer: Answer<Status>,
+    },
+    Reopen {
         task: TaskId,
         answer: Answer<Status>,
     },

@@ -23,6 +23,7 @@ impl Driver {
                 self.command(Command::Submit { tasks, disks }, Pending::Submit(answer));
             }
             Request::Cancel { task, answer } => self.command(Command::Cancel(task), Pending::Cancel(answer)),
+            Request::Reopen { task, answer } => self.command(Command::Reopen(task), Pending::Cancel(answer)),
             Request::Task { task, answer: to } => match report::kept(self.core.view(), task, clock::now()) {
                 Some(report) => answer(to, Ok(report)),
                 None => self.command(Command::Read(task), Pending::Task(to)),

@@ -53,22 +53,31 @@ fn texts(json: &str) -> Vec<std::ops::Range<usize>> {
     found
 }
 
-/// What tasks left that holes of a JSON text refer to, in the order of the text.
+/// What tasks left that holes of a JSON text refer to, in the order of the text. A text with braces that refers to nothing has no holes:
+/// they are its own.
 ///
 /// # Errors
-/// A hole makes no sense, or the text is no JSON.
+/// It refers to something, and another hole makes no sense.
 pub fn references(json: &str) -> Result<Vec<Reference>, FillError> {
-    let mut all = Vec::new();
+    let (mut all, mut wrong) = (Vec::new(), None);
     for range in texts(json) {
-        for part in parts(&text(&json[range])?)? {
-            match part {
-                Part::Result(reference) => all.push(reference),
-                Part::Text(_) => {}
-                Part::Variable(name) => return Err(FillError::Variable(name)),
+        match text(&json[range]).and_then(|text| Ok(parts(&text)?)) {
+            Ok(parts) => {
+                for part in parts {
+                    match part {
+                        Part::Result(reference) => all.push(reference),
+                        Part::Text(_) => {}
+                        Part::Variable(name) => wrong = wrong.or(Some(FillError::Variable(name))),
+                    }
+                }
             }
+            Err(error) => wrong = wrong.or(Some(error)),
         }
     }
-    Ok(all)
+    match wrong {
+        Some(error) if !all.is_empty() => Err(error),
+        _ => Ok(all),
+    }
 }
 
 fn text(json: &str) -> Result<String, FillError> {
@@ -242,7 +251,8 @@ mod tests {
         let json = r#"{"{{tasks.k.result}}":["{{tasks.a.result.x}}-{{tasks.b.stdout}}",{"x":"{{{{"}]}"#;
         let found: Vec<_> = references(json).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(found, ["tasks.a.result.x", "tasks.b.stdout"]);
-        assert!(references(r#""{{x}}""#).is_err());
+        assert_eq!(references(r#"["{{x}}", "{{"]"#), Ok(Vec::new()), "braces of its own");
+        assert!(references(r#"["{{x}}", "{{tasks.a.result}}"]"#).is_err());
         for broken in ["\"", "\"\\", "\"{{\\", "{\"a\":\"{{tasks.a.result}}"] {
             // Nothing panics, whatever the text is.
             let _ = references(broken);

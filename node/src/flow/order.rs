@@ -45,9 +45,12 @@ fn circle(after: &[Vec<usize>], open: &[usize]) -> Vec<usize> {
 mod tests {
     use super::*;
 
+    /// Whom each waits for, and the order or the circle.
+    type Row = (&'static [&'static [usize]], Result<&'static [usize], &'static [usize]>);
+
     #[test]
     fn orders_and_circles() {
-        let table: [(&[&[usize]], Result<&[usize], &[usize]>); 7] = [
+        let table: [Row; 7] = [
             (&[], Ok(&[])),
             (&[&[], &[0], &[1]], Ok(&[0, 1, 2])),
             (&[&[2], &[], &[1]], Ok(&[1, 2, 0])),

@@ -8,7 +8,7 @@ use rc_node::handlers::Stream;
 use rc_node::live::{LiveState, LogEvent};
 use rc_scheduler::{
     BatchFound, BatchId, Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason,
-    Role, Span, Status, TaskId,
+    Refusal, Role, Span, Status, TaskId,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -196,6 +196,11 @@ impl NodeApi for Fake {
         drop(tasks);
         self.changed.notify_waiters();
         Ok(status)
+    }
+    async fn reopen(&self, task: TaskId) -> Result<Status, DriverError> {
+        let status = self.get(task)?.status;
+        let failed = status.is_terminal() && status != Status::Completed;
+        if failed { Ok(Status::Pending) } else { Err(DriverError::Refused(Refusal::NotFailed { status })) }
     }
     async fn task(&self, task: TaskId) -> Result<TaskReport, DriverError> {
         self.get(task)

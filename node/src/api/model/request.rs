@@ -3,6 +3,7 @@
 
 use super::batch::BatchHead;
 use super::blob::BlobRequest;
+use super::links::Links;
 use super::number::{Invalid, count, seconds, text, texts, word};
 use super::requirements::RequirementsRequest;
 use super::sandbox::{SandboxRequest, enforced};
@@ -58,6 +59,9 @@ pub struct TaskRequest {
     /// What the first task of a batch says of the batch.
     #[serde(skip)]
     pub(super) head: Option<BatchHead>,
+    /// What `after` means.
+    #[serde(skip)]
+    pub(super) links: Links,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -85,9 +89,28 @@ struct Extra {
     sandbox: Option<SandboxRequest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<BatchHead>,
+    /// What the tasks whose results it uses are called in its payload, in the order of `TaskSpec::uses`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<String>,
+}
+
+/// What the tasks whose results a task uses are called in its payload, in the order of [`TaskSpec::uses`].
+#[must_use]
+pub fn used_names(spec: &TaskSpec) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Used {
+        #[serde(default)]
+        uses: Vec<String>,
+    }
+    serde_json::from_slice::<Used>(&spec.extra).map(|extra| extra.uses).unwrap_or_default()
 }
 
 impl TaskRequest {
+    /// What the task waits for, and whose results it uses.
+    pub fn set_links(&mut self, links: Links) {
+        self.links = links;
+    }
+
     /// The task is the first of a batch, and says so much of it.
     pub fn set_head(&mut self, head: BatchHead) {
         self.head = Some(head).filter(|head| *head != BatchHead::default());
@@ -127,9 +150,6 @@ impl TaskRequest {
             blobs.extend(BlobRequest::of_command(&self.payload, &blobs));
         }
         count("blobs", blobs.len(), BLOBS_PER_TASK_MAX)?;
-        if !self.after.is_empty() {
-            return Err(Invalid::new("after", "dependencies between tasks are not supported by this version"));
-        }
         let priority = self.priority.as_deref().map_or(Ok(Priority::Normal), |p| {
             word("priority", p, Priority::ALL, Priority::from_word, Priority::word)
         })?;
@@ -146,6 +166,7 @@ impl TaskRequest {
             batch_id: word_of("batch_id", self.batch_id)?,
             sandbox: self.sandbox.map(SandboxRequest::checked).transpose()?,
             batch: self.head,
+            uses: self.links.names,
         };
         let extra = encode(&extra)?;
         let mut requirements = self.requirements.resolve(device)?;
@@ -158,8 +179,8 @@ impl TaskRequest {
             requirements,
             retry,
             required_permissions: permissions,
-            after: Vec::new(),
-            uses: Vec::new(),
+            after: self.links.ids,
+            uses: self.links.uses,
             idempotency_key: key,
             extra,
             payload_blob: None,
@@ -167,7 +188,7 @@ impl TaskRequest {
             batch: None,
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
-        Ok(NewTask::new(spec, payload.into()))
+        Ok(NewTask { after_new: self.links.new, ..NewTask::new(spec, payload.into()) })
     }
 }
 

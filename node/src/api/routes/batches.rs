@@ -53,14 +53,13 @@ pub(super) async fn submit<N: NodeApi>(
     let key = submit::key(&headers)?;
     let mut request = parse_batch(&body::read(&headers, body, app.payload_bytes_max()).await?)?;
     let head = BatchHead::new(request.name, request.description, false)?;
-    let of = |error: Invalid, index| Invalid { field: format!("tasks[{index}].{}", error.field), ..error };
     if let Some(key) = key {
         for (index, task) in request.tasks.iter_mut().enumerate() {
-            task.set_key(&format!("{key}/{index}")).map_err(|error| of(error, index))?;
+            task.set_key(&format!("{key}/{index}")).map_err(|error| error.of_tasks(index))?;
         }
     }
     request.tasks[0].set_head(head.clone());
-    let tasks = submit::convert(&app, request.tasks, &of).await?;
+    let tasks = submit::convert(&app, request.tasks, &Invalid::of_tasks).await?;
     let accepted = accept(&app, tasks, key, disks, head).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
@@ -222,6 +221,21 @@ pub(super) async fn cancel<N: NodeApi>(
     let done = each(open.into_iter().rev(), |task| {
         let app = app.clone();
         async move { app.node().cancel(task).await }
+    });
+    Ok(Json(done_to(batch, done.await)))
+}
+
+/// Those that failed or ran out of time; who was cancelled was meant to be. The first first: what waits for one that begins again waits.
+pub(super) async fn retry_failed<N: NodeApi>(
+    State(app): State<App<N>>,
+    Path(id): Path<String>,
+) -> Result<Json<BatchDone>, Problem> {
+    let batch = app.resolve_batch(&id).await?;
+    let which = [Status::Failed, Status::Timeout];
+    let (found, _) = look(&app, batch, which.to_vec()).await?;
+    let done = each(standing_as(&found, &which).into_iter(), |task| {
+        let app = app.clone();
+        async move { app.node().reopen(task).await }
     });
     Ok(Json(done_to(batch, done.await)))
 }

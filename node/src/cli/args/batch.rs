@@ -51,6 +51,17 @@ Examples:
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Let those of a batch's or flow's tasks that failed or ran out of time begin again
+    #[command(after_help = "Example:\n  rc-node batch retry-failed last --wait")]
+    RetryFailed {
+        /// The batch: its id, the first characters of it, or `last`
+        #[arg(value_name = "BATCH", value_parser = id)]
+        id: String,
+        #[command(flatten)]
+        wait: WaitFlag,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Cancel those of a batch's tasks that have not ended
     #[command(after_help = "Example:\n  rc-node batch cancel last")]
     Cancel {

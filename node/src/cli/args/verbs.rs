@@ -172,6 +172,9 @@ pub(in crate::cli) struct SubmitArgs {
     /// A blob that the task works with, by its hash (see `rc-node blob put`); may be repeated
     #[arg(long = "blob", value_name = "HASH")]
     pub(in crate::cli) blobs: Vec<String>,
+    /// Run it after this task, if that completes: its id, the first characters of it, or `last`; may be repeated
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub(in crate::cli) after: Vec<String>,
     /// A task, or a list of tasks, in JSON; flags go over it
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) file: Option<PathBuf>,

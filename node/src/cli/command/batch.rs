@@ -40,6 +40,19 @@ pub(super) async fn batch(place: &Place, args: BatchArgs) -> Result<u8, CliError
                 }
             }
         }
+        BatchVerb::RetryFailed { id, wait, output } => {
+            let mut session = Session::daemon(place).await?;
+            let mut output = Output::stdout(output.output);
+            let path = format!("/v1/batches/{}/retry-failed", path_part(&id));
+            let done: BatchDone = session.client.request(Method::POST, &path, None).await?.json()?;
+            match wait.wait {
+                Some(timeout) if done.refused == 0 => {
+                    Progress::stderr().notice(&format!("{} tasks begin again", done.tasks));
+                    wait_for(&mut session, &done.batch_id, timeout, (Listed::Failed, LISTED), &mut output).await
+                }
+                _ => told(&mut output, &done),
+            }
+        }
         BatchVerb::Cancel { id, output } => {
             let mut session = Session::daemon(place).await?;
             let path = format!("/v1/batches/{}", path_part(&id));
@@ -58,31 +71,35 @@ async fn submit(place: &Place, mut args: BatchSubmitArgs) -> Result<u8, CliError
     };
     let accepted: BatchAccepted = session.client.request(Method::POST, &path, Some(body)).await?.json()?;
     let mut output = Output::stdout(args.output.output);
-    accepted_as(&accepted, args.wait.wait, &mut session, &mut output).await
+    match handed_in(&accepted, args.wait.wait, "batch", &mut output)? {
+        Some(timeout) => {
+            wait_for(&mut session, &accepted.batch_id, timeout, (Listed::Failed, LISTED), &mut output).await
+        }
+        None => Ok(Exit::Ok.code()),
+    }
 }
 
-/// Says what was accepted, or waits for its end.
-pub(super) async fn accepted_as<W: std::io::Write>(
+/// Says what was accepted; how long to wait for its end, if at all.
+pub(super) fn handed_in<W: std::io::Write>(
     accepted: &BatchAccepted,
     wait: Option<Option<Duration>>,
-    session: &mut Session,
+    what: &str,
     output: &mut Output<W>,
-) -> Result<u8, CliError> {
+) -> Result<Option<Option<Duration>>, CliError> {
     let mut progress = Progress::stderr();
     progress.notice(&match accepted.acks {
         0 | 1 => format!("{} tasks; this device is alone: stored on 1 device", accepted.total),
         acks => format!("{} tasks, stored on {acks} devices: {}", accepted.total, accepted.ack_devices.join(", ")),
     });
-    let Some(timeout) = wait else {
-        match output.format() {
-            Format::Json | Format::Jsonl => output.json(accepted)?,
-            _ => output.text(&format!("{}\n", accepted.batch_id))?,
-        }
-        return Ok(Exit::Ok.code());
-    };
-    progress.notice(&format!("batch {}", accepted.batch_id));
-    drop(progress);
-    wait_for(session, &accepted.batch_id, timeout, (Listed::Failed, LISTED), output).await
+    if wait.is_some() {
+        progress.notice(&format!("{what} {}", accepted.batch_id));
+        return Ok(wait);
+    }
+    match output.format() {
+        Format::Json | Format::Jsonl => output.json(accepted)?,
+        _ => output.text(&format!("{}\n", accepted.batch_id))?,
+    }
+    Ok(None)
 }
 
 async fn look(session: &mut Session, id: &str, tasks: Listed, limit: u32) -> Result<BatchView, CliError> {
@@ -115,6 +132,40 @@ async fn wait_for<W: std::io::Write>(
     (tasks, limit): (Listed, u32),
     output: &mut Output<W>,
 ) -> Result<u8, CliError> {
+    match wait_over(session, id, timeout, "batch").await? {
+        Waited::Code(code) => Ok(code),
+        Waited::Over(view) => {
+            let view = look(session, &view.batch_id, tasks, limit).await?;
+            print(output, &view)?;
+            Ok(over_code(&view))
+        }
+    }
+}
+
+/// How a wait ended.
+pub(super) enum Waited {
+    /// All have ended.
+    Over(Box<BatchView>),
+    /// Not so; the exit code.
+    Code(u8),
+}
+
+/// The exit code for a batch of which all have ended.
+pub(super) const fn over_code(view: &BatchView) -> u8 {
+    match (view.completed, view.failed) {
+        (_, 0) => Exit::Ok.code(),
+        (0, _) => Exit::Failed.code(),
+        _ => Exit::SomeFailed.code(),
+    }
+}
+
+/// Waits until all tasks of a batch have ended, with a bar on a terminal.
+pub(super) async fn wait_over(
+    session: &mut Session,
+    id: &str,
+    timeout: Option<Duration>,
+    what: &str,
+) -> Result<Waited, CliError> {
     let mut interrupt = Interrupt::arm()?;
     let mut progress = Progress::stderr();
     let began = Instant::now();
@@ -122,6 +173,7 @@ async fn wait_for<W: std::io::Write>(
     // What `last` means may change meanwhile.
     let mut view = look(session, id, Listed::None, 1).await?;
     let id = view.batch_id.clone();
+    let later = format!("it goes on; rc-node {what} show {id} --wait");
     while !view.is_over() {
         if progress.is_terminal() {
             progress.tell(&bar(&view), "");
@@ -130,30 +182,24 @@ async fn wait_for<W: std::io::Write>(
             progress.clear();
             return Err(CliError::new(
                 Exit::WaitTimedOut,
-                format!("batch {id} has not ended in time"),
+                format!("{what} {id} has not ended in time"),
                 format!("{} of {} tasks are done, {} failed", view.completed, view.total, view.failed),
-                format!("it goes on; rc-node batch show {id} --wait"),
+                later,
             ));
         }
+        let left = timeout.map_or(pause, |timeout| timeout.saturating_sub(began.elapsed()).min(pause));
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(left) => {}
             () = interrupt.hit() => {
-                progress.notice(&format!("it goes on; rc-node batch show {id} --wait"));
-                return Ok(Exit::Interrupted.code());
+                progress.notice(&later);
+                return Ok(Waited::Code(Exit::Interrupted.code()));
             }
         }
         pause = (pause + pause / 4).min(LOOK_MAX);
         view = look(session, &id, Listed::None, 1).await?;
     }
     progress.clear();
-    let view = look(session, &id, tasks, limit).await?;
-    print(output, &view)?;
-    Ok(match (view.completed, view.failed) {
-        (_, 0) => Exit::Ok,
-        (0, _) => Exit::Failed,
-        _ => Exit::SomeFailed,
-    }
-    .code())
+    Ok(Waited::Over(Box::new(view)))
 }
 
 fn told<W: std::io::Write>(output: &mut Output<W>, done: &BatchDone) -> Result<u8, CliError> {

@@ -1,7 +1,7 @@
 //! Which columns batches and their tasks have.
 
 use super::{Card, Cell, Paint, Row, Style};
-use crate::api::model::{BatchDone, BatchTaskView, BatchView};
+use crate::api::model::{BatchDone, BatchTaskView, BatchView, FlowTaskView};
 use crate::config::units::show_duration;
 use std::time::Duration;
 
@@ -84,6 +84,34 @@ impl Row for BatchTaskView {
             Cell::some(self.device.as_ref()),
             Cell::some(self.name.as_ref()),
             Cell::some(note),
+        ]
+    }
+}
+
+impl Row for FlowTaskView {
+    const HEAD: Head = (&["NAME", "STATUS", "TYPE", "DEVICE", "AFTER", "NOTE"], &["ID", "STARTED", "FINISHED"]);
+    fn id(&self) -> String {
+        self.task_id.clone().unwrap_or_default()
+    }
+    fn cells(&self, _: &Style) -> Vec<Cell> {
+        const AFTER_SHOWN: usize = 4;
+        let error = self.error.as_ref().map(|error| format!("{}: {}", error.class, error.message));
+        // What it waits for stands beside it already.
+        let detail = self.detail.clone().filter(|_| self.reason.as_deref() != Some("WaitingDependency"));
+        let mut after: Vec<_> = self.after.iter().take(AFTER_SHOWN).cloned().collect();
+        if self.after.len() > AFTER_SHOWN {
+            after.push(format!("{} more", self.after.len() - AFTER_SHOWN));
+        }
+        vec![
+            Cell::some(self.name.as_ref()),
+            Cell::state(&self.status),
+            Cell::some(self.task_type.as_ref()),
+            Cell::some(self.device.as_ref()),
+            Cell::new(after.join(", ")),
+            Cell::some(error.or(detail)),
+            Cell::some(self.task_id.as_ref()),
+            Cell::some(self.started_at.as_ref()),
+            Cell::some(self.finished_at.as_ref()),
         ]
     }
 }

@@ -84,9 +84,12 @@ fn chains_and_groups_order_tasks() {
     assert_eq!(plan(&json).tasks[0].ids, [id.parse().unwrap()]);
 }
 
+/// A file, what is set, and the refusal.
+type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
 #[test]
 fn what_is_wrong_is_refused_with_its_place() {
-    let table: [(&str, &[(&str, &str)], &str); 25] = [
+    let table: [Row; 25] = [
         (
             "tasks:\n  a: {task_type: echo, after: b}\n  b: {task_type: echo, after: [c]}\n  c: {task_type: echo, after: [a]}\n",
             &[],

@@ -73,7 +73,7 @@ fn scalars_of_yaml() {
         "8",
         18_446_744_073_709_551_615_u64,
         ".inf",
-        "-",
+        "-x",
         "on"
     ]);
     assert_eq!(value(Format::Yaml, text), expected);
