@@ -215,3 +215,19 @@ fn a_flow_that_makes_no_sense_is_refused_with_its_place_and_nothing_is_accepted(
     }
     assert_eq!(trio.nodes[0].json(&["ps"]), json!([]));
 }
+
+#[test]
+fn one_task_comes_after_another_from_the_command_line() {
+    let trio = Trio::start(&[]);
+    let first = trio.nodes[0].submit(&["sleep", "-p", "duration=600"]);
+    let next = trio.nodes[1].submit(&["echo", "-p", "n=1", "--after", &first]);
+    let shown = trio.nodes[2].show(&next).expect("it is there");
+    assert_eq!((&shown["after"], &shown["reason"]), (&json!([first]), &json!("WaitingDependency")), "{shown:#}");
+    assert_eq!(trio.nodes[2].say(&["cancel", &first]).code, 0);
+    let result = trio.nodes[2].result(&next, PATIENCE);
+    assert_eq!(result["error"]["class"], "dependency_failed", "{result:#}");
+    let said = trio.nodes[2].say(&["retry", &first]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let none = trio.nodes[0].say(&["submit", "echo", "--after", "nosuch"]);
+    assert_eq!(none.code, 3, "{none:?}");
+}
