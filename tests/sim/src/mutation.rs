@@ -6,6 +6,7 @@
 
 mod acting;
 mod facts;
+mod flows;
 mod hearing;
 pub mod hunt;
 pub mod measured;
@@ -65,7 +66,7 @@ impl fmt::Display for Place {
 /// Every mutation, the model's first. Its place in the list is its number.
 #[must_use]
 pub fn all() -> Vec<Mutation> {
-    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL].concat()
+    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL, flows::ALL].concat()
 }
 
 /// Writes a table of mutations: a name, the rules, where to look, and the changes.

@@ -123,6 +123,8 @@ pub struct Oracle {
     pub cancels: BTreeMap<TaskId, Micros>,
     /// Tasks that somebody asked to begin again.
     pub reopens: BTreeSet<TaskId>,
+    /// Those that have begun again since anybody asked that they not run.
+    pub again: BTreeSet<TaskId>,
     /// Leases, by task and epoch.
     pub leases: BTreeMap<(TaskId, Epoch), Written>,
     /// Settlements, by task.

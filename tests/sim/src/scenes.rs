@@ -1,5 +1,6 @@
 //! Scenes: runs that a class draws too rarely, each drawn from a seed around one course of events.
 
+mod flows;
 mod owners;
 
 use crate::class::Class;
@@ -123,6 +124,16 @@ pub const ALL: &[Scene] = &[
         name: "an-owner-who-cannot-decide",
         about: "the only device that may run a task is taken back and given again, again and again",
         draw: owners::an_owner_who_cannot_decide,
+    },
+    Scene {
+        name: "a-flow",
+        about: "tasks wait for others, many of them in one command, and one device fails at a time",
+        draw: flows::a_flow,
+    },
+    Scene {
+        name: "a-chain",
+        about: "each task waits for the one before, which other devices keep",
+        draw: flows::a_chain,
     },
 ];
 

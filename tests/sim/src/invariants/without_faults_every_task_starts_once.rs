@@ -2,6 +2,7 @@
 //! repetition included.
 
 use super::Broken;
+use crate::workload::Script;
 use crate::world::World;
 use rc_scheduler::{Status, TaskId};
 
@@ -14,6 +15,9 @@ pub fn check(world: &World) -> Broken {
         let disturbed = |task: &TaskId| world.oracle.cancels.contains_key(task) || world.oracle.reopens.contains(task);
         let script = &world.scripts[accepted.script];
         let after = &script.spec.after;
+        if world.oracle.again.contains(task) && after.is_empty() {
+            began_again(world, *task, script)?;
+        }
         if disturbed(task) || after.iter().any(|dep| disturbed(dep) || !world.oracle.accepted.contains_key(dep)) {
             continue;
         }
@@ -37,6 +41,24 @@ pub fn check(world: &World) -> Broken {
         if end != Some(script.end()) {
             return Err(format!("{name} should be {} and was told as {end:?}", script.end()));
         }
+    }
+    Ok(())
+}
+
+/// In each of its rounds it was started as often as its script has attempts, if nobody asked that it not run; and it ended so.
+fn began_again(world: &World, task: TaskId, script: &Script) -> Broken {
+    let last = world.oracle.told.range((task, 0)..=(task, u32::MAX)).next_back();
+    let Some((round, end)) = last.and_then(|((_, round), told)| Some((*round, told.last()?.status))) else {
+        return Err(format!("{} began again and has no end", world.names.t(task)));
+    };
+    let starts = world.oracle.starts.get(&task).map_or(0, Vec::len);
+    let most = (round as usize + 1) * script.attempts() as usize;
+    if end != script.end() || (!world.oracle.cancels.contains_key(&task) && starts != most) {
+        return Err(format!(
+            "{} began again and should be {}: {end}, after {starts} starts",
+            world.names.t(task),
+            script.end()
+        ));
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ impl World {
             Op::Submit(script, device, _) => self.submit(script, device),
             Op::Cancel(task, device) => {
                 self.oracle.cancels.entry(task).or_insert(self.now);
+                self.oracle.again.remove(&task);
                 self.ask(device, Kind::Cancel(task), Command::Cancel(task));
             }
             Op::Reopen(task, device) => {
@@ -132,6 +133,7 @@ impl World {
         match (pending.kind, reply) {
             (Kind::Submit(script), Reply::Accepted { tasks, disks }) => self.accepted(device, script, &tasks, &disks),
             (Kind::Submit(script), Reply::Refused(refusal)) => self.refused(device, script, &refusal),
+            (Kind::Reopen(task), Reply::Status(..)) => _ = self.oracle.again.insert(task),
             (_, Reply::Status(task, status)) => {
                 if let Some(core) = &self.devices[device].core
                     && core.view().record(task).is_some()
