@@ -133,6 +133,22 @@ fn a_flow_outlives_the_device_that_accepted_it() {
     in_order(&said.json());
 }
 
+#[test]
+fn a_result_that_is_too_long_to_travel_inside_goes_on_all_the_same() {
+    let trio = Trio::start(&[]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("flow.yaml");
+    let flow = "tasks:\n  long: {task_type: python_eval, payload: {expression: \"'x' * 200000\"}}\n  \
+                next: {task_type: echo, payload: ['{{tasks.long.result.result}}', '{{tasks.long.result.expression}}!']}\n";
+    fs::write(&file, flow).expect("room");
+    let said = trio.nodes[0].say(&["flow", "run", file.to_str().expect("UTF-8"), "--wait", "-o", "json"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    for at in 0..3 {
+        let given = result(&trio, at, &said.json(), "next");
+        assert_eq!((given[0].as_str().map(str::len), &given[1]), (Some(200_000), &json!("'x' * 200000!")));
+    }
+}
+
 /// No task began before all that it waits for had ended.
 fn in_order(flow: &Value) {
     let tasks = tasks(flow);

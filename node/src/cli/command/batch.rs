@@ -47,7 +47,7 @@ pub(super) async fn batch(place: &Place, args: BatchArgs) -> Result<u8, CliError
             let done: BatchDone = session.client.request(Method::POST, &path, None).await?.json()?;
             match wait.wait {
                 Some(timeout) if done.refused == 0 => {
-                    Progress::stderr().notice(&format!("{} tasks begin again", done.tasks));
+                    Progress::stderr().notice(&format!("begun again: {}", done.tasks));
                     wait_for(&mut session, &done.batch_id, timeout, (Listed::Failed, LISTED), &mut output).await
                 }
                 _ => told(&mut output, &done),
