@@ -237,6 +237,7 @@ impl Scheduler {
     /// Looks at every task that something happened to.
     pub(crate) fn settle_dirty(&mut self) {
         while let Some(task) = self.dirty.pop_first() {
+            self.submits.touch(task);
             let Some(entry) = self.tasks.get_mut(&task) else { continue };
             for key in entry.normalise() {
                 self.disk.stage(DiskEntry::Forget(task, key));
@@ -284,11 +285,9 @@ impl Scheduler {
             Timer::Task(task) => {
                 self.dirty.insert(task);
             }
-            Timer::Ack | Timer::Gossip | Timer::Quiet | Timer::Recall => {}
-            Timer::Query => {
-                self.query_due();
-                self.batch_query_due();
-            }
+            Timer::Ack => self.submits.touch_late(self.now.mono),
+            Timer::Gossip | Timer::Quiet | Timer::Recall => {}
+            Timer::Query => self.query_due(),
             Timer::Place => self.guardian.world += 1,
             Timer::Bury => self.bury_due(),
             Timer::Await => self.await_due(),

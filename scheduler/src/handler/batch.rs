@@ -173,7 +173,7 @@ impl Scheduler {
     }
 
     /// Some questions have waited long enough.
-    pub(crate) fn batch_query_due(&mut self) {
+    pub(super) fn batch_query_due(&mut self) {
         let now = self.now.mono;
         let mut due = Vec::new();
         for (id, pending) in &mut self.batch_queries.0 {

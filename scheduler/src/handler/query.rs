@@ -315,6 +315,7 @@ impl Scheduler {
 
     /// Some questions have waited long enough.
     pub(crate) fn query_due(&mut self) {
+        self.batch_query_due();
         let now = self.now.mono;
         let due: Vec<_> = self.queries.pending.iter().filter(|(_, q)| now >= q.until).map(|(id, _)| *id).collect();
         for id in due {

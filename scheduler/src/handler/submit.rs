@@ -11,7 +11,7 @@ use crate::task::{AFTER_MAX, PAYLOAD_BYTES_MAX, SPEC_BYTES_MAX, SpecError, TaskS
 use crate::time::Mono;
 use crate::timers::Timer;
 use crate::wire::encode_spec;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -27,9 +27,58 @@ struct Submit {
     until: Mono,
 }
 
-/// Submits that have not been answered.
+/// Submits that have not been answered. Thousands may wait at once, and each is looked at only when something happened to the task
+/// that holds it up.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Submits(Vec<Submit>);
+pub(crate) struct Submits {
+    /// In the order in which they came.
+    waiting: BTreeMap<u64, Submit>,
+    next: u64,
+    /// The first task of each that is not on enough disks.
+    held_up_by: BTreeMap<TaskId, BTreeSet<u64>>,
+    /// To be looked at.
+    touched: BTreeSet<u64>,
+    /// How many of them want so many disks.
+    disks: BTreeMap<usize, usize>,
+    /// How many others were live when they were last looked at.
+    live: usize,
+}
+
+impl Submits {
+    fn add(&mut self, submit: Submit) {
+        self.touched.insert(self.next);
+        *self.disks.entry(submit.disks).or_default() += 1;
+        self.waiting.insert(self.next, submit);
+        self.next += 1;
+    }
+
+    /// It is answered.
+    fn done(&mut self, submit: &Submit) {
+        if let Some(count) = self.disks.get_mut(&submit.disks) {
+            *count -= 1;
+            if *count == 0 {
+                self.disks.remove(&submit.disks);
+            }
+        }
+        if self.waiting.is_empty() {
+            self.held_up_by.clear();
+        }
+    }
+
+    /// Something happened to a task.
+    pub(crate) fn touch(&mut self, task: TaskId) {
+        if !self.held_up_by.is_empty()
+            && let Some(submits) = self.held_up_by.remove(&task)
+        {
+            self.touched.extend(submits);
+        }
+    }
+
+    /// The time of some has come.
+    pub(crate) fn touch_late(&mut self, now: Mono) {
+        self.touched.extend(self.waiting.iter().filter(|(_, submit)| now >= submit.until).map(|(number, _)| *number));
+    }
+}
 
 fn check(task: &NewTask) -> Result<crate::bytes::Bytes, SpecError> {
     let spec = encode_spec(&task.spec);
@@ -73,7 +122,7 @@ impl Scheduler {
                 Ok(tasks) => {
                     let disks = disks.unwrap_or(self.config.ack_disks).max(1);
                     let until = self.now.mono + self.config.ack_timeout;
-                    self.submits.0.push(Submit { id, tasks, stored: 0, disks, until });
+                    self.submits.add(Submit { id, tasks, stored: 0, disks, until });
                     self.timers.set_earlier(Timer::Ack, until);
                 }
                 Err(refusal) => self.reply(id, Reply::Refused(refusal)),
@@ -148,33 +197,40 @@ impl Scheduler {
 
     /// Answers the submits that can be answered.
     pub(crate) fn flush_submits(&mut self) {
-        if self.submits.0.is_empty() {
+        if self.submits.waiting.is_empty() {
             return;
         }
         let live = self.peers.values().filter(|peer| peer.is_live()).count();
-        let mut waiting = Vec::new();
-        for mut submit in core::mem::take(&mut self.submits.0) {
+        let all_anew = core::mem::replace(&mut self.submits.live, live) != live;
+        let touched = core::mem::take(&mut self.submits.touched);
+        let look_at: Vec<u64> =
+            if all_anew { self.submits.waiting.keys().copied().collect() } else { touched.into_iter().collect() };
+        for number in look_at {
+            let Some(mut submit) = self.submits.waiting.remove(&number) else { continue };
             let late = self.now.mono >= submit.until;
             let wanted = if late { 1 } else { submit.disks.min(1 + live) };
             while submit.tasks.get(submit.stored).is_some_and(|task| self.disks_of(*task) >= wanted) {
                 submit.stored += 1;
             }
-            if submit.stored < submit.tasks.len() {
-                if !late {
-                    self.timers.set_earlier(Timer::Ack, submit.until);
-                }
-                waiting.push(submit);
+            if let Some(task) = submit.tasks.get(submit.stored) {
+                self.submits.held_up_by.entry(*task).or_default().insert(number);
+                self.submits.waiting.insert(number, submit);
                 continue;
             }
+            self.submits.done(&submit);
             let disks = self.disks_of_all(&submit.tasks);
             self.reply(submit.id, Reply::Accepted { tasks: submit.tasks, disks });
         }
-        self.submits.0 = waiting;
+        if let Some(next) =
+            self.submits.waiting.values().map(|submit| submit.until).find(|until| *until > self.now.mono)
+        {
+            self.timers.set_earlier(Timer::Ack, next);
+        }
     }
 
     /// On so many disks something must be before the next answer, this device's own included.
     pub(crate) fn disks_awaited(&self) -> usize {
-        self.submits.0.iter().fold(self.config.ack_disks, |most, submit| most.max(submit.disks)).max(1)
+        self.submits.disks.keys().next_back().map_or(1, |most| *most).max(self.config.ack_disks).max(1)
     }
 
     /// On how many disks a task is, as far as this device knows; none before it is on this one's.

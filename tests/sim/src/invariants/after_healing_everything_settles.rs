@@ -5,7 +5,7 @@ use super::Broken;
 use crate::oracle::{Known, Set};
 use crate::world::World;
 use rc_scheduler::{DeviceId, Incarnation, Record, Status, TaskId, Term};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The tasks that are not settled everywhere they should be, each with a word on why.
 #[must_use]
@@ -16,10 +16,11 @@ pub fn open(world: &World) -> Vec<String> {
         .iter()
         .map(|(id, pending)| format!("command {id} at d{} has no answer", pending.device))
         .collect();
+    let mut hopes = Hopes::default();
     for task in submitted(world) {
         let acked = world.oracle.known(task) != Known::Unknown;
         let disks = world.oracle.accepted.get(&task).map_or_else(|| holders(world, task), |accepted| accepted.disks);
-        if !can_end(world, task, disks) {
+        if !hopes.can_end(world, task, disks) {
             continue;
         }
         let name = world.names.t(task);
@@ -80,25 +81,34 @@ fn holders(world: &World, task: TaskId) -> Set {
     Set::of(world.n(), |i| world.devices[i].core.as_ref().is_some_and(|core| core.view().status(task).is_some()))
 }
 
-/// Some device that is left meets its needs, some disk that stored it is left, and what it waits for can end too.
-fn can_end(world: &World, task: TaskId, disks: Set) -> bool {
-    let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
-        return true;
-    };
-    let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.is_gone(i));
-    let needs = &script.spec.requirements;
-    let fits = world.devices.iter().any(|d| {
-        left(d.id)
-            && !needs.exclude_devices.contains(&d.id)
-            && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
-    });
-    let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.is_gone(i));
-    let after = script
-        .spec
-        .after
-        .iter()
-        .all(|dep| world.oracle.accepted.get(dep).is_some_and(|accepted| can_end(world, *dep, accepted.disks)));
-    fits && stored && after
+/// Which tasks can end: each is looked at once, whatever waits for it.
+#[derive(Default)]
+struct Hopes(BTreeMap<TaskId, bool>);
+
+impl Hopes {
+    /// Some device that is left meets its needs, some disk that stored it is left, and what it waits for can end too.
+    fn can_end(&mut self, world: &World, task: TaskId, disks: Set) -> bool {
+        if let Some(known) = self.0.get(&task) {
+            return *known;
+        }
+        let Some(script) = world.names.script(task).map(|index| &world.scripts[index]) else {
+            return true;
+        };
+        let left = |id: DeviceId| world.names.index(id).is_some_and(|i| !world.is_gone(i));
+        let needs = &script.spec.requirements;
+        let fits = world.devices.iter().any(|d| {
+            left(d.id)
+                && !needs.exclude_devices.contains(&d.id)
+                && (needs.only_devices.is_empty() || needs.only_devices.contains(&d.id))
+        });
+        let stored = (0..world.n()).any(|i| disks.0 & (1 << i) != 0 && !world.is_gone(i));
+        let accepted = |dep: &TaskId| world.oracle.accepted.get(dep);
+        let can = fits
+            && stored
+            && script.spec.after.iter().all(|dep| accepted(dep).is_some_and(|a| self.can_end(world, *dep, a.disks)));
+        self.0.insert(task, can);
+        can
+    }
 }
 
 /// After the time for it is over.
@@ -113,8 +123,9 @@ pub fn check(world: &World) -> Broken {
 
 /// What clients read at every device after that.
 pub fn answers(world: &World) -> Broken {
+    let mut hopes = Hopes::default();
     for (task, accepted) in &world.oracle.accepted {
-        if !can_end(world, *task, accepted.disks) {
+        if !hopes.can_end(world, *task, accepted.disks) {
             continue;
         }
         if world.oracle.buried.contains_key(task) {
