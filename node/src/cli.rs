@@ -12,6 +12,7 @@ mod logs;
 mod output;
 mod progress;
 mod request;
+mod screen;
 mod session;
 mod watch;
 

@@ -5,6 +5,7 @@ mod batch;
 mod blob;
 mod body;
 mod cluster;
+mod event;
 mod flow;
 mod links;
 mod log;
@@ -14,6 +15,7 @@ mod policy;
 mod request;
 mod requirements;
 mod sandbox;
+mod stats;
 mod task;
 mod timestamp;
 
@@ -27,6 +29,7 @@ pub use batch::{
 pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_batch, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
+pub use event::EventView;
 pub use flow::{FlowTaskView, FlowView, flow_tasks, parse_flow};
 pub use links::Links;
 pub use log::{LogLines, LogView};
@@ -35,9 +38,10 @@ pub use outcome::{ErrorView, ResultView, Usage};
 pub use policy::{LimitView, PolicyView, ReadingsView, ReasonView, parse_limits, parse_pause};
 pub use request::{PURE_TASK_TYPES, TaskRequest, used_names};
 pub use requirements::GB_BYTES;
+pub use stats::{PercentilesView, StatsRowView, StatsView};
 pub use task::{
     AcceptedView, AttemptView, BatchPlaceView, CancelledView, ExplainRowView, ExplainView, HistoryView, PlacementView,
-    TaskDetail, TaskView, status_filter, trace_id,
+    TaskDetail, TaskView, status_filter,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
 

@@ -5,6 +5,7 @@ mod blob;
 mod cancel;
 mod completions;
 mod demo;
+mod events;
 mod exec;
 mod explain;
 mod flow;
@@ -12,6 +13,7 @@ mod history;
 mod invite;
 mod join;
 mod logs;
+mod metrics;
 mod peers;
 mod policy;
 mod ps;
@@ -20,6 +22,7 @@ mod result;
 mod retry;
 mod run;
 mod show;
+mod stats;
 mod status;
 mod submit;
 mod task;
@@ -68,6 +71,9 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Retry(args)) => block(retry::retry(&place?, args)),
         Some(Verb::Flow(args)) => block(flow::flow(place.ok(), args)),
         Some(Verb::Template(args)) => block(template::template(&place?, args)),
+        Some(Verb::Events(args)) => block(events::events(&place?, args)),
+        Some(Verb::Stats(args)) => block(stats::stats(&place?, args)),
+        Some(Verb::Metrics) => block(metrics::metrics(&place?)),
         Some(Verb::Blob(args)) => block(blob::blob(&place?, args)),
         Some(Verb::Completions { shell }) => completions::completions(shell),
     }

@@ -4,5 +4,8 @@
 mod api;
 mod batches;
 mod cli;
+mod events;
 mod fake;
 mod hostile;
+mod metrics;
+mod stats;

@@ -1,7 +1,6 @@
 //! Granting a lease (rules 4, 23), and sending leases again that did not arrive (rule 19).
 
 use crate::core::Scheduler;
-use crate::effect::Event;
 use crate::id::{DeviceId, Epoch, TaskId};
 use crate::record::{Close, Fact, Leased, Released};
 
@@ -34,7 +33,6 @@ impl Scheduler {
         let epoch = Epoch::new(term, n, self.tag());
         self.guardian.queue.remove(task);
         self.write(task, Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm }));
-        self.notify(Event::Leased { task, epoch, to });
     }
 
     /// Twelve bits that tell the leases of two granters in one term apart.

@@ -11,6 +11,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::state::App;
 use crate::clock;
 use crate::driver::DriverError;
+use crate::trace::Traceparent;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
@@ -60,7 +61,7 @@ pub(super) async fn submit<N: NodeApi>(
     }
     request.tasks[0].set_head(head.clone());
     let tasks = submit::convert(&app, request.tasks, &Invalid::of_tasks).await?;
-    let accepted = accept(&app, tasks, key, disks, head).await?;
+    let accepted = accept(&app, tasks, key, disks, head, submit::context(&headers)).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -71,12 +72,14 @@ pub(super) async fn accept<N: NodeApi>(
     key: Option<&str>,
     disks: Option<usize>,
     head: BatchHead,
+    context: Option<Traceparent>,
 ) -> Result<BatchAccepted, Problem> {
     let batch = new_batch_id(key, clock::now().wall_ms);
     let of = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
     for (index, task) in (0..).zip(&mut tasks) {
         task.spec.batch = Some(BatchPlace { batch, index, of });
     }
+    app.node().trace(&mut tasks, context);
     let accepted = app.node().submit(tasks, disks).await?;
     app.accepted_batch(batch);
     let names = app.names().await;

@@ -43,7 +43,7 @@ pub(super) async fn run<N: NodeApi>(
         }
     }
     let tasks = submit::convert(&app, requests, &of).await?;
-    let mut accepted = accept(&app, tasks, key, disks, head).await?;
+    let mut accepted = accept(&app, tasks, key, disks, head, submit::context(&headers)).await?;
     accepted.names = plan.tasks.into_iter().map(|task| task.name).collect();
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
