@@ -2,6 +2,7 @@
 //! lives as long as the verb. Decides nothing about tasks.
 
 mod args;
+mod bulk;
 mod command;
 mod daemon;
 mod engine;

@@ -6,6 +6,7 @@
 
 mod alarm;
 mod attempts;
+mod batches;
 mod capacity;
 mod disk;
 mod effects;
@@ -14,6 +15,7 @@ mod handle;
 mod happening;
 mod hosts;
 mod inputs;
+mod inputs_of;
 mod internet;
 mod keys;
 mod large;
@@ -33,6 +35,7 @@ mod why;
 
 pub use attempts::ResultBody;
 pub(crate) use attempts::with_blobs;
+pub use batches::BatchList;
 pub(crate) use capacity::{Latest, Owner};
 pub use handle::*;
 pub(crate) use hosts::Hosts;

@@ -11,6 +11,7 @@ pub mod config;
 pub mod driver;
 pub mod events;
 pub mod executor;
+pub mod flow;
 pub mod forecast;
 pub mod handlers;
 pub mod identity;

@@ -22,6 +22,8 @@ pub const ALL: &[(&str, Parser)] = &[
     ("outcome_body", outcome_body),
     ("units", units),
     ("configuration", configuration),
+    ("flow_file", flow_file),
+    ("holes", holes),
 ];
 
 /// Longer than any blob that a list of groups is read for here.
@@ -59,6 +61,38 @@ fn task_request(bytes: &[u8]) {
 fn outcome_body(bytes: &[u8]) {
     let _ = crate::blobs::BodyBlobs::of(bytes);
     crate::handlers::SandboxAsk::of(bytes).tighten(crate::handlers::TaskLimits::default());
+}
+
+/// A flow in any of its languages; what is accepted is JSON that is read back as the same flow.
+fn flow_file(bytes: &[u8]) {
+    use crate::flow::{Definition, Format, Node, Plan, graph};
+    let text = String::from_utf8_lossy(bytes);
+    for format in [Format::Toml, Format::Yaml, Format::Json] {
+        let Ok(root) = Node::read(format, &text) else { continue };
+        let Ok(definition) = Definition::new(&root) else { continue };
+        let Ok(plan) = Plan::new(&definition, &std::collections::BTreeMap::new()) else { continue };
+        let _ = crate::api::model::flow_tasks(&plan);
+        let back = crate::api::model::parse_flow(root.to_value().to_string().as_bytes());
+        assert_eq!(back.map(|back| back.tasks.len()).ok(), Some(plan.tasks.len()), "a flow is what it was");
+        for picture in [graph::Picture::Text, graph::Picture::Dot, graph::Picture::Mermaid] {
+            let _ = graph::draw(&plan, picture);
+        }
+    }
+}
+
+/// A payload with holes, and what is filled in: what comes out of JSON is JSON.
+fn holes(bytes: &[u8]) {
+    use crate::flow::fill::{fill, references};
+    let text = String::from_utf8_lossy(bytes);
+    let (payload, body) =
+        text.split_once("---").unwrap_or((&text, "{\"result\": {\"a\": [1, \"x\"]}, \"stdout\": \"y\"}"));
+    let _ = references(payload);
+    let left = [("a".to_owned(), body.to_owned())].into();
+    let was = serde_json::from_str::<&serde_json::value::RawValue>(payload).is_ok();
+    if let Ok(filled) = fill(payload, &left, 1 << 20) {
+        let is = serde_json::from_str::<&serde_json::value::RawValue>(&filled).is_ok();
+        assert!(is || !was, "{payload:?} became {filled:?}");
+    }
 }
 
 fn units(bytes: &[u8]) {

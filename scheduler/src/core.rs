@@ -6,11 +6,11 @@ use crate::disk::Disk;
 use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
 use crate::entry::Entry;
 use crate::guardian::{self, Awaits, Guardian};
-use crate::handler::{Queries, Submits};
+use crate::handler::{BatchQueries, Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::input::Input;
-use crate::keeper::{ColdTable, Graves, Loads, Sums};
+use crate::keeper::{Batches, ColdTable, Graves, Loads, Sums};
 use crate::member::{Member, Members};
 use crate::message::Message;
 use crate::rng::Rng;
@@ -57,6 +57,7 @@ pub struct Scheduler {
     pub(crate) tombs_asked: BTreeMap<DeviceId, BTreeSet<TaskId>>,
     /// Some of `keys` are of tasks that are gone.
     pub(crate) keys_stale: bool,
+    pub(crate) batches: Batches,
     pub(crate) loads: Loads,
     pub(crate) sums: Sums,
     /// Records to look at when they have been quiet for a while, and since when they are watched.
@@ -92,6 +93,7 @@ pub struct Scheduler {
     pub(crate) submits: Submits,
     pub(crate) awaits: Awaits,
     pub(crate) queries: Queries,
+    pub(crate) batch_queries: BatchQueries,
     pub(crate) accepted: u64,
     pub(crate) newest_accepted: Option<TaskId>,
     pub(crate) effects: VecDeque<Effect>,
@@ -131,6 +133,7 @@ impl Scheduler {
             graves_asked: BTreeSet::new(),
             tombs_asked: BTreeMap::new(),
             keys_stale: false,
+            batches: Batches::default(),
             loads: Loads::default(),
             sums: Sums::default(),
             quiet: VecDeque::new(),
@@ -157,6 +160,7 @@ impl Scheduler {
             submits: Submits::default(),
             awaits: Awaits::default(),
             queries: Queries::default(),
+            batch_queries: BatchQueries::default(),
             accepted: 0,
             newest_accepted: None,
             effects: VecDeque::new(),
@@ -331,6 +335,7 @@ impl Scheduler {
             Message::Resend(_) => self.resend(from),
             Message::Query(query) => self.handle_query(from, query),
             Message::Reply(reply) => self.handle_query_reply(from, reply),
+            Message::BatchReply(reply) => self.handle_batch_reply(from, reply),
             Message::Live(live) => self.handle_live(from, live),
             Message::Await(asked) => self.handle_await(from, asked),
             Message::Awaited(told) => self.handle_awaited(from, told),

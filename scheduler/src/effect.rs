@@ -3,7 +3,7 @@
 
 use crate::bytes::Bytes;
 use crate::device::DeviceRecord;
-use crate::id::{DeviceId, Epoch, Incarnation, TaskId};
+use crate::id::{BatchId, DeviceId, Epoch, Incarnation, TaskId};
 use crate::input::CommandId;
 use crate::member::Member;
 use crate::message::Message;
@@ -174,10 +174,37 @@ pub enum Reply {
         /// There were more.
         more: bool,
     },
+    /// What was found of a batch.
+    Batch {
+        /// Where its tasks stand.
+        found: BatchFound,
+        /// Members that did not answer.
+        silent: Vec<DeviceId>,
+    },
+    /// Batches found, the newest first.
+    Batches {
+        /// Each with the number of its tasks.
+        batches: Vec<(BatchId, u32)>,
+        /// Members that did not answer.
+        silent: Vec<DeviceId>,
+        /// There were more.
+        more: bool,
+    },
     /// Every member answered, and none has it.
     NotFound,
     /// Nobody who answered has it, and these did not answer.
     Unknown(Vec<DeviceId>),
+}
+
+/// Where the tasks of a batch stand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchFound {
+    /// The batch.
+    pub batch: BatchId,
+    /// By place; `None` if nobody who answered has the task.
+    pub statuses: Vec<Option<Status>>,
+    /// Place and id of those that were asked for, and of the first task, if somebody has it; in order of place.
+    pub tasks: Vec<(u32, TaskId)>,
 }
 
 /// Why a command was refused. Nothing was changed.

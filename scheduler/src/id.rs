@@ -16,6 +16,10 @@ pub struct DeviceId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TaskId(pub [u8; 16]);
 
+/// Tasks that were handed in together: 48 bits of wall-clock milliseconds, zero with an idempotency key, and 80 that tell it from others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct BatchId(pub [u8; 16]);
+
 /// One life of a device between two moments at which it may have missed something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Incarnation {
@@ -185,6 +189,7 @@ macro_rules! id_traits {
 
 id_traits!(DeviceId);
 id_traits!(TaskId);
+id_traits!(BatchId);
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,11 @@
 use crate::bytes::Bytes;
 use crate::device::{Capacity, DeviceRecord};
 use crate::effect::Tomb;
-use crate::id::{DeviceId, Epoch, Incarnation, TaskId};
+use crate::id::{BatchId, DeviceId, Epoch, Incarnation, TaskId};
 use crate::member::Member;
 use crate::message::Message;
 use crate::record::{Fact, Outcome};
-use crate::task::TaskSpec;
+use crate::task::{Status, TaskSpec};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -113,6 +113,18 @@ pub enum Command {
     OpenOf(String),
     /// A list of the cluster's tasks, the newest first.
     List {
+        /// At most this many.
+        limit: u32,
+    },
+    /// Where the tasks of a batch stand.
+    Batch {
+        /// The batch.
+        batch: BatchId,
+        /// The ids of those that stand so are told, and that of the first task.
+        which: Vec<Status>,
+    },
+    /// The cluster's batches, the newest first.
+    Batches {
         /// At most this many.
         limit: u32,
     },

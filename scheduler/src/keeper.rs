@@ -1,5 +1,6 @@
 //! Who keeps a task, and how the facts get there: homes, outboxes, acknowledged frames, digests. Knows nothing of who runs it.
 
+mod batches;
 mod bury;
 mod cold;
 mod digest;
@@ -12,6 +13,7 @@ mod outbox;
 mod strays;
 mod sums;
 
+pub(crate) use batches::Batches;
 pub(crate) use bury::BURIED_MAX;
 pub(crate) use cold::ColdTable;
 pub(crate) use graves::{Graves, INTERVALS_MAX};

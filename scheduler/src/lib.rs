@@ -40,10 +40,10 @@ pub use blob::{BLOBS_PER_TASK_MAX, BlobHash, BlobRef, ParseHashError};
 pub use bytes::Bytes;
 pub use config::Config;
 pub use device::{Blocked, Capacity, DeviceRecord, TEXT_BYTES_MAX, WhyNot};
-pub use effect::{Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
+pub use effect::{BatchFound, Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
 pub use entry::LiveState;
 pub use handler::{Restore, RestoreError};
-pub use id::{DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
+pub use id::{BatchId, DeviceId, Epoch, ID_CHARS, Incarnation, ParseIdError, TaskId, Term};
 pub use input::{AttemptEvent, Command, CommandId, Durable, Input, NewTask};
 pub use invariant::Violation;
 pub use member::{Member, Members};
@@ -57,8 +57,9 @@ pub use record::{
     Settled, Stable, State, Submitted, Verdict,
 };
 pub use task::{
-    AFTER_MAX, Backoff, CRASH_LIMIT_MAX, DependencyGroup, ErrorClass, PAYLOAD_BYTES_MAX, Priority, Reason,
-    Requirements, RetryPolicy, Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec, USES_MAX, dependency_groups,
+    AFTER_MAX, BATCH_TASKS_MAX, Backoff, BatchPlace, CRASH_LIMIT_MAX, DependencyGroup, ErrorClass, PAYLOAD_BYTES_MAX,
+    Priority, Reason, Requirements, RetryPolicy, Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec, USES_MAX,
+    dependency_groups,
 };
 pub use time::{Mono, Now, Span};
 pub use view::{EndedAsk, Liveness, PeerView, View};

@@ -4,7 +4,7 @@
 use crate::bytes::Bytes;
 use crate::device::DeviceRecord;
 use crate::effect::Tomb;
-use crate::id::{DeviceId, Epoch, Incarnation, TaskId, Term};
+use crate::id::{BatchId, DeviceId, Epoch, Incarnation, TaskId, Term};
 use crate::member::Member;
 use crate::record::Fact;
 use crate::task::{Priority, Status};
@@ -42,6 +42,7 @@ pub enum Message {
     Record(Box<DeviceRecord>),
     Await(Await),
     Awaited(Awaited),
+    BatchReply(BatchReply),
 }
 
 /// Opens a session: first on every link, and again when the incarnation changes.
@@ -224,6 +225,28 @@ pub enum About {
     List(u32),
     /// A line for each task of this type that has not ended.
     OpenOf(String),
+    /// Where the tasks of a batch stand, and the ids of those that stand as one of the bits says (`1 << status`) and of the first.
+    Batch(BatchId, u16),
+    /// The batches that the listener knows: at most this many, the newest first.
+    Batches(u32),
+}
+
+/// Most batches in one answer.
+pub const BATCHES_MAX: usize = 1_000;
+
+/// The answer to a [`Query`] about batches.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BatchReply {
+    /// Of the question.
+    pub id: u64,
+    /// The batches, each with the number of its tasks.
+    pub batches: Vec<(BatchId, u32)>,
+    /// Of one batch, a byte for each task: 0 if the speaker has not got it, else `round << 4 | status + 1`.
+    pub marks: Bytes,
+    /// Place and id of tasks of that batch.
+    pub tasks: Vec<(u32, TaskId)>,
+    /// There were more.
+    pub more: bool,
 }
 
 /// The answer to a [`Query`].

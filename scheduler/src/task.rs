@@ -7,6 +7,8 @@ mod status;
 
 pub use after::{AFTER_MAX, DEPENDENCY_FACTS_MAX, DependencyGroup, USES_MAX, dependency_groups};
 pub use retry::{Backoff, CRASH_LIMIT_MAX, RetryPolicy};
-pub use spec::{PAYLOAD_BYTES_MAX, Priority, Requirements, Role, SPEC_BYTES_MAX, SpecError, TaskSpec};
+pub use spec::{
+    BATCH_TASKS_MAX, BatchPlace, PAYLOAD_BYTES_MAX, Priority, Requirements, Role, SPEC_BYTES_MAX, SpecError, TaskSpec,
+};
 pub(crate) use status::words;
 pub use status::{ErrorClass, Reason, Status};

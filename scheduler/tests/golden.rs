@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
 /// What came later than the frame of facts among the messages.
-const LATER: [&str; 7] = [
+const LATER: [&str; 8] = [
     "submitted with blobs",
     "closed refused for its type",
     "closed refused for its permissions",
@@ -17,6 +17,7 @@ const LATER: [&str; 7] = [
     "cancel asked again",
     "reopened after a lease",
     "closed died",
+    "submitted in a batch",
 ];
 
 fn device(n: u8) -> DeviceId {
@@ -118,6 +119,22 @@ fn facts() -> Vec<(&'static str, Fact)> {
         (LATER[4], Fact::CancelAsked(CancelAsked { by: device(3), round: 2 })),
         (LATER[5], Fact::Reopened(Reopened { round: 2, by: device(3), settled_term: 6, epoch: Epoch::new(5, 2, 1) })),
         (LATER[6], close(Close::Released(Released::Died))),
+        (
+            LATER[7],
+            Fact::Submitted(Submitted {
+                by: device(1),
+                by_inc: inc(),
+                number: 6,
+                nonce: 2,
+                wall_ms: 1_700_000_000_000,
+                spec: wire::encode_spec(&TaskSpec {
+                    task_type: "echo".to_owned(),
+                    batch: Some(BatchPlace { batch: BatchId([6; 16]), index: 7, of: 1_000 }),
+                    ..TaskSpec::default()
+                }),
+                payload: Bytes::default(),
+            }),
+        ),
     ]
 }
 
@@ -210,6 +227,18 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("query prefix", Message::Query(Query { id: 2, about: About::Prefix("01h".to_owned()) })),
         ("query list", Message::Query(Query { id: 3, about: About::List(20) })),
         ("query open of a type", Message::Query(Query { id: 4, about: About::OpenOf("wasm_type".to_owned()) })),
+        ("query batch", Message::Query(Query { id: 5, about: About::Batch(BatchId([6; 16]), 0x180) })),
+        ("query batches", Message::Query(Query { id: 6, about: About::Batches(20) })),
+        (
+            "batch reply",
+            Message::BatchReply(BatchReply {
+                id: 5,
+                batches: vec![(BatchId([6; 16]), 1_000)],
+                marks: [0, 7, 0x11].as_slice().into(),
+                tasks: vec![(2, task())],
+                more: true,
+            }),
+        ),
         ("reply", Message::Reply(QueryReply { id: 1, facts: all[1..3].to_vec(), more: true })),
         (
             "live",

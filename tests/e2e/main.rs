@@ -1,6 +1,7 @@
 //! The binary on loopback, as everyone can run it: no network, less than a minute, and no root but for the full disk, which
 //! says so and passes without, except in CI. Imports nothing of ours.
 
+mod batches;
 mod blobs;
 mod cancel;
 mod damage;
@@ -9,6 +10,7 @@ mod device;
 mod events;
 mod exec;
 mod files;
+mod flows;
 mod full;
 mod input;
 mod logs;

@@ -1,11 +1,14 @@
 //! The JSON that people and programs exchange with a node: task requests coming in, tasks, results and devices going out.
 //! Knows the scheduler's words and their limits; nothing of HTTP, sockets or terminals.
 
+mod batch;
 mod blob;
 mod body;
 mod cluster;
 mod event;
+mod flow;
 mod forecast;
+mod links;
 mod log;
 mod number;
 mod outcome;
@@ -21,20 +24,27 @@ mod why;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{
+    BatchAccepted, BatchDone, BatchHead, BatchRequest, BatchTaskView, BatchView, batch_wall_ms, is_bad_end,
+    new_batch_id,
+};
 pub use blob::{BlobView, BlobsView};
-pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_tasks};
+pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_batch, parse_tasks};
 pub use cluster::{ClusterView, PeerView, TermsView};
 pub use event::EventView;
+pub use flow::{FlowTaskView, FlowView, flow_tasks, parse_flow};
 pub use forecast::{ExtraRequest, ForecastView, SimulateRequest, SimulateView, TaskForecastView};
+pub use links::Links;
 pub use log::{LogLines, LogView};
 pub use number::{Invalid, SECONDS_MAX};
 pub use outcome::{ErrorView, ResultView, Usage};
 pub use policy::{LimitView, PolicyView, ReadingsView, ReasonView, parse_limits, parse_pause};
-pub use request::{PURE_TASK_TYPES, TaskRequest};
+pub use request::{PURE_TASK_TYPES, TaskRequest, used_names};
 pub use requirements::GB_BYTES;
 pub use stats::{PercentilesView, StatsRowView, StatsView};
 pub use task::{
-    AcceptedView, AttemptView, CancelledView, HistoryView, PlacementView, TaskDetail, TaskView, status_filter,
+    AcceptedView, AttemptView, BatchPlaceView, CancelledView, HistoryView, PlacementView, TaskDetail, TaskView,
+    status_filter,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
 pub use why::{DecidedView, ExplainRowView, ExplainView, ExplainedView, WouldRunView};

@@ -8,7 +8,7 @@ use crate::metrics::MetricsReport;
 use crate::policy::{Orders, PolicyHandle};
 use crate::stats::{StatsAsk, StatsReport};
 use crate::trace::{Trace, Traceparent, stamp};
-use rc_scheduler::{DeviceId, NewTask, Status, TaskId, TaskSpec};
+use rc_scheduler::{BatchFound, BatchId, DeviceId, NewTask, Status, TaskId, TaskSpec};
 use std::future::Future;
 use tokio::sync::mpsc;
 
@@ -69,6 +69,8 @@ node_api! {
     fn submit(tasks: Vec<NewTask>, disks: Option<usize>) -> Accepted;
     /// Asks that a task not run.
     fn cancel(task: TaskId) -> Status;
+    /// Lets a task that ended without a result begin again.
+    fn reopen(task: TaskId) -> Status;
     /// Where a task stands.
     fn task(task: TaskId) -> TaskReport;
     /// Waits until the task's end may be reported.
@@ -83,6 +85,10 @@ node_api! {
     fn list(limit: u32) -> (Vec<TaskReport>, Vec<DeviceId>);
     /// The tasks of one type that have not ended, and the members that did not answer.
     fn open_of(task_type: String) -> (Vec<TaskReport>, Vec<DeviceId>);
+    /// Where the tasks of a batch stand, some of their ids, and the members that did not answer.
+    fn batch(batch: BatchId, which: Vec<Status>) -> (BatchFound, Vec<DeviceId>);
+    /// The cluster's batches, newest first, and the members that did not answer.
+    fn batches(limit: u32) -> (Vec<(BatchId, u32)>, Vec<DeviceId>);
     /// Members, this device first.
     fn peers() -> Vec<PeerReport>;
     /// Why the task is, was or is not placed.

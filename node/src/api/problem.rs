@@ -63,6 +63,8 @@ codes! {
     Unknown "task_unknown" SERVICE_UNAVAILABLE "nobody who answers knows this task",
     /// Several tasks or devices match.
     Ambiguous "ambiguous_id" CONFLICT "several match",
+    /// No member has a task of the batch.
+    NoBatch "batch_not_found" NOT_FOUND "there is no such batch",
     /// No member is called so.
     NoDevice "device_not_found" NOT_FOUND "there is no such device",
     /// A device that was spoken to does not answer, or says no.
@@ -211,7 +213,8 @@ fn refused(refusal: Refusal) -> Problem {
                 | SpecError::TooManyUses(_)
                 | SpecError::DependencyTwice(_)
                 | SpecError::NotEarlier(_)
-                | SpecError::BadUse(_) => Code::InvalidRequest,
+                | SpecError::BadUse(_)
+                | SpecError::BatchPlace(_) => Code::InvalidRequest,
             };
             Problem::new(code, format!("task {index}: {error}"))
         }

@@ -1,8 +1,10 @@
 //! Which path does what, and through which door.
 
+mod batches;
 mod blobs;
 mod cluster;
 mod events;
+mod flows;
 mod legacy;
 mod logs;
 mod metrics;
@@ -23,7 +25,7 @@ use axum::Router;
 use axum::extract::{Request, rejection::QueryRejection};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use std::time::Duration;
 
 /// Longest time for a request that does not wait for a task.
@@ -49,7 +51,12 @@ pub fn door_http<N: NodeApi>(app: App<N>, token: Token) -> Router {
 fn common<N: NodeApi>() -> Router<App<N>> {
     let quick = Router::new()
         .route("/v1/tasks", get(tasks::list::<N>))
+        .route("/v1/batches", get(batches::list::<N>))
+        .route("/v1/batches/{id}", get(batches::show::<N>))
+        .route("/v1/flows", get(flows::list::<N>))
+        .route("/v1/flows/{id}", get(flows::show::<N>))
         .route("/v1/blobs", get(blobs::list::<N>))
+        .route("/v1/tasks/{id}/retry", post(tasks::retry::<N>))
         .route("/v1/tasks/{id}", get(tasks::show::<N>).delete(tasks::cancel::<N>))
         .route("/v1/tasks/{id}/history", get(tasks::history::<N>))
         .route("/v1/tasks/{id}/explain", get(tasks::explain::<N>))
@@ -73,6 +80,12 @@ fn common<N: NodeApi>() -> Router<App<N>> {
     // As long as large data takes; a body that stops coming ends with its connection.
     let large = Router::new()
         .route("/v1/tasks", post(submit::tasks::<N>))
+        .route("/v1/batches", post(batches::submit::<N>))
+        .route("/v1/batches/{id}", delete(batches::cancel::<N>))
+        .route("/v1/batches/{id}/retry-failed", post(batches::retry_failed::<N>))
+        .route("/v1/flows", post(flows::run::<N>))
+        .route("/v1/flows/{id}", delete(batches::cancel::<N>))
+        .route("/v1/flows/{id}/retry-failed", post(batches::retry_failed::<N>))
         .route("/tasks", post(legacy::submit::<N>))
         .route("/v1/blobs", post(blobs::put::<N>).put(blobs::put::<N>))
         .route("/v1/blobs/{hash}", get(blobs::get::<N>))

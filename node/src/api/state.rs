@@ -4,13 +4,15 @@ use super::model::DeviceNames;
 use super::node::NodeApi;
 use super::problem::{Code, Problem};
 use crate::blobs::{Blobs, StoreLimits};
-use rc_scheduler::{DeviceId, ID_CHARS, TaskId};
+use rc_scheduler::{BatchId, DeviceId, ID_CHARS, TaskId};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
+/// Beginnings of ids are looked for among so many batches, the newest.
+const BATCHES_SOUGHT: u32 = 1_000;
 /// Names are asked for again after this long; people rarely rename a device.
 const NAMES_TTL: Duration = Duration::from_secs(2);
 
@@ -20,6 +22,8 @@ pub struct App<N> {
     node: N,
     names: Arc<Mutex<(Option<Instant>, Names)>>,
     stop: watch::Sender<bool>,
+    /// The newest batch that was handed in here since the node started.
+    last_batch: Arc<SyncMutex<Option<BatchId>>>,
 }
 
 /// The devices' names at one moment.
@@ -60,8 +64,7 @@ impl<N: NodeApi> App<N> {
     #[must_use]
     pub fn new(node: N) -> (Self, watch::Receiver<bool>) {
         let (stop, stopped) = watch::channel(false);
-        let names = Arc::default();
-        (Self { node, names, stop }, stopped)
+        (Self { node, names: Arc::default(), stop, last_batch: Arc::default() }, stopped)
     }
 
     pub(super) const fn node(&self) -> &N {
@@ -91,6 +94,42 @@ impl<N: NodeApi> App<N> {
             cached.0 = Some(Instant::now());
         }
         cached.1.clone()
+    }
+
+    /// A batch was handed in here.
+    pub(super) fn accepted_batch(&self, batch: BatchId) {
+        *self.last_batch.lock().unwrap_or_else(PoisonError::into_inner) = Some(batch);
+    }
+
+    /// The one batch that `text` names: an id, a unique beginning of one, or `last`: the newest handed in here, else in the cluster.
+    pub(super) async fn resolve_batch(&self, text: &str) -> Result<BatchId, Problem> {
+        let lower = text.to_ascii_lowercase();
+        if let Ok(id) = lower.parse() {
+            return Ok(id);
+        }
+        let last = *self.last_batch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(batch) = last.filter(|_| lower == "last") {
+            return Ok(batch);
+        }
+        let (batches, _) = self.node.batches(BATCHES_SOUGHT).await?;
+        let mut found = batches.into_iter().map(|(batch, _)| batch);
+        let none = || {
+            Problem::new(Code::NoBatch, format!("no batch's id begins with {text:?}"))
+                .hint("`rc-node batch ls` lists the cluster's batches")
+        };
+        if lower == "last" {
+            return found.next().ok_or_else(none);
+        }
+        let found: Vec<_> = found.filter(|batch| !lower.is_empty() && batch.to_string().starts_with(&lower)).collect();
+        match found[..] {
+            [batch] => Ok(batch),
+            [] => Err(none()),
+            _ => Err(Problem {
+                matches: found.iter().take(16).map(ToString::to_string).collect(),
+                ..Problem::new(Code::Ambiguous, format!("{} batches' ids begin with {text:?}", found.len()))
+                    .hint("give more characters of the id")
+            }),
+        }
     }
 
     /// The one task that `text` names: an id, a unique beginning of one, or `last`.

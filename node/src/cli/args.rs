@@ -1,12 +1,16 @@
 //! The verbs and their flags, as clap reads them. Interprets nothing.
 
+mod batch;
 mod blob;
+mod flow;
 mod owner;
 mod task;
 mod verbs;
 mod watch;
 
+pub(super) use batch::{BatchArgs, BatchSubmitArgs, BatchVerb, Listed};
 pub(super) use blob::{BlobArgs, BlobVerb};
+pub(super) use flow::{FlowArgs, FlowVerb, HandingFlags, SetFlags, TemplateArgs, TemplateVerb};
 pub(super) use owner::{DeviceArgs, PeersVerb, PolicyArgs, PolicyVerb};
 pub(super) use task::{CommandFlags, TaskFlags};
 pub(super) use verbs::{
@@ -138,6 +142,9 @@ Exits with 1 if -f was given and the task did not complete.")]
     /// Cancel tasks
     #[command(after_help = "Examples:\n  rc-node cancel last\n  rc-node cancel $(rc-node ps --status pending -o id)")]
     Cancel(CancelArgs),
+    /// Let tasks that failed, ran out of time or were cancelled begin again, under the same id
+    #[command(after_help = "Examples:\n  rc-node retry last\n  rc-node retry $(rc-node ps --status failed -o id)")]
+    Retry(CancelArgs),
     /// Say why a task is where it is: which devices fit, how they score, and what would make it run
     #[command(after_help = "\
 Examples:
@@ -162,6 +169,40 @@ Examples:
     /// Show everything that happened to a task: every fact in its order, with device and attempt
     #[command(after_help = "Examples:\n  rc-node history last\n  rc-node history last -o json")]
     History(IdArgs),
+    /// Hand in many tasks at once; list, show, cancel them, and have those that failed begin again
+    #[command(after_help = "\
+Examples:
+  rc-node batch submit tasks.jsonl --name thumbnails --wait
+  ls *.mkv | rc-node batch submit --each-line -- ffprobe {}
+  rc-node batch submit --array 1-1000 --name sweep -- ./simulate --seed {}
+  rc-node batch show last
+  rc-node batch retry-failed last --wait
+All of a batch is accepted, or nothing. FILE is a JSON list of tasks, or a task on each line; - is standard input.")]
+    Batch(BatchArgs),
+    /// Tasks that come after one another and use what others left: run, validate, graph, show
+    #[command(after_help = "\
+Examples:
+  rc-node flow run thumbnails.toml --set film=film.mkv --wait
+  rc-node flow validate thumbnails.toml
+  rc-node flow graph thumbnails.toml -o mermaid
+  rc-node flow show last
+A flow is a batch, too: rc-node batch cancel ID, rc-node batch retry-failed ID.
+A small one, in TOML:
+  [tasks.list]
+  task_type = \"command\"
+  payload = { argv = [\"ls\", \"{{dir}}\"] }
+  [tasks.count]
+  task_type = \"python_eval\"
+  payload = { expression = \"len('''{{tasks.list.result.stdout}}'''.split())\" }")]
+    Flow(FlowArgs),
+    /// Keep flows in the cluster under a name, and run them on any device
+    #[command(after_help = "\
+Examples:
+  rc-node template add thumbnails thumbnails.toml
+  rc-node template run thumbnails --set film=film.mkv --wait
+  rc-node template ls
+  rc-node template rm thumbnails")]
+    Template(TemplateArgs),
     /// Print what happens in the cluster: to the tasks that this device keeps, and to devices
     #[command(after_help = "\
 Examples:

@@ -1,5 +1,6 @@
 //! One file per verb, and which verb is which.
 
+mod batch;
 mod blob;
 mod cancel;
 mod completions;
@@ -7,6 +8,7 @@ mod demo;
 mod events;
 mod exec;
 mod explain;
+mod flow;
 mod history;
 mod invite;
 mod join;
@@ -18,6 +20,7 @@ mod policy;
 mod ps;
 mod register;
 mod result;
+mod retry;
 mod run;
 mod sched;
 mod show;
@@ -25,6 +28,7 @@ mod stats;
 mod status;
 mod submit;
 mod task;
+mod template;
 mod wait;
 
 pub(super) use register::Registered;
@@ -67,6 +71,10 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Plan(args)) => block(plan::plan(&place?, *args)),
         Some(Verb::Sched(args)) => block(sched::sched(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
+        Some(Verb::Batch(args)) => block(batch::batch(&place?, args)),
+        Some(Verb::Retry(args)) => block(retry::retry(&place?, args)),
+        Some(Verb::Flow(args)) => block(flow::flow(place.ok(), args)),
+        Some(Verb::Template(args)) => block(template::template(&place?, args)),
         Some(Verb::Events(args)) => block(events::events(&place?, args)),
         Some(Verb::Stats(args)) => block(stats::stats(&place?, args)),
         Some(Verb::Metrics) => block(metrics::metrics(&place?)),

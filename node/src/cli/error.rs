@@ -117,7 +117,7 @@ impl From<Problem> for CliError {
     fn from(problem: Problem) -> Self {
         let exit = match Code::from_word(&problem.code) {
             Some(Code::InvalidRequest | Code::TooLarge | Code::Policy) => Exit::Usage,
-            Some(Code::NotFound | Code::BlobMissing | Code::NoDevice) => Exit::NotFound,
+            Some(Code::NotFound | Code::NoBatch | Code::BlobMissing | Code::NoDevice) => Exit::NotFound,
             Some(Code::Unauthorized | Code::Forbidden) => Exit::NotAllowed,
             Some(Code::Ambiguous) => Exit::Ambiguous,
             Some(Code::Stopping) => Exit::NoDaemon,

@@ -1,9 +1,11 @@
 //! Prints data on stdout in the format that was asked for. What the data is called and which columns it has, its own file says.
 
+mod batch;
 mod rows;
 mod style;
 mod table;
 
+pub(super) use batch::bar;
 pub(super) use rows::result_card;
 pub(super) use style::{Cell, Paint, Style};
 

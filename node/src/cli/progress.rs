@@ -33,6 +33,11 @@ impl Progress {
         stderr
     }
 
+    /// People see it.
+    pub(super) const fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// A second one for the same line.
     pub(super) fn share(&self) -> Self {
         Self { terminal: self.terminal, silent: self.silent, last: String::new(), line: Rc::clone(&self.line) }

@@ -8,7 +8,7 @@ use crate::api::model::{ExtraRequest, TaskRequests, parse_tasks};
 use crate::trace::Traceparent;
 use data_encoding::BASE64;
 use rc_scheduler::DeviceId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ const MODULE_BYTES_MAX: u64 = 16 << 20;
 type Raw = Box<RawValue>;
 
 /// A JSON object whose values stay as they were written, so that no number loses digits on the way.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Object(BTreeMap<String, Raw>);
 
@@ -259,6 +259,28 @@ pub(super) fn with_module(body: &Body, name: &str, registered: &Registered) -> R
     of_object(&task)
 }
 
+/// The same request, whose tasks come after these, too.
+pub(super) fn with_after(body: Body, ids: &[String]) -> Result<Body, CliError> {
+    if ids.is_empty() {
+        return Ok(body);
+    }
+    let broken = |error: serde_json::Error| CliError::usage(error.to_string(), "");
+    let mut tasks: Vec<Object> = if body.many {
+        serde_json::from_slice(&body.bytes).map_err(broken)?
+    } else {
+        vec![serde_json::from_slice(&body.bytes).map_err(broken)?]
+    };
+    for task in &mut tasks {
+        let mut after: Vec<String> = match task.0.get("after") {
+            Some(raw) => serde_json::from_str(raw.get()).map_err(broken)?,
+            None => Vec::new(),
+        };
+        after.extend(ids.iter().cloned());
+        task.set("after", after)?;
+    }
+    check(if body.many { serde_json::to_vec(&tasks) } else { serde_json::to_vec(&tasks.first()) }.map_err(broken)?)
+}
+
 /// A request from its fields.
 pub(super) fn of_object(object: &Object) -> Result<Body, CliError> {
     let bytes = serde_json::to_vec(&object.0);
@@ -335,7 +357,7 @@ fn module(path: &Path) -> Result<String, CliError> {
     Ok(BASE64.encode(&bytes))
 }
 
-fn read_file(path: &Path) -> Result<String, CliError> {
+pub(super) fn read_file(path: &Path) -> Result<String, CliError> {
     if path.as_os_str() == "-" {
         return read_to_limit(io::stdin().lock(), "standard input", FILE_BYTES_MAX);
     }

@@ -2,6 +2,7 @@
 //! hears of neither: to it an attempt starts a little later and ends a little later.
 
 use super::attempts;
+use super::inputs_of::{self, PayloadError};
 use super::run::Driver;
 use crate::blobs::{BlobError, Blobs, BodyBlobs, copy_time};
 use crate::clock;
@@ -22,7 +23,7 @@ const COPIES: usize = 1;
 #[derive(Debug)]
 pub(super) enum LargeEvent {
     /// What an attempt works with is here, or cannot be had.
-    Fetched { start: Start, payload: Result<Vec<u8>, BlobError>, took: Duration },
+    Fetched { start: Start, payload: Result<Vec<u8>, PayloadError>, took: Duration },
     /// What an attempt left is on disks.
     Stored { task: TaskId, epoch: Epoch, outcome: Outcome },
 }
@@ -54,7 +55,8 @@ impl Large {
             let began = Instant::now();
             let limit = Duration::from_micros(start.timeout.0);
             let payload = tokio::time::timeout(limit, payload(&blobs, &start)).await;
-            let payload = payload.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
+            let late = || BlobError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+            let payload = payload.unwrap_or_else(|_| Err(late().into()));
             // An error means that the node has stopped.
             drop(tell.send(LargeEvent::Fetched { start, payload, took: began.elapsed() }));
         });
@@ -84,14 +86,15 @@ impl Large {
     }
 }
 
-async fn payload(blobs: &Blobs, start: &Start) -> Result<Vec<u8>, BlobError> {
+async fn payload(blobs: &Blobs, start: &Start) -> Result<Vec<u8>, PayloadError> {
     for blob in &start.spec.blobs {
         blobs.ensure(blob.hash, Some(blob.bytes)).await?;
     }
-    match start.spec.payload_blob {
-        Some(blob) => blobs.load(blob, blobs.payload_bytes_max()).await,
-        None => Ok(start.payload.to_vec()),
-    }
+    let payload = match start.spec.payload_blob {
+        Some(blob) => blobs.load(blob, blobs.payload_bytes_max()).await?,
+        None => start.payload.to_vec(),
+    };
+    inputs_of::filled(blobs, start, payload).await
 }
 
 /// The outcome, with what is too long for it in a blob that is on disks.
@@ -140,7 +143,7 @@ impl Driver {
     pub(super) fn start(&mut self, start: Start) {
         tracing::debug!(task = %start.task, epoch = %start.epoch, trace_id = %self.trace_id(start.task), "starting");
         self.attempts.insert((start.task, start.epoch), clock::now().wall_ms);
-        if start.spec.all_blobs().next().is_some() {
+        if start.spec.all_blobs().next().is_some() || !start.inputs.is_empty() {
             self.large.fetch(start);
         } else {
             self.execute(&start, start.payload.to_vec(), Duration::ZERO);
@@ -199,7 +202,11 @@ impl Driver {
                 }
                 match payload {
                     Ok(payload) => self.execute(&start, payload, took),
-                    Err(error) => {
+                    Err(PayloadError::Fill(error)) => {
+                        let outcome = failed(ErrorClass::InvalidPayload, format!("payload: {error}"));
+                        self.ended(task, epoch, outcome, Vec::new());
+                    }
+                    Err(PayloadError::Blob(error)) => {
                         let class = if error.is_full() { ErrorClass::ResourceExhausted } else { ErrorClass::Network };
                         let message = format!("what it works with is not to be had: {error}");
                         self.ended(task, epoch, failed(class, message), Vec::new());

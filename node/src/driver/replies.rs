@@ -39,6 +39,8 @@ impl Driver {
                 rows.iter_mut().for_each(|row| row.payload = rc_scheduler::Bytes::default());
                 answer(to, Ok((rows, silent)));
             }
+            (Pending::Batch(to), Reply::Batch { found, silent }) => answer(to, Ok((found, silent))),
+            (Pending::Batches(to), Reply::Batches { batches, silent, .. }) => answer(to, Ok((batches, silent))),
             (pending, reply) => fail(pending, why_not(reply)),
         }
     }
@@ -61,5 +63,7 @@ fn fail(pending: Pending, error: DriverError) {
         Pending::Explain(to) => answer(to, Err(error)),
         Pending::Find(to) => answer(to, Err(error)),
         Pending::List(to) => answer(to, Err(error)),
+        Pending::Batch(to) => answer(to, Err(error)),
+        Pending::Batches(to) => answer(to, Err(error)),
     }
 }

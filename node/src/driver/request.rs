@@ -1,11 +1,12 @@
 //! What a [`Handle`](super::Handle) sends to the driver: the question and where the answer goes.
 
+use super::batches::BatchList;
 use super::ended::EndedPart;
 use super::handle::{Accepted, DriverError, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use super::waiters::{Ended, Waiter};
 use super::why::Explanation;
 use crate::metrics::MetricsReport;
-use rc_scheduler::{DeviceId, EndedAsk, Epoch, NewTask, Status, TaskId, TaskSpec};
+use rc_scheduler::{BatchFound, BatchId, DeviceId, EndedAsk, Epoch, NewTask, Status, TaskId, TaskSpec};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where an answer goes. Dropping it tells the asker that the node stops.
@@ -20,6 +21,10 @@ pub(super) enum Request {
         answer: Answer<Accepted>,
     },
     Cancel {
+        task: TaskId,
+        answer: Answer<Status>,
+    },
+    Reopen {
         task: TaskId,
         answer: Answer<Status>,
     },
@@ -53,6 +58,15 @@ pub(super) enum Request {
     OpenOf {
         task_type: String,
         answer: Answer<(Vec<TaskReport>, Vec<DeviceId>)>,
+    },
+    Batch {
+        batch: BatchId,
+        which: Vec<Status>,
+        answer: Answer<(BatchFound, Vec<DeviceId>)>,
+    },
+    Batches {
+        limit: u32,
+        answer: Answer<BatchList>,
     },
     Peers {
         answer: Answer<Vec<PeerReport>>,
@@ -106,6 +120,8 @@ pub(super) enum Pending {
     Explain(Answer<Explanation>),
     Find(Answer<Vec<TaskId>>),
     List(Answer<(Vec<TaskReport>, Vec<DeviceId>)>),
+    Batch(Answer<(BatchFound, Vec<DeviceId>)>),
+    Batches(Answer<BatchList>),
 }
 
 /// Tells the asker. It may have gone away meanwhile, which is its right.

@@ -23,6 +23,7 @@ impl Driver {
                 self.command(Command::Submit { tasks, disks }, Pending::Submit(answer));
             }
             Request::Cancel { task, answer } => self.command(Command::Cancel(task), Pending::Cancel(answer)),
+            Request::Reopen { task, answer } => self.command(Command::Reopen(task), Pending::Cancel(answer)),
             Request::Task { task, answer: to } => match report::kept(self.core.view(), task, clock::now()) {
                 Some(report) => answer(to, Ok(report)),
                 None => self.command(Command::Read(task), Pending::Task(to)),
@@ -51,6 +52,10 @@ impl Driver {
             }
             Request::List { limit, answer } => self.command(Command::List { limit }, Pending::List(answer)),
             Request::OpenOf { task_type, answer } => self.command(Command::OpenOf(task_type), Pending::List(answer)),
+            Request::Batch { batch, which, answer } => {
+                self.command(Command::Batch { batch, which }, Pending::Batch(answer));
+            }
+            Request::Batches { limit, answer } => self.command(Command::Batches { limit }, Pending::Batches(answer)),
             Request::Peers { answer: to } => {
                 let address = |device| self.peers.address(device).map(ToString::to_string);
                 answer(to, Ok(report::peers(self.core.view(), clock::now().mono, address)));

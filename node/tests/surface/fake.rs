@@ -10,8 +10,8 @@ use rc_node::live::{LiveState, LogEvent};
 use rc_node::metrics::{MetricCounts, MetricsReport};
 use rc_node::stats::{By, Counts, Histogram, StatsAsk, StatsReport, Tally};
 use rc_scheduler::{
-    Candidate, Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Role, Span,
-    Status, TaskId, TaskSpec, Terms, Unmet,
+    BatchFound, BatchId, Candidate, Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome,
+    Reason, Refusal, Role, Span, Status, TaskId, TaskSpec, Terms, Unmet,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -208,6 +208,11 @@ impl NodeApi for Fake {
         self.changed.notify_waiters();
         Ok(status)
     }
+    async fn reopen(&self, task: TaskId) -> Result<Status, DriverError> {
+        let status = self.get(task)?.status;
+        let failed = status.is_terminal() && status != Status::Completed;
+        if failed { Ok(Status::Pending) } else { Err(DriverError::Refused(Refusal::NotFailed { status })) }
+    }
     async fn task(&self, task: TaskId) -> Result<TaskReport, DriverError> {
         self.get(task)
     }
@@ -281,6 +286,28 @@ impl NodeApi for Fake {
     }
     async fn open_of(&self, _: String) -> Result<(Vec<TaskReport>, Vec<DeviceId>), DriverError> {
         Ok((Vec::new(), Vec::new()))
+    }
+    async fn batch(&self, batch: BatchId, which: Vec<Status>) -> Result<(BatchFound, Vec<DeviceId>), DriverError> {
+        let tasks = self.tasks();
+        let place = |report: &TaskReport| report.spec.as_ref()?.batch.filter(|place| place.batch == batch);
+        let mine: Vec<_> = tasks.iter().filter_map(|report| Some((place(report)?, report))).collect();
+        let of = mine.first().ok_or(DriverError::NotFound)?.0.of as usize;
+        let mut found = BatchFound { batch, statuses: vec![None; of], tasks: Vec::new() };
+        for (place, report) in mine {
+            found.statuses[place.index as usize] = Some(report.status);
+            if place.index == 0 || which.contains(&report.status) {
+                found.tasks.push((place.index, report.id));
+            }
+        }
+        Ok((found, vec![]))
+    }
+    async fn batches(&self, limit: u32) -> Result<(Vec<(BatchId, u32)>, Vec<DeviceId>), DriverError> {
+        let tasks = self.tasks();
+        let places = tasks.iter().rev().filter_map(|report| report.spec.as_ref()?.batch);
+        let mut all: Vec<_> = places.map(|place| (place.batch, place.of)).collect();
+        all.dedup();
+        all.truncate(limit as usize);
+        Ok((all, vec![]))
     }
     async fn peers(&self) -> Result<Vec<PeerReport>, DriverError> {
         self.pass().await;

@@ -2,6 +2,7 @@
 //! clear answer, every answer its exit code, and the node lives on. Knows nothing of scheduling.
 
 mod api;
+mod batches;
 mod cli;
 mod events;
 mod fake;

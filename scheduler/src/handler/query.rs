@@ -159,6 +159,8 @@ impl Scheduler {
                 some.truncate(TASKS_MAX);
                 some
             }
+            // Answered from the index of batches.
+            About::Batch(..) | About::Batches(_) => Vec::new(),
             About::List(limit) => {
                 let limit = (*limit as usize).min(TASKS_MAX);
                 known.more = self.tasks.len() + self.cold.len() > limit;
@@ -181,10 +183,21 @@ impl Scheduler {
         known
     }
 
+    /// A number for a question.
+    pub(super) const fn next_query(&mut self) -> u64 {
+        self.queries.next += 1;
+        self.queries.next
+    }
+
+    /// Members that belong to the cluster and are not among those who answered.
+    pub(super) fn silent(&self, answered: &BTreeSet<DeviceId>) -> Vec<DeviceId> {
+        let left = |id: &DeviceId| self.members.get(*id).is_some_and(|member| member.retired || member.revoked);
+        self.peers.keys().copied().filter(|id| !left(id) && !answered.contains(id)).collect()
+    }
+
     fn ask_everybody(&mut self, command: CommandId, purpose: Purpose, about: About, known: Known, others: bool) {
         let up: BTreeSet<_> = self.peers.iter().filter(|(_, peer)| others && peer.is_up()).map(|(id, _)| *id).collect();
-        self.queries.next += 1;
-        let id = self.queries.next;
+        let id = self.next_query();
         let Known { found, resting, more } = known;
         let loading: BTreeSet<_> = resting.into_iter().filter(|task| self.load(*task, Reader::Question(id))).collect();
         let until = self.now.mono + self.query_patience();
@@ -202,6 +215,10 @@ impl Scheduler {
 
     /// A peer asks.
     pub(crate) fn handle_query(&mut self, from: DeviceId, query: Query) {
+        if matches!(query.about, About::Batch(..) | About::Batches(_)) {
+            self.answer_about_batches(from, &query);
+            return;
+        }
         let Known { found, resting, more } = self.matching(&query.about);
         let (asked, id) = (resting.len(), query.id);
         if asked > 0 && self.queries.served.len() >= QUERIES_MAX {
@@ -285,6 +302,7 @@ impl Scheduler {
 
     /// A peer will not answer any more.
     pub(crate) fn query_lost(&mut self, device: DeviceId) {
+        self.batch_query_lost(device);
         let ids: Vec<_> = self.queries.pending.keys().copied().collect();
         for id in ids {
             if let Some(pending) = self.queries.pending.get_mut(&id)
@@ -297,6 +315,7 @@ impl Scheduler {
 
     /// Some questions have waited long enough.
     pub(crate) fn query_due(&mut self) {
+        self.batch_query_due();
         let now = self.now.mono;
         let due: Vec<_> = self.queries.pending.iter().filter(|(_, q)| now >= q.until).map(|(id, _)| *id).collect();
         for id in due {
@@ -321,9 +340,7 @@ impl Scheduler {
         let Some(pending) = self.queries.pending.remove(&id) else { return };
         let facts = |record: &Record| -> Vec<Fact> { record.facts().cloned().collect() };
         // Those that became known while the question was under way, or whose hello has yet to come, have not answered, either.
-        let left = |id: &DeviceId| self.members.get(*id).is_some_and(|member| member.retired || member.revoked);
-        let mut silent: Vec<_> =
-            self.peers.keys().copied().filter(|id| !left(id) && !pending.answered.contains(id)).collect();
+        let mut silent = self.silent(&pending.answered);
         if pending.late {
             silent.push(self.me);
         }

@@ -179,6 +179,7 @@ impl Scheduler {
         };
         let record = Record::from_facts(facts);
         if record.resolve().is_reportable() && self.rest_again(task, &record, ended) {
+            self.batches.note(task, &spec);
             if let Some(key) = &spec.idempotency_key {
                 self.keys.entry(key.clone()).or_insert(task);
             }

@@ -88,6 +88,8 @@ fn check(task: &NewTask) -> Result<crate::bytes::Bytes, SpecError> {
         Err(SpecError::PayloadTooLarge(task.payload.len()))
     } else if task.spec.blobs.len() > BLOBS_PER_TASK_MAX {
         Err(SpecError::TooManyBlobs(task.spec.blobs.len()))
+    } else if let Some(place) = task.spec.batch.filter(|place| !place.is_sound()) {
+        Err(SpecError::BatchPlace(place))
     } else if spec.len() > SPEC_BYTES_MAX {
         Err(SpecError::SpecTooLarge(spec.len()))
     } else {
@@ -131,6 +133,8 @@ impl Scheduler {
             Command::Find(prefix) => self.find(id, &prefix),
             Command::List { limit } => self.list(id, limit),
             Command::OpenOf(task_type) => self.open_of(id, task_type),
+            Command::Batch { batch, which } => self.batch(id, batch, &which),
+            Command::Batches { limit } => self.batches(id, limit),
         }
     }
 

@@ -134,6 +134,7 @@ impl Scheduler {
         self.toggle_cold(task);
         self.cold.insert(task, cold, &tomb.numbers);
         self.toggle_cold(task);
+        self.batches.gone();
         self.disk.stage(DiskEntry::Bury(task, tomb));
     }
 
@@ -156,6 +157,7 @@ impl Scheduler {
         if self.newest_accepted == Some(task) {
             self.newest_accepted = None;
         }
+        self.batches.gone();
         // The id of a keyed task has no time in it.
         self.keys_stale |= task.wall_ms() == 0;
     }
@@ -165,6 +167,8 @@ impl Scheduler {
             let (tasks, cold) = (&self.tasks, &self.cold);
             self.keys.retain(|_, task| tasks.contains_key(task) || cold.has(*task));
         }
+        let (tasks, cold) = (&self.tasks, &self.cold);
+        self.batches.sweep(|task| tasks.contains_key(&task) || cold.has(task));
     }
 
     /// Drops a record that is in memory: it is over, whatever this copy says. What runs of it is stopped.

@@ -63,6 +63,7 @@ impl Scheduler {
         if let Some(key) = &spec.idempotency_key {
             self.keys.entry(key.clone()).or_insert(task);
         }
+        self.batches.note(task, &spec);
         let now = self.now.mono;
         self.tasks.entry(task).or_insert_with(|| Entry::new(spec, now));
     }

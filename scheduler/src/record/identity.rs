@@ -39,5 +39,6 @@ pub fn verify(task: TaskId, submitted: &Submitted) -> Option<TaskSpec> {
         Some(key) => keyed_task_id(key, &submitted.spec, &submitted.payload),
         None => task_id(task.wall_ms(), &submitted.spec, &submitted.payload, submitted.by, submitted.nonce),
     };
-    (id == task && spec.blobs.len() <= BLOBS_PER_TASK_MAX).then_some(spec)
+    let placed = spec.batch.is_none_or(|place| place.is_sound());
+    (id == task && spec.blobs.len() <= BLOBS_PER_TASK_MAX && placed).then_some(spec)
 }

@@ -5,7 +5,7 @@ use super::retry::RetryPolicy;
 use super::status::words;
 use crate::blob::{BLOBS_PER_TASK_MAX, BlobRef};
 use crate::bytes::Bytes;
-use crate::id::{DeviceId, TaskId};
+use crate::id::{BatchId, DeviceId, TaskId};
 use crate::time::Span;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// The longest encoded specification without its payload, bytes.
 pub const SPEC_BYTES_MAX: usize = 64 * 1024;
+
+/// Most tasks of one batch.
+pub const BATCH_TASKS_MAX: u32 = 10_000;
 
 words! {
     /// How urgent; by name only.
@@ -62,6 +65,28 @@ words! {
     }
 }
 
+/// A task's place among those that were handed in with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BatchPlace {
+    /// The batch.
+    #[serde(rename = "i")]
+    pub batch: BatchId,
+    /// Its place, from 0.
+    #[serde(rename = "n")]
+    pub index: u32,
+    /// Of how many; at most [`BATCH_TASKS_MAX`].
+    #[serde(rename = "o")]
+    pub of: u32,
+}
+
+impl BatchPlace {
+    /// There can be such a place.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.index < self.of && self.of <= BATCH_TASKS_MAX
+    }
+}
+
 /// A task's specification, all but its payload. Its CBOR form is what the task's id is a hash of.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TaskSpec {
@@ -104,6 +129,9 @@ pub struct TaskSpec {
     /// Other blobs that the task works with; kept as long as the task is.
     #[serde(rename = "b", default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<BlobRef>,
+    /// The batch that it is one of.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchPlace>,
 }
 
 impl TaskSpec {
@@ -129,6 +157,7 @@ impl Default for TaskSpec {
             extra: Bytes::default(),
             payload_blob: None,
             blobs: Vec::new(),
+            batch: None,
         }
     }
 }
@@ -214,6 +243,8 @@ pub enum SpecError {
     NotEarlier(u32),
     /// It uses the result of this place in `after`, which is not there, or is there twice.
     BadUse(u32),
+    /// A place that no batch has.
+    BatchPlace(BatchPlace),
 }
 
 impl fmt::Display for SpecError {
@@ -241,6 +272,9 @@ impl fmt::Display for SpecError {
                 write!(f, "the task waits for the one at place {place}, which does not come before it")
             }
             Self::BadUse(place) => write!(f, "the task uses the result of place {place} of those it waits for"),
+            Self::BatchPlace(BatchPlace { index, of, .. }) => {
+                write!(f, "place {index} of {of} is in no batch; a batch has at most {BATCH_TASKS_MAX} tasks")
+            }
         }
     }
 }

@@ -5,15 +5,15 @@ use super::{WireError, decode_fact, encode_fact, from_cbor, to_cbor, write_fact}
 use crate::bytes::Bytes;
 use crate::device::DeviceRecord;
 use crate::effect::Tomb;
-use crate::id::{DeviceId, TaskId};
+use crate::id::{BatchId, DeviceId, TaskId};
 use crate::keeper::{BURIED_MAX, INTERVALS_MAX};
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
-    AWAIT_MAX, About, Answer, Ask, Await, Awaited, Beat, Buried, Digest, Facts, Grant, Hello, Lack, Live, Message,
-    Query, QueryReply, Resend, SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
+    AWAIT_MAX, About, Answer, Ask, Await, Awaited, BATCHES_MAX, BatchReply, Beat, Buried, Digest, Facts, Grant, Hello,
+    Lack, Live, Message, Query, QueryReply, Resend, SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
 };
 use crate::record::{Fact, SLOTS_MAX};
-use crate::task::Status;
+use crate::task::{BATCH_TASKS_MAX, Status};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -41,6 +41,7 @@ const STRAYS: u8 = 20;
 const STRAYED: u8 = 21;
 const AWAIT: u8 = 22;
 const AWAITED: u8 = 23;
+const BATCH_REPLY: u8 = 24;
 
 /// Most devices named in a question about lost ones, most buckets of a digest.
 const LIST_MAX: usize = 4_096;
@@ -138,10 +139,13 @@ pub fn encode(message: &Message) -> Vec<u8> {
                 About::Prefix(prefix) => (1, None, Some(prefix.clone()), 0),
                 About::List(limit) => (2, None, None, *limit),
                 About::OpenOf(task_type) => (3, None, Some(task_type.clone()), 0),
+                About::Batch(batch, which) => (4, Some(TaskId(batch.0)), None, u32::from(*which)),
+                About::Batches(limit) => (5, None, None, *limit),
             };
             framed(QUERY, &(m.id, kind, task, prefix, limit))
         }
         Message::Reply(m) => framed(REPLY, &(m.id, pack(&m.facts), m.more)),
+        Message::BatchReply(m) => framed(BATCH_REPLY, &(m.id, &m.batches, &m.marks, &m.tasks, m.more)),
         Message::Live(m) => framed(LIVE, &(m.task, m.epoch, m.started_wall_ms, m.percent, &m.text)),
         Message::Record(record) => framed(RECORD, record),
         Message::Await(m) => framed(AWAIT, &(&m.tasks,)),
@@ -256,6 +260,10 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
                     bounded(task_type.len(), TEXT_MAX)?;
                     About::OpenOf(task_type)
                 }
+                (4, Some(TaskId(batch)), None) => {
+                    About::Batch(BatchId(batch), u16::try_from(limit).map_err(|_| WireError::Malformed)?)
+                }
+                (5, None, None) => About::Batches(limit),
                 _ => return Err(WireError::Malformed),
             };
             Message::Query(Query { id, about })
@@ -263,6 +271,13 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
         REPLY => {
             let (id, facts, more): (_, WireFacts, _) = from_cbor(body)?;
             Message::Reply(QueryReply { id, facts: unpack(facts)?, more })
+        }
+        BATCH_REPLY => {
+            let (id, batches, marks, tasks, more): (_, Vec<_>, Bytes, Vec<_>, _) = from_cbor(body)?;
+            bounded(batches.len(), BATCHES_MAX)?;
+            bounded(marks.len(), BATCH_TASKS_MAX as usize)?;
+            bounded(tasks.len(), BATCH_TASKS_MAX as usize)?;
+            Message::BatchReply(BatchReply { id, batches, marks, tasks, more })
         }
         LIVE => {
             let (task, epoch, started_wall_ms, percent, text): (_, _, _, Option<u8>, String) = from_cbor(body)?;

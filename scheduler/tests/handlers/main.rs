@@ -1,6 +1,7 @@
 //! One call: what is to be done after it, exactly. Effects are written as one line each; beats, gossip and notices are left out.
 
 mod alerts;
+mod batch;
 mod lies;
 
 use rc_scheduler::*;

@@ -169,6 +169,20 @@ fn seeds_of(name: &str) -> fn() -> Vec<Vec<u8>> {
                     (global (mut i64) (i64.const 3)) (func $g (loop (br 0))) (func (export \"_start\") (call_indirect (i32.const 0))))"),
             ]
         },
+        "flow_file" => || {
+            texts(&[
+                include_str!("../../../examples/flows/words.toml"),
+                include_str!("../../../examples/flows/pipeline.yaml"),
+                include_str!("../../../examples/flows/diamond.json"),
+                "tasks: {a: &a {task_type: echo, each: [1, ~]}, b: *a}\ngroups: {g: [a, b]}\nchains: [[g, c]]\n",
+            ])
+        },
+        "holes" => || {
+            texts(&[
+                r#"{"a": "{{tasks.a.result.a[1]}} {{{{", "b": ["{{tasks.a.stdout}}", 1.50]}"#,
+                r#"["{{ tasks.a.result }}"]---{"result": "a\u007b\"", "stderr": [[]]}"#,
+            ])
+        },
         "http_answer" => || {
             texts(&[
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a\r\n\r\nok",

@@ -160,6 +160,12 @@ pub(crate) fn message(message: &Message) -> u64 {
             mix.word(21);
             m.lack.iter().for_each(|task| mix.id(&task.0));
         }
+        Message::BatchReply(m) => {
+            mix.word(24);
+            mix.word(m.id);
+            mix.word(m.tasks.len() as u64);
+            m.marks.iter().for_each(|mark| mix.word(u64::from(*mark)));
+        }
         Message::Await(m) => {
             mix.word(22);
             m.tasks.iter().for_each(|task| mix.id(&task.0));
@@ -246,6 +252,7 @@ pub(crate) fn message_bytes(message: &Message) -> usize {
         Message::Lack(m) => 8 + 17 * m.tasks.len(),
         Message::Strays(m) => 8 + 28 * m.entries.len(),
         Message::Strayed(m) => 25 + 17 * m.lack.len(),
+        Message::BatchReply(m) => 16 + m.marks.len() + 20 * m.tasks.len() + 22 * m.batches.len(),
         Message::Await(m) => 8 + 17 * m.tasks.len(),
         Message::Awaited(m) => {
             8 + 17 * m.lacking.len() + m.ended.iter().map(|(_, _, body)| 22 + body.len()).sum::<usize>()

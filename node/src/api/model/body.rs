@@ -1,5 +1,7 @@
 //! The body of a submit, from bytes to requests: one object or an array of them, bounded in depth and count before it is read.
 
+use super::batch::BatchRequest;
+use super::links::link;
 use super::number::Invalid;
 use super::request::TaskRequest;
 
@@ -27,14 +29,35 @@ pub fn parse_tasks(bytes: &[u8]) -> Result<TaskRequests, Invalid> {
     }
     check_depth(bytes)?;
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        let tasks: Vec<TaskRequest> = read(bytes)?;
+        let mut tasks: Vec<TaskRequest> = read(bytes)?;
         super::number::count("body", tasks.len(), TASKS_PER_REQUEST_MAX)?;
         if tasks.is_empty() {
             return Err(Invalid::new("body", "is an array without tasks"));
         }
+        link(&mut tasks, &Invalid::at)?;
         return Ok(TaskRequests::Many(tasks));
     }
-    Ok(TaskRequests::One(Box::new(read(bytes)?)))
+    let mut task: TaskRequest = read(bytes)?;
+    link(std::slice::from_mut(&mut task), &|error, _| error)?;
+    Ok(TaskRequests::One(Box::new(task)))
+}
+
+/// Reads the body of a batch.
+///
+/// # Errors
+/// Names the field, and says what is accepted there.
+pub fn parse_batch(bytes: &[u8]) -> Result<BatchRequest, Invalid> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Invalid::new("body", "is empty; a batch is a JSON object with `tasks`"));
+    }
+    check_depth(bytes)?;
+    let mut batch: BatchRequest = read(bytes)?;
+    super::number::count("tasks", batch.tasks.len(), TASKS_PER_REQUEST_MAX)?;
+    if batch.tasks.is_empty() {
+        return Err(Invalid::new("tasks", "has no tasks"));
+    }
+    link(&mut batch.tasks, &Invalid::of_tasks)?;
+    Ok(batch)
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Invalid> {

@@ -37,6 +37,15 @@ impl Invalid {
     }
 }
 
+impl Invalid {
+    /// The same, of an element of a list called `tasks`.
+    #[must_use]
+    pub fn of_tasks(mut self, index: usize) -> Self {
+        self.field = format!("tasks[{index}].{}", self.field);
+        self
+    }
+}
+
 /// `value × scale` as an integer, the nearest; `value` must be within `0..=max`.
 pub(super) fn scaled(field: &str, value: Option<f64>, max: f64, scale: f64) -> Result<Option<u64>, Invalid> {
     let Some(value) = value else { return Ok(None) };

@@ -1,7 +1,9 @@
 //! A task as it is asked for in JSON, and what it means to the scheduler. An unknown field is an error: a typo must not silently
 //! change a task. Does not know whether any device can run it.
 
+use super::batch::BatchHead;
 use super::blob::BlobRequest;
+use super::links::Links;
 use super::number::{Invalid, count, seconds, text, texts, word};
 use super::requirements::RequirementsRequest;
 use super::sandbox::{SandboxRequest, enforced};
@@ -56,6 +58,12 @@ pub struct TaskRequest {
     pub(super) idempotency_key: Option<String>,
     #[serde(default)]
     pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What the first task of a batch says of the batch.
+    #[serde(skip)]
+    pub(super) head: Option<BatchHead>,
+    /// What `after` means.
+    #[serde(skip)]
+    pub(super) links: Links,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,9 +90,35 @@ struct Extra {
     batch_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Option<SandboxRequest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<BatchHead>,
+    /// What the tasks whose results it uses are called in its payload, in the order of `TaskSpec::uses`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<String>,
+}
+
+/// What the tasks whose results a task uses are called in its payload, in the order of [`TaskSpec::uses`].
+#[must_use]
+pub fn used_names(spec: &TaskSpec) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Used {
+        #[serde(default)]
+        uses: Vec<String>,
+    }
+    serde_json::from_slice::<Used>(&spec.extra).map(|extra| extra.uses).unwrap_or_default()
 }
 
 impl TaskRequest {
+    /// What the task waits for, and whose results it uses.
+    pub fn set_links(&mut self, links: Links) {
+        self.links = links;
+    }
+
+    /// The task is the first of a batch, and says so much of it.
+    pub fn set_head(&mut self, head: BatchHead) {
+        self.head = Some(head).filter(|head| *head != BatchHead::default());
+    }
+
     /// Gives the task an idempotency key, if it has none of its own.
     ///
     /// # Errors
@@ -119,9 +153,6 @@ impl TaskRequest {
             blobs.extend(BlobRequest::of_command(&self.payload, &blobs));
         }
         count("blobs", blobs.len(), BLOBS_PER_TASK_MAX)?;
-        if !self.after.is_empty() {
-            return Err(Invalid::new("after", "dependencies between tasks are not supported by this version"));
-        }
         let priority = self.priority.as_deref().map_or(Ok(Priority::Normal), |p| {
             word("priority", p, Priority::ALL, Priority::from_word, Priority::word)
         })?;
@@ -137,6 +168,8 @@ impl TaskRequest {
             metadata: metadata(self.metadata)?,
             batch_id: word_of("batch_id", self.batch_id)?,
             sandbox: self.sandbox.map(SandboxRequest::checked).transpose()?,
+            batch: self.head,
+            uses: self.links.names,
         };
         let extra = encode(&extra)?;
         let mut requirements = self.requirements.resolve(device)?;
@@ -149,15 +182,16 @@ impl TaskRequest {
             requirements,
             retry,
             required_permissions: permissions,
-            after: Vec::new(),
-            uses: Vec::new(),
+            after: self.links.ids,
+            uses: self.links.uses,
             idempotency_key: key,
             extra,
             payload_blob: None,
             blobs: blobs.iter().map(BlobRequest::reference).collect(),
+            batch: None,
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
-        Ok(NewTask::new(spec, payload.into()))
+        Ok(NewTask { after_new: self.links.new, ..NewTask::new(spec, payload.into()) })
     }
 }
 

@@ -106,10 +106,27 @@ pub struct TaskDetail {
     pub retry: Value,
     pub required_permissions: Vec<String>,
     pub idempotency_key: Option<String>,
+    /// Tasks that it waits for, or waited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// The batch or flow that it is one of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchPlaceView>,
     /// Name, labels, metadata, batch and sandbox, as they were given.
     #[serde(default)]
     pub extra: Option<Box<RawValue>>,
     pub payload: Option<Box<RawValue>>,
+}
+
+/// A task's place among those that were handed in with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BatchPlaceView {
+    /// The batch.
+    pub batch_id: String,
+    /// Its place, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub of: u32,
 }
 
 /// One lease of a task.
@@ -246,6 +263,12 @@ impl TaskDetail {
                 .map(|spec| spec.required_permissions.iter().cloned().collect())
                 .unwrap_or_default(),
             idempotency_key: spec.and_then(|spec| spec.idempotency_key.clone()),
+            after: spec.map(|spec| spec.after.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+            batch: spec.and_then(|spec| spec.batch).map(|place| BatchPlaceView {
+                batch_id: place.batch.to_string(),
+                index: place.index,
+                of: place.of,
+            }),
             extra: spec.and_then(|spec| raw(&trace::split(&spec.extra).0)),
             payload: raw(&report.payload),
         }

@@ -79,7 +79,7 @@ fn a_bad_request_is_told_which_field_and_what_would_do() {
         (r#"{"task_type":"echo","sandbox":{"allow_all":true}}"#, "sandbox.allow_all", "unknown field"),
         (r#"{"task_type":"echo","sandbox":{"memory_limit":"much"}}"#, "sandbox.memory_limit", "no size"),
         (r#"{"task_type":"echo","required_permissions":["root"]}"#, "required_permissions", "read_files"),
-        (r#"{"task_type":"echo","after":["x"]}"#, "after", "not supported"),
+        (r#"{"task_type":"echo","after":["x"]}"#, "after[0]", "no task's id"),
         (r#"{"task_type":"echo","labels":{"a":1}}"#, "labels.a", "expected a string"),
         (r#"{"task_type":"echo","metadata":[]}"#, "metadata", "invalid type"),
         (&deep, "body", "deeper than 100"),

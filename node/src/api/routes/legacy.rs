@@ -43,7 +43,7 @@ pub(super) async fn submit<N: NodeApi>(
     let TaskRequests::One(request) = parse_tasks(&body::read(&headers, body, app.payload_bytes_max()).await?)? else {
         return Err(Invalid::new("body", "one task is one JSON object; lists go to /v1/tasks").into());
     };
-    let tasks = convert(&app, vec![*request], false).await?;
+    let tasks = convert(&app, vec![*request], &|error, _| error).await?;
     let task_id =
         accept(&app, tasks, None, context(&headers)).await?.pop().map_or_else(String::new, |view| view.task_id);
     Ok(Json(Submitted { task_id, status: "submitted" }))

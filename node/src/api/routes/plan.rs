@@ -21,7 +21,7 @@ pub(super) async fn plan<N: NodeApi>(
         TaskRequests::One(task) => (vec![*task], false),
         TaskRequests::Many(tasks) => (tasks, true),
     };
-    let tasks = convert(&app, requests, many).await?;
+    let tasks = convert(&app, requests, &|error, index| if many { error.at(index) } else { error }).await?;
     let plans = app.node().plan(tasks.into_iter().map(|task| task.spec).collect()).await?;
     let views: Vec<_> = plans.iter().map(ExplainView::new).collect();
     Ok(if many { Json(views).into_response() } else { Json(views.into_iter().next()).into_response() })

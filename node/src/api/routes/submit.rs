@@ -26,16 +26,25 @@ pub(super) struct SubmitQuery {
     disks: Option<usize>,
 }
 
+impl SubmitQuery {
+    /// On how many disks, if that makes sense.
+    pub(super) fn checked(self) -> Result<Option<usize>, Invalid> {
+        match self.disks {
+            Some(disks) if !(1..=DISKS_MAX).contains(&disks) => {
+                Err(Invalid::new("disks", format!("allowed is 1 to {DISKS_MAX}")))
+            }
+            disks => Ok(disks),
+        }
+    }
+}
+
 pub(super) async fn tasks<N: NodeApi>(
     State(app): State<App<N>>,
     query: Result<Query<SubmitQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let Query(query) = query?;
-    if query.disks.is_some_and(|disks| !(1..=DISKS_MAX).contains(&disks)) {
-        return Err(Invalid::new("disks", format!("allowed is 1 to {DISKS_MAX}")).into());
-    }
+    let disks = query?.0.checked()?;
     let key = key(&headers)?;
     let (mut requests, many) = match parse_tasks(&body::read(&headers, body, app.payload_bytes_max()).await?)? {
         TaskRequests::One(task) => (vec![*task], false),
@@ -47,8 +56,8 @@ pub(super) async fn tasks<N: NodeApi>(
             request.set_key(&own).map_err(|error| if many { error.at(index) } else { error })?;
         }
     }
-    let tasks = convert(&app, requests, many).await?;
-    let views = accept(&app, tasks, query.disks, context(&headers)).await?;
+    let tasks = convert(&app, requests, &|error, index| if many { error.at(index) } else { error }).await?;
+    let views = accept(&app, tasks, disks, context(&headers)).await?;
     Ok(if many {
         (StatusCode::ACCEPTED, Json(views)).into_response()
     } else {
@@ -65,16 +74,16 @@ pub(super) fn context(headers: &HeaderMap) -> Option<Traceparent> {
     values.next().is_none().then_some(value)
 }
 
-/// From requests to what the scheduler takes; devices are found by name.
+/// From requests to what the scheduler takes; devices are found by name. `at` says where in the request a task is.
 pub(super) async fn convert<N: NodeApi>(
     app: &App<N>,
     requests: Vec<TaskRequest>,
-    many: bool,
+    at: &(dyn Fn(Invalid, usize) -> Invalid + Sync),
 ) -> Result<Vec<NewTask>, Problem> {
     let named = requests.iter().any(|request| request.devices_named().next().is_some());
     let names = if named { app.names().await } else { Names::default() };
     let convert = |(index, request): (usize, TaskRequest)| {
-        request.into_task(&|text| names.find(text)).map_err(|error| if many { error.at(index) } else { error })
+        request.into_task(&|text| names.find(text)).map_err(|error| at(error, index))
     };
     let tasks: Result<_, Invalid> = requests.into_iter().enumerate().map(convert).collect();
     Ok(tasks?)
@@ -126,7 +135,7 @@ async fn place<N: NodeApi>(app: &App<N>, task: TaskId, view: &mut AcceptedView, 
         report.device.map(|device| PlacementView { device: names.name(device), device_id: device.to_string() });
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };

@@ -136,6 +136,16 @@ pub(super) async fn cancel<N: NodeApi>(
     Ok(Json(CancelledView { task_id: id.to_string(), status: status.word().to_owned() }))
 }
 
+/// Lets a task that ended without a result begin again.
+pub(super) async fn retry<N: NodeApi>(
+    State(app): State<App<N>>,
+    Path(id): Path<String>,
+) -> Result<Json<CancelledView>, Problem> {
+    let id = app.resolve(&id).await?;
+    let status = app.node().reopen(id).await?;
+    Ok(Json(CancelledView { task_id: id.to_string(), status: status.word().to_owned() }))
+}
+
 pub(super) async fn history<N: NodeApi>(
     State(app): State<App<N>>,
     Path(id): Path<String>,

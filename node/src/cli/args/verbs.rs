@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
-fn duration(text: &str) -> Result<Duration, units::UnitError> {
+pub(super) fn duration(text: &str) -> Result<Duration, units::UnitError> {
     units::parse_duration(text)
 }
 
 /// An empty one, as from an unset variable, would begin every id.
-fn id(text: &str) -> Result<String, &'static str> {
+pub(super) fn id(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("an id has at least one character") } else { Ok(text.to_owned()) }
 }
 
@@ -178,6 +178,9 @@ pub(in crate::cli) struct SubmitArgs {
     /// A blob that the task works with, by its hash (see `rc-node blob put`); may be repeated
     #[arg(long = "blob", value_name = "HASH")]
     pub(in crate::cli) blobs: Vec<String>,
+    /// Run it after this task, if that completes: its id, the first characters of it, or `last`; may be repeated
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub(in crate::cli) after: Vec<String>,
     /// A task, or a list of tasks, in JSON; flags go over it
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) file: Option<PathBuf>,

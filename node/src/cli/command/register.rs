@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The type of the tasks that keep names.
-const KEPT_AS: &str = "wasm_type";
+pub(super) const KEPT_AS: &str = "wasm_type";
 /// Those that need no asking.
 const BUILT_IN: [&str; 8] =
     ["echo", "sleep", "system_info", "python_eval", "wasm", "command", "file_operation", "http_request"];
@@ -34,9 +34,9 @@ pub(in crate::cli) struct Registered {
     pub(in crate::cli) params: Vec<String>,
 }
 
-/// The names there are, each with the task that keeps it; the newest of one name first.
-pub(super) async fn names(session: &mut Session) -> Result<Vec<(String, String)>, CliError> {
-    let open: Vec<TaskView> = session.client.get(&format!("/v1/tasks?open_of={KEPT_AS}&limit=1000")).await?;
+/// The names that tasks of a type keep, each with the task that keeps it; the newest of one name first.
+pub(super) async fn names(session: &mut Session, kept_as: &str) -> Result<Vec<(String, String)>, CliError> {
+    let open: Vec<TaskView> = session.client.get(&format!("/v1/tasks?open_of={kept_as}&limit=1000")).await?;
     let mut names: Vec<_> = open
         .into_iter()
         .filter(|task| task.status == "pending" || task.status == "queued")
@@ -55,7 +55,7 @@ pub(super) async fn resolve(session: &mut Session, body: Body) -> Result<Body, C
     if peers.iter().any(|peer| peer.task_types.contains(&name)) {
         return Ok(body);
     }
-    let Some((_, task)) = names(session).await?.into_iter().find(|(known, _)| *known == name) else {
+    let Some((_, task)) = names(session, KEPT_AS).await?.into_iter().find(|(known, _)| *known == name) else {
         return Ok(body);
     };
     let kept: TaskDetail = session.client.get(&format!("/v1/tasks/{}", path_part(&task))).await?;
@@ -95,7 +95,7 @@ pub(super) async fn register(
         return Err(CliError::usage(format!("{} is no WebAssembly module", file.display()), hint));
     }
     let module = blob::put(place, file).await?.blob.to_string();
-    let older = names(&mut session).await?;
+    let older = names(&mut session, KEPT_AS).await?;
     let task = serde_json::json!({
         "task_type": KEPT_AS,
         "name": name,
@@ -112,7 +112,7 @@ pub(super) async fn register(
 
 pub(super) async fn unregister(place: &Place, name: &str) -> Result<u8, CliError> {
     let mut session = Session::daemon(place).await?;
-    let all = names(&mut session).await?;
+    let all = names(&mut session, KEPT_AS).await?;
     let mine: Vec<_> = all.into_iter().filter(|(known, _)| known == name).collect();
     if mine.is_empty() {
         let hint = "rc-node task types lists those there are";
@@ -122,7 +122,10 @@ pub(super) async fn unregister(place: &Place, name: &str) -> Result<u8, CliError
     Ok(Exit::Ok.code())
 }
 
-async fn forget(session: &mut Session, names: impl Iterator<Item = (String, String)>) -> Result<(), CliError> {
+pub(super) async fn forget(
+    session: &mut Session,
+    names: impl Iterator<Item = (String, String)>,
+) -> Result<(), CliError> {
     for (_, task) in names {
         session.client.request(Method::DELETE, &format!("/v1/tasks/{}", path_part(&task)), None).await?;
     }

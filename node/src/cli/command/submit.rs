@@ -1,7 +1,7 @@
 //! `submit`: hands tasks in, and says how safe they are.
 
 use super::{register, result, wait};
-use crate::api::model::AcceptedView;
+use crate::api::model::{AcceptedView, TaskDetail};
 use crate::cli::args::SubmitArgs;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::files::Files;
@@ -10,6 +10,7 @@ use crate::cli::progress::Progress;
 use crate::cli::request::{self, Body};
 use crate::cli::session::{Place, Session};
 use crate::cli::watch::{self, Ended, Interrupt, Limits, NO_FIT_AFTER};
+use crate::client::path_part;
 use hyper::Method;
 use std::time::Duration;
 
@@ -26,11 +27,23 @@ pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliErr
             request::of_submit(&args, &files)?
         };
         let body = register::resolve(&mut session, body).await?;
+        let after = ids(&mut session, &args.after).await?;
+        let body = request::with_after(body, &after)?;
         submit_with(&mut session, &args, body).await
     };
     let done = done.await;
     session.close();
     done
+}
+
+/// Whole ids for what was typed.
+async fn ids(session: &mut Session, typed: &[String]) -> Result<Vec<String>, CliError> {
+    let mut ids = Vec::with_capacity(typed.len());
+    for text in typed {
+        let task: TaskDetail = session.client.get(&format!("/v1/tasks/{}?live=false", path_part(text))).await?;
+        ids.push(task.task_id);
+    }
+    Ok(ids)
 }
 
 async fn submit_with(session: &mut Session, args: &SubmitArgs, body: Body) -> Result<u8, CliError> {

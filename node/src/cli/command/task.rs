@@ -41,7 +41,8 @@ pub(super) async fn task(place: &Place, args: TaskArgs) -> Result<u8, CliError> 
     let mut session = Session::daemon(place).await?;
     let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
     let mut rows = rows(&peers);
-    let modules: BTreeSet<String> = register::names(&mut session).await?.into_iter().map(|(name, _)| name).collect();
+    let modules: BTreeSet<String> =
+        register::names(&mut session, register::KEPT_AS).await?.into_iter().map(|(name, _)| name).collect();
     // Who runs modules runs those that have names.
     let wasm = rows.iter().position(|row| row.task_type == "wasm");
     for name in modules {

@@ -35,6 +35,14 @@ fn uses(usage: &Usage) -> String {
     cpu.into_iter().chain(memory).collect::<Vec<_>>().join(", ")
 }
 
+/// The tasks that one waits for; many are counted.
+fn after(tasks: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let more = tasks.len().saturating_sub(SHOWN);
+    let shown = tasks.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
 fn percent(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.0} %"))
 }
@@ -279,6 +287,15 @@ impl Card for TaskDetail {
             ("accepted by", Cell::some(self.acceptor.as_ref())),
             ("priority", Cell::some(self.priority.as_ref())),
             ("disks", Cell::new(self.disks.to_string())),
+            ("after", Cell::new(after(&self.after))),
+            (
+                "batch",
+                Cell::some(
+                    self.batch
+                        .as_ref()
+                        .map(|place| format!("{}, place {} of {}", place.batch_id, place.index, place.of)),
+                ),
+            ),
             ("requirements", Cell::new(self.requirements.to_string())),
             ("payload", Cell::some(self.payload.as_ref().map(|raw| clip(raw.get(), wide)))),
         ];
