@@ -104,6 +104,10 @@ pub struct TaskSpec {
     /// Other blobs that the task works with; kept as long as the task is.
     #[serde(rename = "b", default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<BlobRef>,
+    /// On whose account it runs: tasks of the same priority are shared out evenly among those. Without it, that of the device that
+    /// accepted it.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub submitter: Option<String>,
 }
 
 impl TaskSpec {
@@ -129,6 +133,7 @@ impl Default for TaskSpec {
             extra: Bytes::default(),
             payload_blob: None,
             blobs: Vec::new(),
+            submitter: None,
         }
     }
 }

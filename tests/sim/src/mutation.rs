@@ -11,6 +11,7 @@ mod hearing;
 pub mod hunt;
 pub mod measured;
 mod model;
+mod order;
 mod owners;
 mod switch;
 pub mod weave;
@@ -66,7 +67,7 @@ impl fmt::Display for Place {
 /// Every mutation, the model's first. Its place in the list is its number.
 #[must_use]
 pub fn all() -> Vec<Mutation> {
-    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL, flows::ALL].concat()
+    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL, flows::ALL, order::ALL].concat()
 }
 
 /// Writes a table of mutations: a name, the rules, where to look, and the changes.

@@ -51,6 +51,8 @@ pub struct TaskRequest {
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
     #[serde(default)]
+    pub(super) submitter: Option<String>,
+    #[serde(default)]
     pub(super) idempotency_key: Option<String>,
     #[serde(default)]
     pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
@@ -152,6 +154,7 @@ impl TaskRequest {
             extra,
             payload_blob: None,
             blobs: blobs.iter().map(BlobRequest::reference).collect(),
+            submitter: word_of("submitter", self.submitter)?,
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
         Ok(NewTask::new(spec, payload.into()))
