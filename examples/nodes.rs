@@ -15,6 +15,8 @@ const START_TIME_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Cluster {
     pub(crate) dir: PathBuf,
     pub(crate) children: Vec<Child>,
+    /// What else is said to each node that is started.
+    pub(crate) flags: Vec<String>,
 }
 
 impl Drop for Cluster {
@@ -33,7 +35,7 @@ impl Cluster {
     pub(crate) fn new(parent: &Path, name: &str) -> Result<Self> {
         let dir = parent.join(format!("rc-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir)?;
-        Ok(Self { dir, children: Vec::new() })
+        Ok(Self { dir, children: Vec::new(), flags: Vec::new() })
     }
 
     /// Starts the first node and gives the ticket for the others.
@@ -58,6 +60,7 @@ impl Cluster {
         let log = File::create(self.log(index))?;
         let mut command = rc_node(&self.data_dir(index))?;
         command.args(["run", "--name", &format!("bench-{index}"), "--listen", "127.0.0.1:0", "--http", "off"]);
+        command.args(&self.flags);
         // The ticket has the first node's address; without multicast there is nothing to wait for.
         command.args(ticket.map(|_| "--no-mdns")).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.children.push(command.spawn()?);

@@ -9,8 +9,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// Connections at once on one listener; one more waits in the kernel's queue.
-const CONNECTIONS_MAX: usize = 256;
 /// Longest time for the head of a request; an idle connection is closed after it.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 const HEADERS_MAX: usize = 64;
@@ -27,8 +25,9 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(routes: Router, stopped: watch::Receiver<bool>) -> Self {
-        Self { routes, slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)), stopped }
+    /// At most `most` at once; one more waits in the kernel's queue.
+    pub(super) fn new(routes: Router, stopped: watch::Receiver<bool>, most: usize) -> Self {
+        Self { routes, slots: Arc::new(Semaphore::new(most)), stopped }
     }
 
     /// A place for one more; waits until there is one.

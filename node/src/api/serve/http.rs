@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 256;
 /// Longest time until the first byte of a connection.
 const FIRST_BYTE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Longest method name that is looked for.
@@ -44,7 +46,7 @@ impl Drop for HttpServer {
 pub async fn serve_http(address: SocketAddr, routes: Router, stopped: watch::Receiver<bool>) -> io::Result<HttpServer> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    let connections = Connections::new(routes, stopped);
+    let connections = Connections::new(routes, stopped, CONNECTIONS_MAX);
     let task = tokio::spawn(async move {
         while let Some(slot) = connections.slot().await {
             match listener.accept().await {

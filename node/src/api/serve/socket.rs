@@ -10,6 +10,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// Most connections, however many files may be open.
+const CONNECTIONS_MAX: usize = 4_096;
+
 /// A running server; the socket goes away with it.
 #[derive(Debug)]
 pub struct SocketServer {
@@ -41,7 +44,7 @@ pub async fn serve_socket(path: &Path, routes: Router, stopped: watch::Receiver<
     clear(path).await?;
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    let connections = Connections::new(routes, stopped);
+    let connections = Connections::new(routes, stopped, connections_max());
     let task = tokio::spawn(async move {
         while let Some(slot) = connections.slot().await {
             match listener.accept().await {
@@ -57,6 +60,12 @@ pub async fn serve_socket(path: &Path, routes: Router, stopped: watch::Receiver<
         }
     });
     Ok(SocketServer { path: path.to_owned(), task })
+}
+
+/// Connections at once: half of what files this process may have open, for whoever comes in here is its own user.
+fn connections_max() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    usize::try_from(files.unwrap_or(u64::MAX) / 2).unwrap_or(usize::MAX).clamp(64, CONNECTIONS_MAX)
 }
 
 /// The mode of the socket is set after it exists; this closes the moment between, and odd file systems.

@@ -6,19 +6,32 @@ use crate::cli::output::{Format, Output};
 use crate::cli::session::{Place, Session, no_runtime};
 use crate::config::{Layer, LogFormat, Settings};
 use crate::telemetry;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Files that a node wants to have open at most.
+const OPEN_FILES: u64 = 16_384;
 
 pub(super) fn run(place: &Place, flags: Layer) -> Result<u8, CliError> {
     let settings = place.settings(flags)?;
     telemetry::init(settings.log_format);
     // One thread carries a message all the way, from the socket through the core and back: with more of them each message wakes a
     // second one, for nothing. Disk, hashing, handlers and workers have threads of their own.
+    raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| no_runtime(&error))?;
     let done = runtime.block_on(serve(place, &settings));
     // A handler that does not return must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     done
+}
+
+/// As many files open at once as the system lets this process have, within reason: links, clients and blobs take one each.
+fn raise_open_files() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = Some(files.maximum.unwrap_or(OPEN_FILES).min(OPEN_FILES)).max(files.current);
+    // With fewer it works for fewer clients.
+    let _ = setrlimit(Resource::Nofile, files);
 }
 
 async fn serve(place: &Place, settings: &Settings) -> Result<u8, CliError> {
