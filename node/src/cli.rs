@@ -11,6 +11,7 @@ mod logs;
 mod output;
 mod progress;
 mod request;
+mod screen;
 mod session;
 mod watch;
 

@@ -21,6 +21,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use tracing::Instrument;
+
 use crate::handlers::{BlobAccess, ErrorClass, Registry, SandboxAsk, TaskError, TaskInfo, TaskLimits, TaskSink};
 use run::Run;
 
@@ -231,7 +233,10 @@ impl Executor {
             inner.wake.notify_one();
         }
         let inline = handler.runs_inline();
-        let attempt = run::drive(inner, run, handler, assignment.payload);
+        // Whatever the attempt logs says which it is.
+        let trace_id = run.trace_id().unwrap_or_default();
+        let span = tracing::info_span!("attempt", task = assignment.task, epoch = assignment.epoch, trace_id);
+        let attempt = run::drive(inner, run, handler, assignment.payload).instrument(span);
         if inline {
             self.runtime.spawn(attempt);
         } else {

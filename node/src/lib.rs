@@ -8,17 +8,21 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod driver;
+pub mod events;
 pub mod executor;
 pub mod handlers;
 pub mod identity;
 pub mod live;
+pub mod metrics;
 pub mod node;
 #[doc(hidden)]
 pub mod parsers;
 pub mod policy;
 pub mod sandbox;
+pub mod stats;
 pub mod storage;
 pub mod telemetry;
+pub mod trace;
 
 use std::process::ExitCode;
 

@@ -26,7 +26,9 @@ use crate::executor::{Executor, ExecutorLimits};
 use crate::identity::{self, device_id};
 use crate::live::Live;
 use crate::policy::{Keeper, Orders, PolicyHandle, Rules};
+use crate::stats::Counter;
 use crate::storage::Writer;
+use crate::telemetry::otlp::Exporter;
 use rc_p2p::{Client, Events, Multiaddr, StartError};
 use rc_scheduler::{BlobRef, Config, DeviceId, Role, Span, TaskId};
 use std::collections::BTreeSet;
@@ -67,6 +69,7 @@ impl Node {
         let secret = identity::load_or_create_cluster(&config.data_dir)?;
         let keypair = identity::load_or_create(&config.data_dir)?;
         let id = device_id(&keypair.public().to_peer_id());
+        crate::telemetry::set_instance_id(&id.to_string());
 
         let data_dir = config.data_dir.clone();
         let mut sampler = tokio::task::spawn_blocking(move || Sampler::new(&data_dir)).await?;
@@ -128,8 +131,11 @@ impl Node {
         let (policy, asks) = PolicyHandle::new();
         let blobs = blobs(&config, &client, boot.blobs).await?;
         let live = Live::new(id, Arc::new(client.clone()));
+        let spans = config.otlp.take().map(|to| Exporter::start(to, id, config.name.clone()));
+        let counter = Counter::new(id, Arc::new(client.clone()));
         if let Some(incoming) = client.take_incoming() {
-            tokio::spawn(streams::serve(incoming, blobs.clone(), live.clone(), policy.clone()));
+            let services = (blobs.clone(), live.clone(), policy.clone(), counter.clone());
+            tokio::spawn(streams::serve(incoming, services));
         }
         let payload_bytes_max = usize::try_from(config.blobs.payload_bytes_max).unwrap_or(usize::MAX);
         let limits = ExecutorLimits { payload_bytes_max, ..ExecutorLimits::default() };
@@ -165,6 +171,8 @@ impl Node {
             look,
             policy,
             orders,
+            counter,
+            spans,
             listening: listening_tell,
             ports,
             disk_found: boot.disk_found,

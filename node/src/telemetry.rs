@@ -2,6 +2,7 @@
 //! Does not know what is worth logging.
 
 mod json;
+pub mod otlp;
 
 use crate::config::LogFormat;
 use std::io::IsTerminal;
@@ -29,7 +30,10 @@ pub fn init(format: LogFormat) {
     let filter = chosen.unwrap_or_else(|_| EnvFilter::new(FILTER));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
-        LogFormat::Json => builder.with_ansi(false).event_format(json::Json::default()).finish().try_init(),
+        LogFormat::Json => {
+            let lines = json::Lines::new(std::io::stderr());
+            builder.with_ansi(false).event_format(json::Json).with_writer(lines).finish().try_init()
+        }
         LogFormat::Text => {
             let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
             builder

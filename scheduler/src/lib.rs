@@ -60,4 +60,4 @@ pub use task::{
     Role, SPEC_BYTES_MAX, SpecError, Status, TaskSpec, USES_MAX, dependency_groups,
 };
 pub use time::{Mono, Now, Span};
-pub use view::{Liveness, PeerView, View};
+pub use view::{EndedAsk, Liveness, PeerView, View};

@@ -1,5 +1,9 @@
 //! Reading the core: for the driver's answers to people, and for the simulator's invariants. Changes nothing.
 
+mod ended;
+
+pub use ended::EndedAsk;
+
 use crate::core::{Counters, Scheduler};
 use crate::device::DeviceRecord;
 use crate::entry::LiveState;

@@ -6,14 +6,18 @@ mod cancel;
 mod damage;
 #[path = "../rig/device.rs"]
 mod device;
+mod events;
 mod exec;
 mod files;
 mod full;
 mod input;
 mod logs;
+mod otlp;
 mod owner;
 mod sandbox;
+mod stats;
 mod survival;
+mod trace;
 mod trio;
 mod types;
 #[path = "../rig/wait.rs"]

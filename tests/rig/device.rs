@@ -41,6 +41,8 @@ pub struct Device {
     prefix: Vec<String>,
     /// What the node is started with.
     pub flags: Vec<String>,
+    /// What its node logs, if not the usual.
+    pub log_level: Option<String>,
     node: Option<Child>,
 }
 
@@ -52,6 +54,7 @@ impl Device {
             dir: base.join(name),
             prefix: prefix.iter().map(ToString::to_string).collect(),
             flags: Vec::new(),
+            log_level: None,
             node: None,
         }
     }
@@ -94,6 +97,7 @@ impl Device {
         let log = OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log file");
         let mut command = self.command(&["run", "--name", &self.name]);
         command.args(&self.flags).stdin(Stdio::null());
+        command.envs(self.log_level.iter().map(|level| ("RC_NODE_LOG", level)));
         command.stdout(log.try_clone().expect("a log file")).stderr(log);
         self.node = Some(command.spawn().expect("a node starts"));
     }

@@ -2,8 +2,12 @@
 
 use crate::blobs::Blobs;
 use crate::driver::{Accepted, DriverError, Explanation, Handle, HistoryRow, NodeStatus, PeerReport, TaskReport};
+use crate::events::EventLog;
 use crate::live::{LiveState, LogEvent};
+use crate::metrics::MetricsReport;
 use crate::policy::{Orders, PolicyHandle};
+use crate::stats::{StatsAsk, StatsReport};
+use crate::trace::{Trace, Traceparent, stamp};
 use rc_scheduler::{DeviceId, NewTask, Status, TaskId};
 use std::future::Future;
 use tokio::sync::mpsc;
@@ -17,6 +21,18 @@ macro_rules! node_api {
             fn shutdown(&self) -> impl Future<Output = ()> + Send;
             /// Large data; `None` if the node keeps none.
             fn blobs(&self) -> Option<&Blobs> {
+                None
+            }
+            /// Puts tasks into a trace; without one, each into one of its own, if the node makes them.
+            fn trace(&self, tasks: &mut [NewTask], context: Option<Traceparent>) {
+                if let Some(context) = context {
+                    for task in tasks {
+                        stamp(task, || Trace::from(context));
+                    }
+                }
+            }
+            /// The last events; `None` if the node has no such thing.
+            fn events(&self) -> Option<&EventLog> {
                 None
             }
             /// When its owner lets it work, and the way to the others' policies; `None` if the node has no such thing.
@@ -34,6 +50,12 @@ macro_rules! node_api {
             }
             fn blobs(&self) -> Option<&Blobs> {
                 Some(Handle::blobs(self))
+            }
+            fn trace(&self, tasks: &mut [NewTask], context: Option<Traceparent>) {
+                Handle::trace(self, tasks, context);
+            }
+            fn events(&self) -> Option<&EventLog> {
+                Some(Handle::events(self))
             }
             fn policy(&self) -> Option<(&PolicyHandle, &Orders)> {
                 Some((Handle::policy(self), Handle::orders(self)))
@@ -67,6 +89,10 @@ node_api! {
     fn explain(task: TaskId) -> Explanation;
     /// This node.
     fn status() -> NodeStatus;
+    /// What the tasks of a period came to.
+    fn stats(ask: StatsAsk) -> StatsReport;
+    /// This device's figures.
+    fn metrics() -> Box<MetricsReport>;
     /// The text of a ticket.
     fn invite() -> String;
     /// What a task wrote and, if it is followed, what it will write.

@@ -2,9 +2,12 @@
 
 mod blobs;
 mod cluster;
+mod events;
 mod legacy;
 mod logs;
+mod metrics;
 mod policy;
+mod stats;
 mod submit;
 mod tasks;
 mod wait;
@@ -54,11 +57,15 @@ fn common<N: NodeApi>() -> Router<App<N>> {
         .route("/v1/policy/pause", post(policy::pause::<N>))
         .route("/v1/policy/resume", post(policy::resume::<N>))
         .route("/v1/cluster", get(cluster::status::<N>))
+        .route("/metrics", get(metrics::metrics::<N>))
         .route("/tasks/{id}", get(legacy::show::<N>).delete(legacy::cancel::<N>))
         .layer(middleware::from_fn(in_time));
-    let patient =
-        Router::new().route("/v1/tasks/{id}/result", get(tasks::result::<N>)).route("/v1/wait", post(wait::wait::<N>));
-    let patient = patient.route("/v1/tasks/{id}/logs", get(logs::logs::<N>));
+    let patient = Router::new()
+        .route("/v1/tasks/{id}/result", get(tasks::result::<N>))
+        .route("/v1/wait", post(wait::wait::<N>))
+        .route("/v1/tasks/{id}/logs", get(logs::logs::<N>))
+        .route("/v1/events", get(events::events::<N>))
+        .route("/v1/stats", get(stats::stats::<N>));
     // As long as large data takes; a body that stops coming ends with its connection.
     let large = Router::new()
         .route("/v1/tasks", post(submit::tasks::<N>))

@@ -47,7 +47,7 @@ pub(super) struct Counters {
 }
 
 /// How it goes, for people and tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlobStats {
     /// How full the store is.
     pub usage: StoreUsage,

@@ -110,7 +110,7 @@ pub struct BlobRow {
 }
 
 /// How full a store is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreUsage {
     /// Blobs that are here.
     pub blobs: usize,

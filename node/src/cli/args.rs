@@ -4,6 +4,7 @@ mod blob;
 mod owner;
 mod task;
 mod verbs;
+mod watch;
 
 pub(super) use blob::{BlobArgs, BlobVerb};
 pub(super) use owner::{DeviceArgs, PeersVerb, PolicyArgs, PolicyVerb};
@@ -12,6 +13,8 @@ pub(super) use verbs::{
     CancelArgs, DemoArgs, ExecArgs, IdArgs, InviteArgs, JoinArgs, LogsArgs, PeersArgs, PsArgs, ResultArgs, StatusArgs,
     SubmitArgs, TaskArgs, TaskVerb, WaitArgs,
 };
+
+pub(super) use watch::{EventsArgs, StatsArgs};
 
 use crate::config::Layer;
 use clap::{Args, Parser, Subcommand};
@@ -141,6 +144,26 @@ Exits with 1 if -f was given and the task did not complete.")]
     /// Show everything that happened to a task
     #[command(after_help = "Example:\n  rc-node history last")]
     History(IdArgs),
+    /// Print what happens in the cluster: to the tasks that this device keeps, and to devices
+    #[command(after_help = "\
+Examples:
+  rc-node events -f
+  rc-node events -f --kind on_error,alert,peer.lost -o jsonl
+  rc-node events -f --task last
+Kinds: on_submit on_schedule on_start on_progress on_complete on_error, attempt.over, peer.up, peer.lost, device.woke,
+device.overloaded, cluster.add_device, alert, other. Without -f: what is remembered, from the first listener on until ten minutes after the last one.")]
+    Events(EventsArgs),
+    /// Say what the cluster's tasks of a period came to: how many, how well, how fast
+    #[command(after_help = "\
+Examples:
+  rc-node stats
+  rc-node stats --period 1h --by type -o wide
+Delay is from submission to the start of the attempt that counts, run is that attempt, response is both.
+USED is the time that slots were busy, of all that there was in the period.")]
+    Stats(StatsArgs),
+    /// Print this device's figures, as Prometheus reads them at `/metrics`
+    #[command(after_help = "Example:\n  rc-node metrics | grep rcnode_tasks")]
+    Metrics,
     /// Put large data into the cluster, get it out, list what is here
     #[command(after_help = "\
 Examples:

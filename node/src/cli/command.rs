@@ -4,12 +4,14 @@ mod blob;
 mod cancel;
 mod completions;
 mod demo;
+mod events;
 mod exec;
 mod explain;
 mod history;
 mod invite;
 mod join;
 mod logs;
+mod metrics;
 mod peers;
 mod policy;
 mod ps;
@@ -17,6 +19,7 @@ mod register;
 mod result;
 mod run;
 mod show;
+mod stats;
 mod status;
 mod submit;
 mod task;
@@ -60,6 +63,9 @@ pub(super) fn dispatch(cli: Cli) -> Result<u8, CliError> {
         Some(Verb::Cancel(args)) => block(cancel::cancel(&place?, args)),
         Some(Verb::Explain(args)) => block(explain::explain(&place?, args)),
         Some(Verb::History(args)) => block(history::history(&place?, args)),
+        Some(Verb::Events(args)) => block(events::events(&place?, args)),
+        Some(Verb::Stats(args)) => block(stats::stats(&place?, args)),
+        Some(Verb::Metrics) => block(metrics::metrics(&place?)),
         Some(Verb::Blob(args)) => block(blob::blob(&place?, args)),
         Some(Verb::Completions { shell }) => completions::completions(shell),
     }

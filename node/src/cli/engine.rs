@@ -36,6 +36,7 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.policy = settings.policy_on.then(|| settings.policy.clone());
     config.blobs = settings.blobs;
     config.retention = settings.retention;
+    config.otlp.clone_from(&settings.otlp);
     config.keep_tasks = settings.keep_tasks as usize;
     match Node::start(config).await {
         Ok(node) => Ok(node.handle()),

@@ -37,6 +37,16 @@ pub(super) trait Row: Serialize {
     fn cells(&self, style: &Style) -> Vec<Cell>;
 }
 
+impl<T: Row> Row for &T {
+    const HEAD: (&'static [&'static str], &'static [&'static str]) = T::HEAD;
+    fn id(&self) -> String {
+        T::id(self)
+    }
+    fn cells(&self, style: &Style) -> Vec<Cell> {
+        T::cells(self, style)
+    }
+}
+
 /// Something that is printed as labelled lines.
 pub(super) trait Card: Serialize {
     /// What `-o id` prints.
@@ -89,6 +99,27 @@ impl<W: Write> Output<W> {
             Format::Jsonl => rows.iter().map(compact).collect::<Result<String, _>>()?,
             Format::Id => rows.iter().map(|row| row.id() + "\n").collect(),
         };
+        self.text(&text)
+    }
+
+    /// A line each without headings, as things change: for a table a line of words, else as in a list.
+    pub(super) fn lines<T: Row>(&mut self, rows: &[T]) -> Result<(), CliError> {
+        if !matches!(self.format, Format::Table | Format::Wide) {
+            let format = self.format;
+            self.format = if format == Format::Id { Format::Id } else { Format::Jsonl };
+            let done = self.list(rows);
+            self.format = format;
+            return done;
+        }
+        let line = |row: &T| {
+            let cells = row.cells(&self.style).into_iter().take(T::HEAD.0.len());
+            let words = cells.filter(|cell| !cell.text.is_empty()).map(|cell| {
+                let text: String = cell.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                self.style.paint(&text, cell.paint)
+            });
+            words.collect::<Vec<_>>().join("  ") + "\n"
+        };
+        let text: String = rows.iter().map(line).collect();
         self.text(&text)
     }
 

@@ -5,6 +5,7 @@ use super::command::Registered;
 use super::error::{CliError, Exit};
 use super::files::Files;
 use crate::api::model::{TaskRequests, parse_tasks};
+use crate::trace::Traceparent;
 use data_encoding::BASE64;
 use rc_scheduler::DeviceId;
 use serde::Serialize;
@@ -118,6 +119,13 @@ impl Object {
         retry.set_list("retry_on", &flags.retry_on)?;
         self.put("retry", retry)
     }
+}
+
+/// The trace that the flags or the environment name. A command that runs as a task finds its own there; what makes no sense there is
+/// none.
+pub(super) fn trace_of(flags: &TaskFlags) -> Option<Traceparent> {
+    let around = || std::env::var("RC_TRACEPARENT").ok()?.parse().ok();
+    flags.traceparent.or_else(around)
 }
 
 /// What is sent.

@@ -1,6 +1,7 @@
 //! One connection, opened when it is needed and kept.
 
 use crate::api::Problem;
+use crate::trace::Traceparent;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -52,13 +53,19 @@ pub struct Answer {
 pub struct Client {
     socket: PathBuf,
     sender: Option<SendRequest<Full<Bytes>>>,
+    trace: Option<Traceparent>,
 }
 
 impl Client {
     /// To the daemon that listens at `socket`; connects with the first request.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned(), sender: None }
+        Self { socket: socket.to_owned(), sender: None, trace: None }
+    }
+
+    /// Says from now on which trace the requests belong to.
+    pub fn set_trace(&mut self, trace: Option<Traceparent>) {
+        self.trace = trace;
     }
 
     /// A second way to the same daemon.
@@ -98,7 +105,11 @@ impl Client {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Response<Incoming>, ClientError> {
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(trace) = self.trace {
+            request = request.header("traceparent", trace.to_string());
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header(header::HOST, "localhost")

@@ -70,6 +70,9 @@ pub struct Layer {
     /// `text` for people, `json` for programs [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
+    /// Send spans of tasks accepted here to this OpenTelemetry collector, e.g. http://192.168.1.5:4318 [default: nowhere]
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
     /// Task types that are programs of the owner's; only in the file.
     #[arg(skip)]
     pub handlers: Option<BTreeMap<String, HandlerLayer>>,
@@ -116,6 +119,7 @@ impl Layer {
             keep_tasks: self.keep_tasks.or(lower.keep_tasks),
             http: self.http.or(lower.http),
             log_format: self.log_format.or(lower.log_format),
+            otlp: self.otlp.or(lower.otlp),
             handlers: self.handlers.or(lower.handlers),
         }
     }
@@ -168,6 +172,7 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         keep_tasks: number("RC_NODE_KEEP_TASKS")?,
         http: text("RC_NODE_HTTP")?,
         log_format: text("RC_NODE_LOG_FORMAT")?,
+        otlp: text("RC_NODE_OTLP")?,
         handlers: None,
     })
 }

@@ -5,6 +5,7 @@ use super::units::{self, parse_duration};
 use crate::blobs::StoreLimits;
 use crate::node::OwnerSays;
 use crate::policy::{Key, Limits, Rules};
+use crate::telemetry::otlp::{BadCollector, Collector};
 use rc_scheduler::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -64,6 +65,8 @@ pub struct Settings {
     pub http: Http,
     /// How to log.
     pub log_format: LogFormat,
+    /// Where spans of tasks are sent.
+    pub otlp: Option<Collector>,
     /// Task types that are programs of the owner's: program and arguments.
     pub scripts: BTreeMap<String, Vec<String>>,
 }
@@ -151,6 +154,7 @@ impl Settings {
             policy: policy(layer.policy_file, layer.policy)?,
             policy_on: true,
             log_format: log_format(layer.log_format.as_deref())?,
+            otlp: otlp(layer.otlp.as_deref())?,
             scripts: scripts(layer.handlers)?,
         })
     }
@@ -179,6 +183,12 @@ fn policy(file: Option<BTreeMap<String, String>>, flags: Option<Vec<String>>) ->
     let together = Rules::new(false).with(&says.file).and_then(|rules| rules.with(&says.flags));
     together.map_err(|error| SettingsError::new("policy", "", error.to_string()))?;
     Ok(says)
+}
+
+fn otlp(text: Option<&str>) -> Result<Option<Collector>, SettingsError> {
+    let read =
+        |text: &str| text.parse().map_err(|error: BadCollector| SettingsError::new("otlp", text, error.to_string()));
+    text.map(read).transpose()
 }
 
 fn scripts(handlers: Option<BTreeMap<String, HandlerLayer>>) -> Result<BTreeMap<String, Vec<String>>, SettingsError> {

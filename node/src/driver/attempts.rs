@@ -3,6 +3,7 @@
 use crate::blobs::BodyBlobs;
 use crate::executor::{self, Assignment, Listener};
 use crate::handlers::{self, Permission, ResourceUsage, SandboxAsk};
+use crate::trace::Trace;
 use rc_scheduler::{Bytes, ErrorClass, Outcome, Span, Start, StopReason};
 use serde::Serialize;
 use serde_json::Value;
@@ -85,7 +86,7 @@ pub(super) fn assignment(start: &Start, payload: Vec<u8>, over: Duration) -> Ass
         task_type: start.spec.task_type.clone(),
         payload,
         timeout: Duration::from_micros(start.timeout.0).saturating_sub(over),
-        traceparent: None,
+        traceparent: Some(Trace::of(start.task, Some(&start.spec)).of_attempt(start.task, start.epoch).to_string()),
         sandbox: SandboxAsk {
             writes: start.spec.required_permissions.contains(Permission::WriteFiles.as_str()),
             ..SandboxAsk::of(&start.spec.extra)

@@ -3,8 +3,8 @@
 //! A batch that the disk refuses is kept and offered again about once a second, and everything after it waits behind it. Knows
 //! entries, but not what they mean.
 
-use super::keys;
-use crate::storage::{Batch, Event, LimitError, SubmitError, TaskKey, Writer};
+use super::keys::{self, Kept};
+use crate::storage::{Batch, Event, LimitError, ReadError, SubmitError, TaskKey, TaskRecord, Writer};
 use rc_scheduler::{Entry, Mono, Span, TaskId};
 use std::collections::VecDeque;
 
@@ -267,6 +267,23 @@ impl<W: Submit> Disk<W> {
             persisted = self.writes.pop_front().and_then(|write| write.upto).or(persisted);
         }
         persisted
+    }
+}
+
+impl Disk {
+    /// Reads several records for `told`, which is called on the disk's own thread. False if it is too busy for that.
+    pub(super) fn read(&self, tasks: &[TaskId], told: impl FnOnce(Vec<Kept>) + Send + 'static) -> bool {
+        let readable = |record: Result<Option<TaskRecord>, ReadError>| match record {
+            Ok(record) => record.map(keys::decode_record),
+            Err(error) => {
+                tracing::error!(%error, "a record cannot be read");
+                None
+            }
+        };
+        let told = move |records: Vec<_>| {
+            told(records.into_iter().map(|record| readable(record).unwrap_or_default()).collect())
+        };
+        self.writer.read(tasks.iter().map(|task| task.0).collect(), told)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::attempts;
 use super::run::Driver;
+use crate::trace::{Trace, TraceId};
 use rc_p2p::SendError;
-use rc_scheduler::{DeviceId, Effect, Entry, Event, Message, wire};
+use rc_scheduler::{DeviceId, Effect, Entry, Event, Message, TaskId, wire};
 use std::time::Duration;
 
 /// Between asking an attempt to end and making it end.
@@ -34,7 +35,7 @@ impl Driver {
             }
             Effect::Start(start) => self.start(start),
             Effect::Stop { task, epoch, why } => {
-                tracing::debug!(%task, %epoch, ?why, "stopping");
+                tracing::debug!(%task, %epoch, trace_id = %self.trace_id(task), ?why, "stopping");
                 if !self.large.stop(task, epoch) {
                     self.executor.stop(&task.to_string(), epoch.0, attempts::stop_reason(why), STOP_GRACE);
                 }
@@ -69,10 +70,15 @@ impl Driver {
         }
     }
 
+    /// The trace of a task, for the log.
+    pub(super) fn trace_id(&self, task: TaskId) -> TraceId {
+        Trace::of(task, self.core.view().spec(task)).id
+    }
+
     fn notify(&mut self, event: Event) {
         match &event {
             Event::Settled { task } => {
-                tracing::debug!(%task, "settled");
+                tracing::debug!(%task, trace_id = %self.trace_id(*task), "settled");
                 self.tell_waiters(*task);
             }
             Event::PeerHeard { device, incarnation } => tracing::info!(%device, %incarnation, "heard"),
@@ -91,9 +97,14 @@ impl Driver {
                 );
             }
             Event::Overloaded { is } => tracing::warn!(event = "device.overloaded", is, "the processor's load"),
-            Event::Alarm { task, what } => tracing::error!(%task, what, "alarm"),
+            Event::Alarm { task, what } => {
+                tracing::error!(%task, trace_id = %self.trace_id(*task), what, "alarm");
+            }
             other => tracing::trace!(event = ?other, "news"),
         }
+        self.meter(&event);
+        self.trace_end(&event);
+        self.tell_listeners(&event);
         // An error means that nobody watches.
         let _ = self.news.send(event);
     }

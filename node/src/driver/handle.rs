@@ -5,8 +5,12 @@ use super::request::{Answer, Request};
 use super::waiters::Waiter;
 use super::weak::WeakHandle;
 use crate::blobs::{BlobError, Blobs};
+use crate::events::EventLog;
 use crate::live::Live;
 use crate::policy::{Orders, PolicyHandle};
+use crate::stats::Counter;
+use crate::telemetry::otlp::Exporter;
+use crate::trace::TraceIds;
 use rc_scheduler::{
     DeviceId, DeviceRecord, Epoch, ErrorClass, Event, Incarnation, Outcome, Reason, Refusal, Status, TaskId, TaskSpec,
 };
@@ -249,26 +253,19 @@ impl DriverError {
 /// [`DriverError::Stopping`].
 #[derive(Clone, Debug)]
 pub struct Handle {
-    requests: mpsc::Sender<Request>,
-    news: broadcast::Sender<Event>,
-    blobs: Blobs,
-    live: Live,
-    policy: PolicyHandle,
-    orders: Orders,
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) news: broadcast::Sender<Event>,
+    pub(super) log: EventLog,
+    pub(super) blobs: Blobs,
+    pub(super) live: Live,
+    pub(super) policy: PolicyHandle,
+    pub(super) orders: Orders,
+    pub(super) traces: Arc<TraceIds>,
+    pub(super) counter: Counter,
+    pub(super) spans: Option<Exporter>,
 }
 
 impl Handle {
-    pub(super) fn new(
-        requests: mpsc::Sender<Request>,
-        news: broadcast::Sender<Event>,
-        blobs: Blobs,
-        live: Live,
-        policy: PolicyHandle,
-        orders: Orders,
-    ) -> Self {
-        Self { requests, news, blobs, live, policy, orders }
-    }
-
     pub(super) fn downgrade(&self) -> WeakHandle {
         WeakHandle(self.requests.downgrade())
     }

@@ -138,7 +138,7 @@ fn failed(class: ErrorClass, message: String) -> Outcome {
 impl Driver {
     /// Starts an attempt, when what it works with is here.
     pub(super) fn start(&mut self, start: Start) {
-        tracing::debug!(task = %start.task, epoch = %start.epoch, "starting");
+        tracing::debug!(task = %start.task, epoch = %start.epoch, trace_id = %self.trace_id(start.task), "starting");
         self.attempts.insert((start.task, start.epoch), clock::now().wall_ms);
         if start.spec.all_blobs().next().is_some() {
             self.large.fetch(start);
@@ -152,14 +152,14 @@ impl Driver {
     fn execute(&self, start: &Start, payload: Vec<u8>, over: Duration) {
         let (task, epoch) = (start.task, start.epoch);
         if let Some(unmet) = rc_scheduler::refusal(&start.spec, &self.capacity) {
-            tracing::warn!(%task, %epoch, %unmet, "not started");
+            tracing::warn!(%task, %epoch, trace_id = %self.trace_id(task), %unmet, "not started");
             self.large.end(task, epoch, failed(ErrorClass::Preempted, format!("not started: {unmet}")));
             return;
         }
         let mut assignment = attempts::assignment(start, payload, over);
         assignment.listener = Listener(Some(self.live.begin(task, epoch)));
         if !self.executor.start(assignment) {
-            tracing::error!(%task, %epoch, "started twice");
+            tracing::error!(%task, %epoch, trace_id = %self.trace_id(task), "started twice");
         }
     }
 

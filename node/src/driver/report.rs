@@ -9,7 +9,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub(super) use attempts::holder;
+pub(super) use attempts::{holder, released};
 pub(super) use cluster::peers;
 pub(super) use explanation::{explain_found, explain_kept};
 pub(super) use history::history;
@@ -30,7 +30,7 @@ pub(super) fn found(view: View<'_>, task: TaskId, record: &Record, now: Now) -> 
 }
 
 /// What was asked, as its acceptor wrote it down.
-fn spec_of(record: &Record) -> Option<TaskSpec> {
+pub(super) fn spec_of(record: &Record) -> Option<TaskSpec> {
     let submitted = record.resolve().submitted?;
     ciborium::from_reader(submitted.spec.as_slice()).ok()
 }

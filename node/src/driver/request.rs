@@ -1,8 +1,10 @@
 //! What a [`Handle`](super::Handle) sends to the driver: the question and where the answer goes.
 
+use super::ended::EndedPart;
 use super::handle::{Accepted, DriverError, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport};
 use super::waiters::{Ended, Waiter};
-use rc_scheduler::{DeviceId, Epoch, NewTask, Status, TaskId};
+use crate::metrics::MetricsReport;
+use rc_scheduler::{DeviceId, EndedAsk, Epoch, NewTask, Status, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where an answer goes. Dropping it tells the asker that the node stops.
@@ -71,8 +73,15 @@ pub(super) enum Request {
         task: TaskId,
         answer: Answer<Vec<DeviceId>>,
     },
+    Ended {
+        ask: EndedAsk,
+        answer: Answer<EndedPart>,
+    },
     Status {
         answer: Answer<NodeStatus>,
+    },
+    Metrics {
+        answer: Answer<Box<MetricsReport>>,
     },
     Invite {
         answer: Answer<String>,

@@ -65,7 +65,9 @@ impl Driver {
             }
             Request::Copies { task, answer: to } => answer(to, Ok(self.copies(task))),
             Request::Home { task, answer: to } => answer(to, Ok(self.core.view().home(task))),
+            Request::Ended { ask, answer } => self.ended_part(&ask, answer),
             Request::Status { answer: to } => answer(to, Ok(self.status())),
+            Request::Metrics { answer: to } => answer(to, Ok(Box::new(self.metrics()))),
             Request::Invite { answer: to } => {
                 let ticket = Ticket::new(self.secret.clone(), inviting(&self.listening.borrow()));
                 answer(to, Ok(ticket.to_string()));
@@ -119,7 +121,7 @@ impl Driver {
         }
     }
 
-    fn status(&self) -> NodeStatus {
+    pub(super) fn status(&self) -> NodeStatus {
         let view = self.core.view();
         let links = self.client.stats().peers;
         NodeStatus {

@@ -12,10 +12,15 @@ use super::waiters::Waiters;
 use super::watch::{LOOK_EVERY, LOOK_LATEST, Look, Told};
 use crate::blobs::Blobs;
 use crate::clock;
+use crate::events::EventLog;
 use crate::executor::{Executor, ExecutorEvent};
 use crate::live::Live;
+use crate::metrics::MetricCounts;
 use crate::policy::{Orders, PolicyHandle};
+use crate::stats::Counter;
 use crate::storage::{self, Writer};
+use crate::telemetry::otlp::Exporter;
+use crate::trace::TraceIds;
 use rc_p2p::{Client, Events, Multiaddr, PeerId, Secret};
 use rc_scheduler::{Capacity, CommandId, Epoch, Event, Input, Mono, Output, Scheduler, TaskId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -55,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) look: Arc<Look>,
     pub(crate) policy: PolicyHandle,
     pub(crate) orders: Orders,
+    pub(crate) counter: Counter,
+    pub(crate) spans: Option<Exporter>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
     /// What the start found wrong on the disk, in words.
@@ -92,6 +99,9 @@ pub(crate) struct Driver {
     /// When the attempts that run here began, milliseconds since 1970.
     pub(super) attempts: HashMap<(TaskId, Epoch), u64>,
     pub(super) news: broadcast::Sender<Event>,
+    pub(super) log: EventLog,
+    pub(super) counts: MetricCounts,
+    pub(super) spans: Option<Exporter>,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
     pub(super) disk_found: Vec<String>,
@@ -108,9 +118,21 @@ impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Handle) {
         let (requests_in, requests) = mpsc::channel(REQUESTS_MAX);
         let (news, _) = broadcast::channel(NEWS_MAX);
-        let handle =
-            Handle::new(requests_in, news.clone(), parts.blobs.clone(), parts.live.clone(), parts.policy, parts.orders);
+        let (me, life) = (parts.core.view().me(), parts.core.view().incarnation());
+        let handle = Handle {
+            requests: requests_in,
+            news: news.clone(),
+            log: EventLog::new(life.boots),
+            blobs: parts.blobs.clone(),
+            live: parts.live.clone(),
+            policy: parts.policy,
+            orders: parts.orders,
+            traces: Arc::new(TraceIds::new(me, life)),
+            counter: parts.counter,
+            spans: parts.spans.clone(),
+        };
         parts.live.ask(handle.downgrade());
+        handle.counter.ask(handle.downgrade());
         let (large, large_events) = Large::new(parts.blobs);
         let driver = Self {
             core: parts.core,
@@ -140,6 +162,9 @@ impl Driver {
             waiters: Waiters::default(),
             attempts: HashMap::new(),
             news,
+            log: handle.events().clone(),
+            counts: MetricCounts::default(),
+            spans: parts.spans,
             listening: parts.listening,
             ports: parts.ports,
             disk_found: parts.disk_found,
@@ -191,6 +216,7 @@ impl Driver {
                 self.look.bell.notify_one();
             }
         }
+        self.log.close();
         let Self { client, events, disk, stopping, disk_events, .. } = self;
         drop(disk_events);
         super::stop::close(client, events, disk, stopping).await;

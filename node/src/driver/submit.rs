@@ -4,6 +4,9 @@
 use super::handle::{Accepted, DriverError, Handle};
 use super::request::Request;
 use crate::blobs::{Pinned, copy_time};
+use crate::clock;
+use crate::telemetry::otlp::of_submit;
+use crate::trace::{self, Trace, Traceparent};
 use rc_scheduler::{BlobRef, Bytes, NewTask, PAYLOAD_BYTES_MAX};
 use std::collections::BTreeSet;
 
@@ -11,6 +14,15 @@ use std::collections::BTreeSet;
 const DISKS_DEFAULT: usize = 2;
 
 impl Handle {
+    /// Puts tasks into the trace of whoever submits them, or each into one of its own. [`Handle::submit`] does the latter to those that
+    /// are in none.
+    pub fn trace(&self, tasks: &mut [NewTask], context: Option<Traceparent>) {
+        let now = clock::now().wall_ms;
+        for task in tasks {
+            trace::stamp(task, || context.map_or_else(|| Trace::new(self.traces.next(now)), Trace::from));
+        }
+    }
+
     /// Accepts tasks, all or none; answers when `disks` devices (`None`: the default) have stored them, or after 2 s with the true count.
     ///
     /// A payload above [`PAYLOAD_BYTES_MAX`] becomes a blob; blobs are copied first, which is waited for in proportion to their size.
@@ -18,9 +30,27 @@ impl Handle {
     /// # Errors
     /// See [`DriverError`]; nothing was accepted.
     pub async fn submit(&self, mut tasks: Vec<NewTask>, disks: Option<usize>) -> Result<Accepted, DriverError> {
+        self.trace(&mut tasks, None);
+        let Some(spans) = &self.spans else { return Ok(self.hand_in(tasks, disks).await?.0) };
+        let traces: Vec<_> = tasks.iter().map(|task| trace::named(&task.spec.extra)).collect();
+        let begun = clock::now().wall_ms;
+        let (accepted, staged) = self.hand_in(tasks, disks).await?;
+        let times = [begun, staged, clock::now().wall_ms];
+        for (task, trace) in accepted.tasks.iter().zip(traces) {
+            let trace = trace.unwrap_or_else(|| Trace::of(*task, None));
+            if trace.sampled {
+                spans.take(of_submit(*task, trace, accepted.disks.len(), times));
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// Also when all that the tasks work with was here, milliseconds since 1970.
+    async fn hand_in(&self, mut tasks: Vec<NewTask>, disks: Option<usize>) -> Result<(Accepted, u64), DriverError> {
         let (named, _pins) = self.stage(&mut tasks).await?;
+        let staged = clock::now().wall_ms;
         if named.is_empty() {
-            return self.ask(|answer| Request::Submit { tasks, disks, answer }).await;
+            return Ok((self.ask(|answer| Request::Submit { tasks, disks, answer }).await?, staged));
         }
         let blobs = self.blobs();
         let time = copy_time(named.iter().map(|blob| blob.bytes).sum());
@@ -32,7 +62,7 @@ impl Handle {
         let others: Vec<_> = accepted.disks.iter().skip(1).copied().filter(|id| !holders.contains(id)).collect();
         holders.extend(blobs.replicate_to(&named, &others, time).await);
         accepted.disks.retain(|device| Some(*device) == me || holders.contains(device));
-        Ok(accepted)
+        Ok((accepted, staged))
     }
 
     /// Makes blobs of long payloads, and sees to it that all blobs named are here. Returns them, kept until a record names them.

@@ -1,7 +1,9 @@
 //! A handle of the driver for those whom the node outlives: they ask it, and do not keep it running.
 
+use super::ended::EndedPart;
+use super::handle::DriverError;
 use super::request::Request;
-use rc_scheduler::{DeviceId, Epoch, TaskId};
+use rc_scheduler::{DeviceId, EndedAsk, Epoch, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 /// A [`Handle`](super::Handle) which keeps no node running.
@@ -32,6 +34,14 @@ impl WeakHandle {
         let (answer, answered) = oneshot::channel();
         self.0.upgrade()?.send(Request::Holder { task, epoch, answer }).await.ok()?;
         answered.await.ok()?.ok()?
+    }
+
+    /// The next ended tasks that this device is to tell of.
+    pub(crate) async fn ended(&self, ask: EndedAsk) -> Result<EndedPart, DriverError> {
+        let (answer, answered) = oneshot::channel();
+        let requests = self.0.upgrade().ok_or(DriverError::Stopping)?;
+        requests.send(Request::Ended { ask, answer }).await.map_err(|_| DriverError::Stopping)?;
+        answered.await.map_err(|_| DriverError::Busy)?
     }
 
     /// Who gets a copy of what an attempt here writes; nobody, if the node stops.

@@ -67,6 +67,11 @@ impl Run {
         (self.task.clone(), self.epoch)
     }
 
+    /// The trace that it is a part of, in hexadecimal.
+    pub(super) fn trace_id(&self) -> Option<String> {
+        Some(self.ctx.traceparent()?.split('-').nth(1)?.to_owned())
+    }
+
     /// True for the first caller only: the one that reports the end.
     pub(super) fn close(&self) -> bool {
         !self.closed.swap(true, Ordering::AcqRel)

@@ -25,7 +25,8 @@ pub(super) async fn watch(executor: Weak<Inner>, wake: Arc<Notify>) {
                 break;
             };
             for run in overdue {
-                tracing::warn!(task = run.key().0, "left behind a task that does not end");
+                let trace_id = run.trace_id();
+                tracing::warn!(task = run.key().0, trace_id, "left behind a task that does not end");
                 inner.finish(&run, run.outcome(None)).await;
             }
         }

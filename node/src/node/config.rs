@@ -4,6 +4,7 @@ use super::hooks::Hooks;
 use crate::blobs::StoreLimits;
 use crate::handlers::TaskHandler;
 use crate::policy::Limits;
+use crate::telemetry::otlp::Collector;
 use rc_p2p::Multiaddr;
 use rc_scheduler::Role;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,8 @@ pub struct NodeConfig {
     pub scripts: BTreeMap<String, Vec<String>>,
     /// Hears what happens to tasks. A node with hooks runs until it is stopped; dropping it is not enough.
     pub hooks: Option<Arc<dyn Hooks>>,
+    /// Where spans of tasks accepted here are sent. Default: nowhere.
+    pub otlp: Option<Collector>,
     /// The program that is started as workers and to start commands; it must call [`crate::worker_main`]. Default: this program.
     pub worker_program: Option<PathBuf>,
 }
@@ -96,6 +99,7 @@ impl NodeConfig {
             handlers: Vec::new(),
             scripts: BTreeMap::new(),
             hooks: None,
+            otlp: None,
             worker_program: None,
         }
     }

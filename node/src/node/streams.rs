@@ -4,6 +4,7 @@ use crate::blobs::Blobs;
 use crate::identity::device_id;
 use crate::live::{self, Live};
 use crate::policy::{EXCHANGE_KIND, PolicyHandle, serve_order};
+use crate::stats::{self, Counter};
 use rc_p2p::{Incoming, PeerId, Stream};
 use std::io::Cursor;
 use std::time::Duration;
@@ -14,18 +15,22 @@ use tokio_util::compat::FuturesAsyncReadCompatExt;
 const FIRST_BYTE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Gives each stream to whom it is for, until the network ends.
-pub(super) async fn serve(mut incoming: Incoming, blobs: Blobs, live: Live, policy: PolicyHandle) {
+pub(super) async fn serve(mut incoming: Incoming, services: Services) {
     while let Some((peer, stream)) = incoming.next().await {
-        tokio::spawn(hand_over(peer, stream, blobs.clone(), live.clone(), policy.clone()));
+        tokio::spawn(hand_over(peer, stream, services.clone()));
     }
 }
 
-async fn hand_over(peer: PeerId, stream: Stream, blobs: Blobs, live: Live, policy: PolicyHandle) {
+/// Those whom a stream may be for.
+type Services = (Blobs, Live, PolicyHandle, Counter);
+
+async fn hand_over(peer: PeerId, stream: Stream, (blobs, live, policy, counter): Services) {
     let mut stream = stream.compat();
     let device = device_id(&peer);
     match tokio::time::timeout(FIRST_BYTE_TIME_MAX, stream.read_u8()).await {
         Ok(Ok(live::SERVICE)) => live.serve_stream(device, Box::new(stream)),
         Ok(Ok(EXCHANGE_KIND)) => serve_order(policy, device, Box::new(stream)).await,
+        Ok(Ok(stats::KIND)) => counter.serve(device, Box::new(stream)).await,
         // To these the first byte is the version of what they say.
         Ok(Ok(first)) => {
             let (reader, writer) = tokio::io::split(stream);

@@ -55,10 +55,13 @@ pub enum SubmitError<T> {
     Stopped(T),
 }
 
-#[derive(Debug)]
+/// Who wants to know of several records, in the order asked.
+type Told = Box<dyn FnOnce(Vec<Result<Option<TaskRecord>, ReadError>>) + Send>;
+
 enum Job {
     Commit(u64, Batch),
     Load(TaskKey),
+    Read(Vec<TaskKey>, Told),
 }
 
 /// A handle to the thread. Dropping it flushes and waits, as [`Writer::close`] does.
@@ -83,9 +86,7 @@ impl Writer {
         self.send(Job::Commit(upto, batch)).map_err(|error| match error {
             TrySendError::Full(Job::Commit(_, batch)) => SubmitError::Busy(batch),
             TrySendError::Disconnected(Job::Commit(_, batch)) => SubmitError::Stopped(batch),
-            TrySendError::Full(Job::Load(_)) | TrySendError::Disconnected(Job::Load(_)) => {
-                SubmitError::Stopped(Batch::new())
-            }
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => SubmitError::Stopped(Batch::new()),
         })
     }
 
@@ -95,6 +96,16 @@ impl Writer {
             TrySendError::Full(_) => SubmitError::Busy(task),
             TrySendError::Disconnected(_) => SubmitError::Stopped(task),
         })
+    }
+
+    /// Reads several records, and calls `told` with them on the writer's own thread: the disk waits for it. False, and it is not called,
+    /// if the queue has no room.
+    pub fn read(
+        &self,
+        tasks: Vec<TaskKey>,
+        told: impl FnOnce(Vec<Result<Option<TaskRecord>, ReadError>>) + Send + 'static,
+    ) -> bool {
+        self.send(Job::Read(tasks, Box::new(told))).is_ok()
     }
 
     fn send(&self, job: Job) -> Result<(), TrySendError<Job>> {
@@ -174,6 +185,10 @@ impl<F: FnMut(Event)> Worker<F> {
                     self.commit(std::mem::take(&mut group));
                     let record = self.storage.get_task(&task);
                     (self.tell)(Event::Loaded { task, record });
+                }
+                Job::Read(tasks, told) => {
+                    self.commit(std::mem::take(&mut group));
+                    told(tasks.iter().map(|task| self.storage.get_task(task)).collect());
                 }
             }
             next = self.received.try_recv().ok();

@@ -1,20 +1,65 @@
 //! Log lines for programs: `timestamp service instance_id sequence trace_id message`, and the event's other fields under `fields`.
+//! The sequence is given when a line is written, so that it rises from line to line whichever threads they come from.
 
 use crate::api::model::rfc3339;
 use serde_json::{Map, Value};
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Formats events; counts them.
+/// Formats events, with a place for the sequence.
 #[derive(Debug, Default)]
-pub(super) struct Json {
-    sequence: AtomicU64,
+pub(super) struct Json;
+
+/// A line without its sequence has this in it. Texts have their quotes escaped, and a field of an event is never null.
+const PLACE: &[u8] = b"\"sequence\":null";
+
+/// Where lines are numbered and written, one after the other.
+#[derive(Debug)]
+pub(super) struct Lines<W>(Mutex<(u64, W)>);
+
+impl<W> Lines<W> {
+    pub(super) fn new(to: W) -> Self {
+        Self(Mutex::new((0, to)))
+    }
+}
+
+impl<'a, W: Write + 'a> MakeWriter<'a> for Lines<W> {
+    type Writer = Line<'a, W>;
+
+    fn make_writer(&'a self) -> Line<'a, W> {
+        Line(self)
+    }
+}
+
+/// Takes one line.
+#[derive(Debug)]
+pub(super) struct Line<'a, W>(&'a Lines<W>);
+
+impl<W: Write> Write for Line<'_, W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sequence, to) = &mut *lines;
+        match line.windows(PLACE.len()).position(|part| part == PLACE) {
+            Some(at) => {
+                let number = format!("\"sequence\":{sequence}");
+                *sequence += 1;
+                to.write_all(&[&line[..at], number.as_bytes(), &line[at + PLACE.len()..]].concat())?;
+            }
+            None => to.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).1.flush()
+    }
 }
 
 #[derive(Default)]
@@ -72,8 +117,7 @@ where
         line.insert("service".into(), "rc-node".into());
         let instance = super::INSTANCE_ID.get().map(String::as_str);
         line.insert("instance_id".into(), instance.into());
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        line.insert("sequence".into(), sequence.into());
+        line.insert("sequence".into(), Value::Null);
         line.insert("trace_id".into(), trace.unwrap_or_default());
         let message = fields.remove("message").unwrap_or_else(|| "".into());
         line.insert("message".into(), message);
@@ -88,8 +132,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -104,15 +147,35 @@ mod tests {
         }
     }
 
+    fn subscriber(sink: &Sink) -> impl Subscriber + Send + Sync + use<> {
+        let lines = Lines::new(sink.clone());
+        tracing_subscriber::fmt().with_writer(lines).with_ansi(false).event_format(Json).finish()
+    }
+
+    #[test]
+    fn the_sequence_rises_from_line_to_line_whichever_threads_write() {
+        let sink = Sink::default();
+        let dispatch = tracing::Dispatch::new(subscriber(&sink));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let dispatch = &dispatch;
+                scope.spawn(move || {
+                    tracing::dispatcher::with_default(dispatch, || {
+                        (0..500).for_each(|n| tracing::info!(thread, n, "a \"sequence\":null of lines"));
+                    });
+                });
+            }
+        });
+        let bytes = sink.0.lock().expect("not poisoned").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        let of = |line| serde_json::from_str::<Value>(line).expect("JSON")["sequence"].as_u64();
+        assert!(text.lines().map(of).eq((0..2_000).map(Some)), "{text}");
+    }
+
     #[test]
     fn every_line_has_the_promised_fields_and_the_trace_of_its_span() {
         let sink = Sink::default();
-        let writer = sink.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || writer.clone())
-            .with_ansi(false)
-            .event_format(Json::default())
-            .finish();
+        let subscriber = subscriber(&sink);
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(trace_id = "ab12", tasks = 3, "one");
             let span = tracing::info_span!("attempt", epoch = 7, trace_id = "cd34");

@@ -97,6 +97,44 @@ async fn a_task_goes_in_and_its_result_comes_out_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_trace_context_comes_in_and_goes_out_as_a_header() {
+    let served = serve().await;
+    let mut client = Client::new(&served.dir.path().join("node.sock"));
+    let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    client.set_trace(context.parse().ok());
+    let echo = || Some(br#"{"task_type":"echo"}"#.to_vec());
+    let answer = client.request(Method::POST, "/v1/tasks", echo()).await.expect("accepted");
+    let header = |answer: &rc_node::client::Answer| answer.headers["traceresponse"].to_str().expect("text").to_owned();
+    let told = header(&answer);
+    assert!(told.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-") && told.ends_with("-00"), "{told}");
+    assert!(!told.contains("00f067aa0ba902b7"), "{told}");
+    let id = answer.json::<Value>().expect("JSON")["task_id"].as_str().expect("an id").to_owned();
+    for path in [format!("/v1/tasks/{id}"), format!("/v1/tasks/{id}/result")] {
+        let answer = client.request(Method::GET, &path, None).await.expect("known");
+        assert_eq!(header(&answer), told, "{path}");
+        assert_eq!(answer.json::<Value>().expect("JSON")["task_id"], id.as_str());
+    }
+    // The older path takes it as well; and a context that makes no sense is none.
+    client.request(Method::POST, "/tasks", echo()).await.expect("accepted");
+    let shown: Value = client.get("/v1/tasks/last").await.expect("known");
+    assert_eq!(shown["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut raw = tokio::net::UnixStream::connect(served.dir.path().join("node.sock")).await.expect("a connection");
+    let body = r#"{"task_type":"echo"}"#;
+    let ask = format!(
+        "POST /v1/tasks HTTP/1.1\r\nHost: localhost\r\ntraceparent: 00-4bf9-00f0-01\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    raw.write_all(ask.as_bytes()).await.expect("sent");
+    let mut text = String::new();
+    raw.read_to_string(&mut text).await.expect("an answer");
+    assert!(
+        text.starts_with("HTTP/1.1 202") && text.contains("traceresponse: 00-") && !text.contains("4bf9"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_list_is_accepted_whole_or_not_at_all() {
     let served = serve().await;
     let mut client = Client::new(&served.dir.path().join("node.sock"));

@@ -4,8 +4,11 @@ use rc_node::api::{App, NodeApi, SocketServer, door_socket, serve_socket};
 use rc_node::driver::{
     Accepted, AttemptReport, DriverError, ExplainRow, Explanation, HistoryRow, NodeStatus, PeerReport, TaskReport,
 };
+use rc_node::events::EventLog;
 use rc_node::handlers::Stream;
 use rc_node::live::{LiveState, LogEvent};
+use rc_node::metrics::{MetricCounts, MetricsReport};
+use rc_node::stats::{By, Counts, Histogram, StatsAsk, StatsReport, Tally};
 use rc_scheduler::{
     Capacity, DeviceId, DeviceRecord, Epoch, ErrorClass, Incarnation, NewTask, Outcome, Reason, Role, Span, Status,
     TaskId,
@@ -22,11 +25,18 @@ pub struct Fake {
     changed: Arc<Notify>,
     /// The driver's bounded queue of requests: each passes in turn, and one that is not polled holds up the rest.
     door: Arc<Semaphore>,
+    /// What it tells to those who listen.
+    pub log: EventLog,
 }
 
 impl Default for Fake {
     fn default() -> Self {
-        Self { tasks: Arc::default(), changed: Arc::default(), door: Arc::new(Semaphore::new(1)) }
+        Self {
+            tasks: Arc::default(),
+            changed: Arc::default(),
+            door: Arc::new(Semaphore::new(1)),
+            log: EventLog::new(3),
+        }
     }
 }
 
@@ -307,8 +317,48 @@ impl NodeApi for Fake {
             frame_bytes_out: 5_600,
         })
     }
+    async fn stats(&self, ask: StatsAsk) -> Result<StatsReport, DriverError> {
+        let mut run = Histogram::default();
+        (0..10).for_each(|_| run.add(50_000));
+        let tally = Tally {
+            completed: 9,
+            failed: 1,
+            cancelled: 2,
+            run,
+            sums: [0, 500_000, 0],
+            busy_ms: 500,
+            ..Tally::default()
+        };
+        let key = if ask.by == By::Type { "echo".to_owned() } else { CELLAR.to_string() };
+        let counts = Counts { all: tally.clone(), by: [(key, tally)].into() };
+        let to_wall_ms = 1_700_000_000_000;
+        let from_wall_ms = to_wall_ms - ask.period.as_millis() as u64;
+        let slots = [(ATTIC, 5), (CELLAR, 5)].into();
+        let (silent, partial) = (vec![ATTIC], Vec::new());
+        Ok(StatsReport { from_wall_ms, to_wall_ms, by: ask.by, counts, silent, partial, slots })
+    }
+    async fn metrics(&self) -> Result<Box<MetricsReport>, DriverError> {
+        let mut counts = MetricCounts { accepted: 12, started: 7, ..MetricCounts::default() };
+        counts.ended.insert("completed", 9);
+        counts.attempts.insert("odd \"type\"\\".to_owned(), [("completed", 9)].into());
+        [400, 2_000_000, 7_200_000_000].into_iter().for_each(|us| counts.delay.add(us));
+        Ok(Box::new(MetricsReport {
+            counts,
+            status: self.status().await?,
+            peers: [("idle", 2)].into(),
+            slots: 5,
+            dropped: rc_scheduler::Counters::default(),
+            bad_messages: 3,
+            spans_dropped: 0,
+            gossip: [1, 2, 3],
+            turned_away: [4, 5],
+        }))
+    }
     async fn invite(&self) -> Result<String, DriverError> {
         Ok("rc1abc".into())
     }
     async fn shutdown(&self) {}
+    fn events(&self) -> Option<&EventLog> {
+        Some(&self.log)
+    }
 }

@@ -3,5 +3,8 @@
 
 mod api;
 mod cli;
+mod events;
 mod fake;
 mod hostile;
+mod metrics;
+mod stats;

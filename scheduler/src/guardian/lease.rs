@@ -2,7 +2,6 @@
 
 use super::Guardian;
 use crate::core::Scheduler;
-use crate::effect::Event;
 use crate::id::{DeviceId, Epoch, TaskId};
 use crate::record::{Close, Fact, Leased};
 
@@ -35,7 +34,6 @@ impl Scheduler {
         let Guardian { queue, runs, .. } = &mut self.guardian;
         queue.serve(task, runs);
         self.write(task, Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm }));
-        self.notify(Event::Leased { task, epoch, to });
     }
 
     /// Twelve bits that tell the leases of two granters in one term apart.

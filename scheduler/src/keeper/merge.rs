@@ -117,6 +117,7 @@ impl Scheduler {
                 if lease.to == self.me {
                     self.credits.leased(now, lease.by);
                 }
+                self.notify(Event::Leased { task, epoch: lease.epoch, to: lease.to });
             }
             Fact::Settled(settled) => self.see_term(settled.term, settled.by),
             Fact::Closed(closed) => {

@@ -4,14 +4,14 @@ use super::requirements::RequirementsRequest;
 use super::{DeviceNames, ErrorView, Usage, rfc3339};
 use crate::driver::{AttemptReport, Explanation, HistoryRow, TaskReport};
 use crate::live::LiveState;
-use rc_scheduler::{Status, TaskId};
+use crate::trace::{self, Trace};
+use rc_scheduler::Status;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-/// The W3C trace id of a task: its 128 bits in hexadecimal, so that any device can tell it without asking.
-#[must_use]
-pub fn trace_id(task: TaskId) -> String {
-    format!("{:032x}", u128::from_be_bytes(task.0))
+/// The W3C trace id of a task, in hexadecimal.
+fn trace_id(report: &TaskReport) -> String {
+    Trace::of(report.id, report.spec.as_ref()).id.to_string()
 }
 
 /// The status that a filter names; `success` is an older name of `completed`.
@@ -33,6 +33,9 @@ pub struct AcceptedView {
     /// Where it was placed, if it was by the time of the answer.
     pub placement: Option<PlacementView>,
     pub trace_id: String,
+    /// For the header of that name, if it is about this task alone.
+    #[serde(skip)]
+    pub traceresponse: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -223,7 +226,7 @@ impl TaskView {
             finished_at: counts.and_then(|a| a.finished_wall_ms).map(rfc3339),
             error: error(report),
             disks: report.disks,
-            trace_id: trace_id(report.id),
+            trace_id: trace_id(report),
         }
     }
 }
@@ -254,7 +257,7 @@ impl TaskDetail {
             resource_usage: None,
             disks: report.disks,
             submitted_at: submitted_at(report),
-            trace_id: trace_id(report.id),
+            trace_id: trace_id(report),
             priority: spec.map(|spec| spec.priority.word().to_owned()),
             requirements: serde_json::to_value(requirements).unwrap_or_default(),
             retry: spec.map(|spec| retry(&spec.retry)).unwrap_or_default(),
@@ -262,7 +265,7 @@ impl TaskDetail {
                 .map(|spec| spec.required_permissions.iter().cloned().collect())
                 .unwrap_or_default(),
             idempotency_key: spec.and_then(|spec| spec.idempotency_key.clone()),
-            extra: spec.and_then(|spec| raw(&spec.extra)),
+            extra: spec.and_then(|spec| raw(&trace::split(&spec.extra).0)),
             payload: raw(&report.payload),
         }
     }

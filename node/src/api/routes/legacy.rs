@@ -1,6 +1,6 @@
 //! The older system's paths, as it had them: `/tasks`. Statuses keep their present words.
 
-use super::submit::{accept, convert};
+use super::submit::{accept, context, convert};
 use super::tasks::whole_id;
 use crate::api::model::{Invalid, ResultView, TaskRequests, parse_tasks};
 use crate::api::node::NodeApi;
@@ -44,7 +44,8 @@ pub(super) async fn submit<N: NodeApi>(
         return Err(Invalid::new("body", "one task is one JSON object; lists go to /v1/tasks").into());
     };
     let tasks = convert(&app, vec![*request], false).await?;
-    let task_id = accept(&app, tasks, None).await?.pop().map_or_else(String::new, |view| view.task_id);
+    let task_id =
+        accept(&app, tasks, None, context(&headers)).await?.pop().map_or_else(String::new, |view| view.task_id);
     Ok(Json(Submitted { task_id, status: "submitted" }))
 }
 

@@ -1,12 +1,11 @@
 //! `POST /v1/tasks`: one task or many, all accepted or none.
 
 use crate::api::body;
-use crate::api::model::{
-    AcceptedView, DeviceNames, Invalid, PlacementView, TaskRequest, TaskRequests, parse_tasks, trace_id,
-};
+use crate::api::model::{AcceptedView, DeviceNames, Invalid, PlacementView, TaskRequest, TaskRequests, parse_tasks};
 use crate::api::node::NodeApi;
 use crate::api::problem::{Code, Problem};
 use crate::api::state::{App, Names};
+use crate::trace::{self, Trace, Traceparent};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State, rejection::QueryRejection};
@@ -18,6 +17,8 @@ use serde::Deserialize;
 /// The answer tells the placement of so many tasks; who submits more at once asks later.
 const PLACED_MAX: usize = 16;
 const DISKS_MAX: usize = 1_000;
+/// Tells whoever asks which trace a task is in.
+pub(super) const TRACERESPONSE: &str = "traceresponse";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,12 +48,21 @@ pub(super) async fn tasks<N: NodeApi>(
         }
     }
     let tasks = convert(&app, requests, many).await?;
-    let views = accept(&app, tasks, query.disks).await?;
+    let views = accept(&app, tasks, query.disks, context(&headers)).await?;
     Ok(if many {
         (StatusCode::ACCEPTED, Json(views)).into_response()
     } else {
-        (StatusCode::ACCEPTED, Json(views.into_iter().next())).into_response()
+        let view = views.into_iter().next();
+        let header = [(TRACERESPONSE, view.as_ref().map_or_else(String::new, |view| view.traceresponse.clone()))];
+        (StatusCode::ACCEPTED, header, Json(view)).into_response()
     })
+}
+
+/// The trace that whoever asks is in. One that makes no sense is none, as the standard wants it.
+pub(super) fn context(headers: &HeaderMap) -> Option<Traceparent> {
+    let mut values = headers.get_all("traceparent").iter();
+    let value = values.next()?.to_str().ok()?.trim().parse().ok()?;
+    values.next().is_none().then_some(value)
 }
 
 /// From requests to what the scheduler takes; devices are found by name.
@@ -73,21 +83,26 @@ pub(super) async fn convert<N: NodeApi>(
 /// Submits, and says where the tasks stand.
 pub(super) async fn accept<N: NodeApi>(
     app: &App<N>,
-    tasks: Vec<NewTask>,
+    mut tasks: Vec<NewTask>,
     disks: Option<usize>,
+    context: Option<Traceparent>,
 ) -> Result<Vec<AcceptedView>, Problem> {
+    app.node().trace(&mut tasks, context);
+    let traces: Vec<_> = tasks.iter().map(|task| trace::named(&task.spec.extra)).collect();
     let accepted = app.node().submit(tasks, disks).await?;
     let names = app.names().await;
     let ack_devices: Vec<_> = accepted.disks.iter().map(|id| names.name(*id)).collect();
     let mut views = Vec::with_capacity(accepted.tasks.len());
-    for task in &accepted.tasks {
+    for (task, trace) in accepted.tasks.iter().zip(traces) {
+        let trace = trace.unwrap_or_else(|| Trace::of(*task, None));
         let mut view = AcceptedView {
             task_id: task.to_string(),
             status: Status::Pending.word().to_owned(),
             acks: accepted.disks.len(),
             ack_devices: ack_devices.clone(),
             placement: None,
-            trace_id: trace_id(*task),
+            trace_id: trace.id.to_string(),
+            traceresponse: trace.response(*task).to_string(),
             reason: None,
             detail: None,
         };

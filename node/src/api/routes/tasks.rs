@@ -1,5 +1,6 @@
 //! `/v1/tasks`: the list, one task, its result, its history, and why it is where it is.
 
+use super::submit::TRACERESPONSE;
 use crate::api::large;
 use crate::api::model::{
     CancelledView, DeviceNames, ExplainView, HistoryView, Invalid, ResultView, SECONDS_MAX, TaskDetail, TaskView,
@@ -8,10 +9,12 @@ use crate::api::model::{
 use crate::api::node::NodeApi;
 use crate::api::problem::{Code, Problem};
 use crate::api::state::App;
+use crate::driver::TaskReport;
+use crate::trace::Trace;
 use axum::Json;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use rc_scheduler::Status;
 use serde::Deserialize;
 use std::time::Duration;
@@ -84,13 +87,13 @@ pub(super) async fn show<N: NodeApi>(
     State(app): State<App<N>>,
     Path(id): Path<String>,
     query: Result<Query<ShowQuery>, QueryRejection>,
-) -> Result<Json<TaskDetail>, Problem> {
+) -> Result<([(&'static str, String); 1], Json<TaskDetail>), Problem> {
     let Query(query) = query?;
     let id = app.resolve(&id).await?;
     let report = app.node().task(id).await?;
     let runs = matches!(report.status, Status::Assigned | Status::Running);
     let live = if runs && query.live != Some(false) { app.node().live_state(id).await? } else { None };
-    Ok(Json(TaskDetail::new(&report, &app.names().await).with_live(live)))
+    Ok(([traceresponse(&report)], Json(TaskDetail::new(&report, &app.names().await).with_live(live))))
 }
 
 /// With `wait`, up to so many seconds for the end; without, or when they are over, the task as it stands.
@@ -116,7 +119,12 @@ pub(super) async fn result<N: NodeApi>(
         None => app.node().task(id).await?,
     };
     let view = ResultView::new(&report, &app.names().await);
-    large::result(app.node(), &report, view).await
+    Ok(([traceresponse(&report)], large::result(app.node(), &report, view).await?).into_response())
+}
+
+fn traceresponse(report: &TaskReport) -> (&'static str, String) {
+    let trace = Trace::of(report.id, report.spec.as_ref());
+    (TRACERESPONSE, trace.response(report.id).to_string())
 }
 
 pub(super) async fn cancel<N: NodeApi>(

@@ -2,6 +2,7 @@
 
 use crate::api::model::GB_BYTES;
 use crate::config::units;
+use crate::trace::Traceparent;
 use clap::Args;
 use std::time::Duration;
 
@@ -50,6 +51,9 @@ pub(in crate::cli) struct TaskFlags {
     /// Your name for this request: sent again with the same key, it is the same task
     #[arg(long, value_name = "KEY")]
     pub(in crate::cli) idempotency_key: Option<String>,
+    /// The trace that it shall be a part of, as W3C trace context [env: RC_TRACEPARENT]
+    #[arg(long, value_name = "00-TRACE-SPAN-FLAGS")]
+    pub(in crate::cli) traceparent: Option<Traceparent>,
     /// Longest run of one attempt, e.g. 90s [default: 300s]
     #[arg(long, visible_alias = "timeout-seconds", value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) timeout: Option<Duration>,

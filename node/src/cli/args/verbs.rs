@@ -54,6 +54,9 @@ pub(in crate::cli) struct StatusArgs {
 pub(in crate::cli) struct PeersArgs {
     #[command(subcommand)]
     pub(in crate::cli) verb: Option<PeersVerb>,
+    /// Show it again when something changes, until Ctrl-C
+    #[arg(short, long)]
+    pub(in crate::cli) watch: bool,
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
 }
@@ -103,6 +106,9 @@ pub(in crate::cli) struct PsArgs {
     /// At most so many
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(in crate::cli) limit: u32,
+    /// Show them again when something changes, until Ctrl-C
+    #[arg(short, long)]
+    pub(in crate::cli) watch: bool,
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
 }

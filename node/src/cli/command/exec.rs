@@ -34,6 +34,7 @@ pub(super) async fn exec(place: &Place, args: ExecArgs) -> Result<u8, CliError> 
     // Whatever is wrong with the request is found before anything is started.
     body(&args, &files)?;
     let mut session = Session::daemon_or_embedded(place, true).await.map_err(ours)?;
+    session.client.set_trace(request::trace_of(&args.task));
     let done = async {
         files.upload(place).await?;
         run(place, &mut session, body(&args, &files)?, &args.files.outs).await

@@ -5,14 +5,26 @@ use crate::api::model::{PeerView, ReasonView};
 use crate::cli::args::{DeviceArgs, PeersArgs, PeersVerb};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::{Card, Cell, Output, Style};
+use crate::cli::screen::{self, Watched};
 use crate::cli::session::{Place, Session};
-use crate::client::path_part;
+use crate::client::{Client, path_part};
 use hyper::Method;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What changes beside the load, of which nobody tells.
+const EVENTS: &str = "/v1/events?kind=peer.up,peer.lost,device.woke";
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) async fn peers(place: &Place, args: PeersArgs) -> Result<u8, CliError> {
     let mut session = Session::daemon(place).await?;
     match args.verb {
+        None if args.watch => {
+            let watched = Watched { events: EVENTS, every: LOOK_EVERY, changes: &changes };
+            let ask = async |client: &mut Client| Ok((client.get::<Vec<PeerView>>("/v1/peers").await?, None));
+            screen::watch(&mut session.client, args.output.output, watched, ask).await?;
+            Ok(Exit::Ok.code())
+        }
         None => {
             let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
             Output::stdout(args.output.output).list(&peers)?;
@@ -25,6 +37,11 @@ pub(super) async fn peers(place: &Place, args: PeersArgs) -> Result<u8, CliError
         Some(PeersVerb::Drain(device)) => order(&mut session, &device, "drain", Vec::new()).await,
         Some(PeersVerb::Undrain(device)) => order(&mut session, &device, "undrain", Vec::new()).await,
     }
+}
+
+fn changes(peer: &PeerView) -> String {
+    let PeerView { name, state, active_tasks, queued_tasks, max_concurrent_tasks, .. } = peer;
+    format!("{name} {state} {active_tasks:?} {queued_tasks:?} {max_concurrent_tasks:?} {}", peer.why_blocked())
 }
 
 /// What a device is left with after an order.

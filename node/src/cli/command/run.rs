@@ -88,7 +88,6 @@ impl Signals {
 
 async fn log_start(daemon: &Daemon) {
     if let Ok(status) = daemon.handle.status().await {
-        telemetry::set_instance_id(&status.id.to_string());
         let listening = status.listening.join(" ");
         let http = daemon.http.as_ref().map(|http| http.address().to_string());
         tracing::info!(name = status.name, listening, http, "the node is up");
@@ -98,7 +97,6 @@ async fn log_start(daemon: &Daemon) {
 async fn greet(daemon: &Daemon, settings: &Settings) -> Result<(), CliError> {
     let mut text = String::new();
     if let Ok(status) = daemon.handle.status().await {
-        telemetry::set_instance_id(&status.id.to_string());
         text.push_str(&format!("rc-node {}: this is {} ({})\n", env!("CARGO_PKG_VERSION"), status.name, status.id));
         for address in &status.listening {
             text.push_str(&format!("  listening  {address}\n"));

@@ -17,6 +17,7 @@ pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliErr
     let mut files = Files::open(&args.files, false)?;
     let body = request::of_submit(&args, &files)?;
     let mut session = Session::daemon_or_embedded(place, body.needs_command).await?;
+    session.client.set_trace(request::trace_of(&args.task));
     let done = async {
         let body = if files.is_empty() {
             body

@@ -68,7 +68,7 @@ impl Style {
         }
     }
 
-    pub(super) fn paint(&self, text: &str, paint: Paint) -> String {
+    pub(in crate::cli) fn paint(&self, text: &str, paint: Paint) -> String {
         let code = match paint {
             Paint::Good => "32",
             Paint::Busy => "36",

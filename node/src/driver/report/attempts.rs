@@ -18,7 +18,7 @@ pub(in crate::driver) fn holder(record: &Record, epoch: Epoch) -> Option<DeviceI
 }
 
 /// The word for a way to give a lease back.
-pub(super) const fn released(why: Released) -> &'static str {
+pub(in crate::driver) const fn released(why: Released) -> &'static str {
     match why {
         Released::Superseded => "released superseded",
         Released::Stale => "released stale",

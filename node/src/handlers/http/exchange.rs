@@ -47,7 +47,11 @@ impl Drop for Answer {
 }
 
 pub(super) async fn exchange(ctx: &TaskContext, dialler: &Dialler, payload: HttpPayload) -> Result<Value, TaskError> {
-    let HttpPayload { url, method, headers, body, .. } = payload;
+    let HttpPayload { url, method, mut headers, body, .. } = payload;
+    // Whoever answers can tell what it was for. What the task says itself goes before.
+    if let Some(Ok(trace)) = ctx.traceparent().map(HeaderValue::from_str) {
+        headers.entry("traceparent").or_insert(trace);
+    }
     let mut hop = Hop { url, method, headers, body };
     for _ in 0..=REDIRECTS_MAX {
         let mut answer = hop.send(dialler).await?;
