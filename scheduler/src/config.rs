@@ -28,8 +28,11 @@ pub struct Config {
     pub overrun: Span,
     /// How long a credit is good for.
     pub credit_ttl: Span,
-    /// How far ahead of its completion rate a device takes work.
+    /// How far ahead a device takes work, by what it has completed lately and by what tasks of those types took.
     pub window: Span,
+    /// A lease that waits for longer than this goes to a device that is free; a task that waits for longer, and there is none, is a
+    /// reason to say that a device is missing.
+    pub move_after: Span,
     /// Period of the slow comparison of digests with a peer.
     pub digest_period: Span,
     /// What changed less than this ago is not compared: it is probably under way.
@@ -70,6 +73,7 @@ impl Default for Config {
             overrun: Span::from_secs(30),
             credit_ttl: Span::from_secs(2),
             window: Span::from_secs(1),
+            move_after: Span::from_secs(2),
             digest_period: Span::from_secs(30),
             digest_quiet: Span::from_secs(5),
             retention: Span::from_secs(7 * 24 * 3_600),

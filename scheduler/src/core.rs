@@ -297,7 +297,8 @@ impl Scheduler {
             Timer::Ack => self.submits.touch_late(self.now.mono),
             Timer::Gossip | Timer::Quiet | Timer::Recall => {}
             Timer::Query => self.query_due(),
-            Timer::Place => self.guardian.world += 1,
+            Timer::Place => self.guardian.anew = true,
+            Timer::Moving => self.move_waiting(),
             Timer::Bury => self.bury_due(),
             Timer::Await => self.await_due(),
         }
@@ -325,6 +326,7 @@ impl Scheduler {
             Message::Answer(answer) => self.handle_answer(from, answer),
             Message::Want(want) => self.handle_want(from, want),
             Message::Grant(grant) => self.handle_grant(from, grant),
+            Message::Move(back) => self.handle_move(from, back),
             Message::Digest(digest) => self.handle_digest(from, digest),
             Message::Summary(summary) => self.handle_summary(from, summary),
             Message::Lack(lack) => self.handle_lack(from, lack),
@@ -413,7 +415,7 @@ impl Scheduler {
 
     /// Something changed that may let a waiting task be placed.
     pub(crate) fn view_changed(&mut self) {
-        self.guardian.world += 1;
+        self.guardian.anew = true;
     }
 
     pub(crate) fn send(&mut self, to: DeviceId, message: Message) {

@@ -12,6 +12,12 @@ pub const TEXT_BYTES_MAX: usize = 256;
 /// Most entries of a list in a device record that are accepted from a peer.
 pub const LIST_MAX: usize = 256;
 
+/// A device whose processor is busier than this, parts per million, in [`OVERLOAD_LOOKS`] measurements in a row takes no new work until
+/// one is not.
+pub const OVERLOAD_PPM: u32 = 850_000;
+/// So many measurements in a row.
+pub const OVERLOAD_LOOKS: u8 = 3;
+
 /// What the machine is and has. Measured by the driver; `None` is unknown.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -109,6 +115,8 @@ crate::task::words! {
         Policy = 2 "policy",
         /// Its disk does not take new facts.
         Storage = 3 "storage",
+        /// Its processor has too much to do, whoever's work it is: see [`OVERLOAD_PPM`].
+        Busy = 4 "busy",
     }
 }
 

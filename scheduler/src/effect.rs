@@ -292,4 +292,16 @@ pub enum Event {
         /// How many attempts it had.
         attempts: u32,
     },
+    /// This device's processor has too much to do, or has no more: while it has, the device takes no new work.
+    Overloaded {
+        is: bool,
+    },
+    /// Tasks wait for longer than [`crate::Config::move_after`] although there are devices that they fit: all of those are busy. Said at
+    /// most once a minute.
+    AddDevice {
+        /// How many wait here.
+        waiting: usize,
+        /// How long the one that has waited longest.
+        wait: Span,
+    },
 }

@@ -4,6 +4,7 @@ mod crash;
 mod depend;
 mod duty;
 mod lease;
+mod moving;
 mod offer;
 mod place;
 mod settle;
@@ -13,6 +14,7 @@ pub(crate) use settle::alert;
 
 use crate::id::{DeviceId, Epoch, TaskId};
 use crate::queue::{Queue, RunTimes};
+use crate::time::Mono;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 /// What this device keeps as a guardian.
@@ -20,14 +22,18 @@ use alloc::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Guardian {
     /// Tasks that may be leased as soon as a device has room.
     pub(crate) queue: Queue,
-    /// Grows whenever something changed that may let a waiting task be placed.
-    pub(crate) world: u64,
+    /// Something changed that may let any waiting task be placed.
+    pub(crate) anew: bool,
+    /// Devices of which something is new, such as room: tasks that they fit may be placed.
+    pub(crate) news: BTreeSet<DeviceId>,
     /// How long tasks of a type run.
     pub(crate) runs: RunTimes,
     /// My open leases by holder: how many, and the XOR of their hashes.
     pub(crate) counted: BTreeMap<DeviceId, (u32, u64)>,
     /// Those that had no room for me, and will offer some as soon as they have.
     pub(crate) full: BTreeSet<DeviceId>,
+    /// When it was last said that a device is missing.
+    pub(crate) missed: Option<Mono>,
 }
 
 /// A lease's hash for the comparison of what is held (rule 19).

@@ -3,7 +3,9 @@
 mod credit;
 mod give_up;
 mod hand;
+mod moving;
 mod run;
+mod share;
 
 pub(crate) use credit::Credits;
 pub(crate) use hand::Hand;
@@ -27,6 +29,8 @@ pub(crate) struct Holder {
     pub(crate) active: u32,
     /// Whether one of them is exclusive.
     pub(crate) exclusive: bool,
+    /// Measurements in a row that found the processor too busy.
+    pub(crate) overloaded: u8,
     /// Types lately completed here, the latest last.
     pub(crate) affinity: VecDeque<String>,
 }

@@ -39,7 +39,7 @@ pub use crate::core::{Counters, Scheduler};
 pub use blob::{BLOBS_PER_TASK_MAX, BlobHash, BlobRef, ParseHashError};
 pub use bytes::Bytes;
 pub use config::Config;
-pub use device::{Blocked, Capacity, DeviceRecord, TEXT_BYTES_MAX, WhyNot};
+pub use device::{Blocked, Capacity, DeviceRecord, OVERLOAD_LOOKS, OVERLOAD_PPM, TEXT_BYTES_MAX, WhyNot};
 pub use effect::{BatchFound, Effect, Entry, Event, Output, Refusal, Reply, Start, StopReason, Tomb};
 pub use entry::LiveState;
 pub use handler::{Restore, RestoreError};

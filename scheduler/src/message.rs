@@ -28,6 +28,7 @@ pub enum Message {
     Answer(Answer),
     Want(Want),
     Grant(Grant),
+    Move(Move),
     Digest(Digest),
     Summary(Summary),
     Lack(Lack),
@@ -141,6 +142,16 @@ pub struct Want {
 pub struct Grant {
     /// Open leases.
     pub limit: u32,
+}
+
+/// The speaker, a guardian, has room in hand on a device that is free: of the leases it granted that have to wait for long at the
+/// listener, so many may come back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Move {
+    /// At most so many.
+    pub count: u32,
+    /// Where there is room.
+    pub to: DeviceId,
 }
 
 /// Hashes of what the speaker has and thinks that both should have.

@@ -1,90 +1,58 @@
 //! Tasks that wait, in the order of SPEC section 5: `weight × 1000 + wait_seconds / (1 + mean_run_seconds of the type)`.
 //!
-//! Tasks of one class (same priority, type and requirements) wait in one line, oldest first. Within a line the dynamic priority
-//! falls from the head on, so only heads are compared, and a line whose head cannot be placed holds up nobody but itself.
+//! Tasks of one class (same priority, submitter, type and requirements) wait in one line, oldest first. Within a line the dynamic
+//! priority falls from the head on, so only heads are compared, and a line whose head cannot be placed holds up nobody but itself.
+//! Among lines of one priority the submitters take turns (rule 22a).
+
+mod class;
+mod fair;
+mod runs;
+
+pub(crate) use class::{Class, Share};
+pub(crate) use runs::RunTimes;
 
 use crate::id::TaskId;
 use crate::task::{Priority, TaskSpec};
 use crate::time::{Mono, Span};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
-
-/// A line: tasks in it differ only in what no filter looks at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Class {
-    priority: Priority,
-    hash: u64,
-}
+use alloc::vec::Vec;
+use fair::Turns;
 
 #[derive(Clone, Debug)]
 struct Line {
     task_type: String,
     tasks: BTreeSet<(Mono, TaskId)>,
-    /// The version of the world at which its head could not be placed.
-    stuck_at: Option<u64>,
+    /// Its head could not be placed, and nothing has changed for it since.
+    stuck: bool,
 }
+
+/// Heads of lines by type, the oldest first.
+type Heads = BTreeMap<String, BTreeSet<(Mono, TaskId, Class)>>;
 
 /// Lines of waiting tasks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     lines: BTreeMap<Class, Line>,
     class_of: BTreeMap<TaskId, (Class, Mono)>,
+    /// The heads of the lines that are not stuck.
+    ready: BTreeMap<Priority, BTreeMap<Share, Heads>>,
+    /// The heads of those that are.
+    stuck: BTreeMap<Priority, Heads>,
+    turns: BTreeMap<Priority, Turns>,
+    /// How many wait of each type.
+    types: BTreeMap<String, u32>,
 }
 
-impl Class {
-    /// The priority of the tasks in the line.
-    pub(crate) const fn priority(self) -> Priority {
-        self.priority
-    }
-
-    /// The class of a specification.
-    pub(crate) fn of(spec: &TaskSpec) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(spec.task_type.as_bytes());
-        let written = ciborium::into_writer(&(&spec.requirements, &spec.required_permissions), HashWriter(&mut hasher));
-        debug_assert!(written.is_ok(), "hashing cannot fail");
-        let mut short = [0; 8];
-        short.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-        Self { priority: spec.priority, hash: u64::from_le_bytes(short) }
-    }
-}
-
-struct HashWriter<'a>(&'a mut blake3::Hasher);
-
-impl ciborium_io::Write for HashWriter<'_> {
-    type Error = core::convert::Infallible;
-    fn write_all(&mut self, data: &[u8]) -> Result<(), Self::Error> {
-        self.0.update(data);
-        Ok(())
-    }
-    fn flush(&mut self) -> Result<(), Self::Error> {
-        Ok(())
-    }
-}
-
-/// Mean run times by task type: an exponentially weighted mean with weight 1/8.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RunTimes(BTreeMap<String, Span>);
-
-/// Types whose run time is remembered; of more, the first in the alphabet go.
-const TYPES_MAX: usize = 1_024;
-
-impl RunTimes {
-    /// Counts a run.
-    pub(crate) fn sample(&mut self, task_type: &str, run: Span) {
-        if let Some(mean) = self.0.get_mut(task_type) {
-            *mean = Span((mean.0.saturating_mul(7).saturating_add(run.0)) / 8);
-            return;
-        }
-        if self.0.len() >= TYPES_MAX {
-            self.0.pop_first();
-        }
-        self.0.insert(task_type.into(), run);
-    }
-
-    fn mean(&self, task_type: &str) -> Span {
-        self.0.get(task_type).copied().unwrap_or_default()
-    }
+/// The task that comes next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Head {
+    /// Its line.
+    pub(crate) class: Class,
+    /// The task.
+    pub(crate) task: TaskId,
+    /// As urgent as it has become by waiting.
+    pub(crate) priority: Priority,
 }
 
 /// The dynamic priority in thousandths.
@@ -93,34 +61,111 @@ fn dynamic(priority: Priority, wait: Span, mean_run: Span) -> u64 {
     weight + wait.0.saturating_mul(1_000) / (1_000_000 + mean_run.0)
 }
 
+/// What a dynamic priority is worth: that of a fresh task of this priority, or more.
+fn worth(dynamic: u64) -> Priority {
+    let reached = |priority: &&Priority| u64::from(priority.weight_permille()) * 1_000 <= dynamic;
+    Priority::ALL.iter().filter(reached).max().copied().unwrap_or(Priority::Background)
+}
+
+/// The head with the highest dynamic priority.
+fn best(heads: &Heads, priority: Priority, now: Mono, runs: &RunTimes) -> Option<(u64, Mono, TaskId, Class)> {
+    let firsts = heads.iter().filter_map(|(task_type, heads)| heads.first().map(|first| (task_type, first)));
+    let scored = firsts.map(|(task_type, (since, task, class))| {
+        (dynamic(priority, now.since(*since), runs.mean(task_type)), *since, *task, *class)
+    });
+    scored.max_by_key(|(score, since, task, _)| (*score, core::cmp::Reverse((*since, *task))))
+}
+
 impl Queue {
     /// Puts a task in line; one that is there keeps its place.
-    pub(crate) fn insert(&mut self, task: TaskId, spec: &TaskSpec, since: Mono) {
+    pub(crate) fn insert(&mut self, task: TaskId, spec: &TaskSpec, class: Class, since: Mono) {
         if self.class_of.contains_key(&task) {
             return;
         }
-        let class = Class::of(spec);
         self.class_of.insert(task, (class, since));
-        let line = self.lines.entry(class).or_insert_with(|| Line {
+        match self.types.get_mut(&spec.task_type) {
+            Some(count) => *count += 1,
+            None => _ = self.types.insert(spec.task_type.clone(), 1),
+        }
+        self.lines.entry(class).or_insert_with(|| Line {
             task_type: spec.task_type.clone(),
             tasks: BTreeSet::new(),
-            stuck_at: None,
+            stuck: false,
         });
-        if line.tasks.first().is_none_or(|first| (since, task) < *first) {
-            line.stuck_at = None;
-        }
-        line.tasks.insert((since, task));
+        self.change(class, |line| {
+            if line.tasks.first().is_none_or(|first| (since, task) < *first) {
+                line.stuck = false;
+            }
+            line.tasks.insert((since, task));
+        });
     }
 
     /// Takes a task out of line.
     pub(crate) fn remove(&mut self, task: TaskId) {
-        if let Some((class, since)) = self.class_of.remove(&task)
-            && let Some(line) = self.lines.get_mut(&class)
-        {
-            line.tasks.remove(&(since, task));
-            if line.tasks.is_empty() {
-                self.lines.remove(&class);
+        if let Some((class, since)) = self.class_of.remove(&task) {
+            if let Some(line) = self.lines.get(&class)
+                && let Some(count) = self.types.get_mut(&line.task_type)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    self.types.remove(&line.task_type);
+                }
             }
+            self.change(class, |line| _ = line.tasks.remove(&(since, task)));
+        }
+    }
+
+    /// A task's turn has come: takes it out of line, and counts what it costs to whose account it goes.
+    pub(crate) fn serve(&mut self, task: TaskId, runs: &RunTimes) {
+        if let Some((class, _)) = self.class_of.get(&task).copied() {
+            let mean = self.lines.get(&class).map_or(Span::ZERO, |line| runs.mean(&line.task_type));
+            self.turns.entry(class.priority).or_default().serve(class.share, mean);
+            self.remove(task);
+        }
+    }
+
+    /// Changes a line, and keeps its head where it is looked for.
+    fn change(&mut self, class: Class, change: impl FnOnce(&mut Line)) {
+        let Some(line) = self.lines.get_mut(&class) else { return };
+        let before = (line.tasks.first().copied(), line.stuck);
+        change(line);
+        let after = (line.tasks.first().copied(), line.stuck);
+        if before == after {
+            return;
+        }
+        let Class { priority, share, .. } = class;
+        if let (Some((since, task)), stuck) = before {
+            let lines = if stuck {
+                self.stuck.get_mut(&priority)
+            } else {
+                self.ready.get_mut(&priority).and_then(|shares| shares.get_mut(&share))
+            };
+            if let Some(lines) = lines
+                && let Some(heads) = lines.get_mut(&line.task_type)
+            {
+                heads.remove(&(since, task, class));
+                if heads.is_empty() {
+                    lines.remove(&line.task_type);
+                }
+            }
+        }
+        if let (Some((since, task)), stuck) = after {
+            let lines = if stuck {
+                self.stuck.entry(priority).or_default()
+            } else {
+                self.ready.entry(priority).or_default().entry(share).or_default()
+            };
+            match lines.get_mut(&line.task_type) {
+                Some(heads) => _ = heads.insert((since, task, class)),
+                None => _ = lines.insert(line.task_type.clone(), BTreeSet::from([(since, task, class)])),
+            }
+        } else {
+            self.lines.remove(&class);
+        }
+        if let Some(shares) = self.ready.get_mut(&priority)
+            && shares.get(&share).is_some_and(BTreeMap::is_empty)
+        {
+            shares.remove(&share);
         }
     }
 
@@ -134,24 +179,64 @@ impl Queue {
         self.class_of.len()
     }
 
-    /// The head with the highest dynamic priority, of the lines that are not stuck in this version of the world.
-    pub(crate) fn next(&self, now: Mono, runs: &RunTimes, world: u64) -> Option<(Class, TaskId)> {
-        self.lines
-            .iter()
-            .filter(|(_, line)| line.stuck_at != Some(world))
-            .filter_map(|(class, line)| line.tasks.first().map(|first| (class, line, *first)))
-            .max_by_key(|(class, line, (since, task))| {
-                let score = dynamic(class.priority, now.since(*since), runs.mean(&line.task_type));
-                (score, core::cmp::Reverse((*since, *task)))
-            })
-            .map(|(class, _, (_, task))| (*class, task))
+    /// The task whose turn it is, of the lines that are not stuck: of the priority with the highest dynamic priority at the head of a
+    /// line, the submitter who has had least, and of his tasks the one with the highest dynamic priority.
+    pub(crate) fn next(&self, now: Mono, runs: &RunTimes) -> Option<Head> {
+        let mut found: Option<(u64, Head)> = None;
+        for (priority, shares) in self.ready.iter().rev() {
+            let heads = shares.iter().filter_map(|(share, heads)| Some((*share, best(heads, *priority, now, runs)?)));
+            let heads: Vec<_> = heads.collect();
+            let Some(top) = heads.iter().map(|(_, head)| head.0).max() else { continue };
+            if found.is_some_and(|(other, _)| other >= top) {
+                continue;
+            }
+            let turns = self.turns.get(priority);
+            let turn = |share| turns.map_or(0, |turns| turns.of(share));
+            let first = heads.into_iter().min_by_key(|(share, (score, since, task, _))| {
+                (turn(*share), core::cmp::Reverse(*score), *since, *task)
+            });
+            if let Some((_, (_, _, task, class))) = first {
+                found = Some((top, Head { class, task, priority: worth(top) }));
+            }
+        }
+        found.map(|(_, head)| head)
     }
 
-    /// The head of a line cannot be placed in this version of the world.
-    pub(crate) fn stick(&mut self, class: Class, world: u64) {
-        if let Some(line) = self.lines.get_mut(&class) {
-            line.stuck_at = Some(world);
+    /// The head of a line cannot be placed before something changes for it.
+    pub(crate) fn stick(&mut self, class: Class) {
+        self.change(class, |line| line.stuck = true);
+    }
+
+    /// Something has changed for the lines of whose heads this holds.
+    pub(crate) fn unstick(&mut self, is_concerned: impl Fn(TaskId) -> bool) {
+        let heads = self.stuck.values().flat_map(BTreeMap::values).flatten();
+        let classes: Vec<_> = heads.filter(|(_, task, _)| is_concerned(*task)).map(|(.., class)| *class).collect();
+        classes.into_iter().for_each(|class| self.change(class, |line| line.stuck = false));
+    }
+
+    /// The first task of each line.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = TaskId> {
+        self.lines.values().filter_map(|line| line.tasks.first().map(|(_, task)| *task))
+    }
+
+    /// All that wait, by dynamic priority, each with the time that tasks of its type take.
+    pub(crate) fn in_order(&self, now: Mono, runs: &RunTimes) -> Vec<(TaskId, Span)> {
+        let mut all = Vec::with_capacity(self.len());
+        for (class, line) in &self.lines {
+            let mean = runs.mean(&line.task_type);
+            let scored = line.tasks.iter().map(|(since, task)| {
+                (core::cmp::Reverse(dynamic(class.priority, now.since(*since), mean)), *since, *task, mean)
+            });
+            all.extend(scored);
         }
+        all.sort_unstable();
+        all.into_iter().map(|(.., task, mean)| (task, mean)).collect()
+    }
+
+    /// How long all that wait would take one after the other.
+    pub(crate) fn work(&self, runs: &RunTimes) -> Span {
+        let takes = |(task_type, count): (&String, &u32)| runs.mean(task_type).0.saturating_mul(u64::from(*count));
+        Span(self.types.iter().map(takes).fold(0, u64::saturating_add))
     }
 
     /// How many wait in a line.
@@ -159,59 +244,14 @@ impl Queue {
         self.lines.get(&class).map_or(0, |line| line.tasks.len())
     }
 
-    /// The most urgent priority that waits.
-    pub(crate) fn top(&self) -> Option<Priority> {
-        self.lines.keys().map(|class| class.priority).max()
+    /// As urgent as the most urgent that waits has become by waiting.
+    pub(crate) fn top(&self, now: Mono, runs: &RunTimes) -> Option<Priority> {
+        let ready =
+            self.ready.iter().flat_map(|(priority, shares)| shares.values().map(move |heads| (priority, heads)));
+        let all = ready.chain(&self.stuck).filter_map(|(priority, heads)| best(heads, *priority, now, runs));
+        all.map(|(score, ..)| score).max().map(worth)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::string::ToString;
-
-    fn spec(task_type: &str, priority: Priority) -> TaskSpec {
-        TaskSpec { task_type: task_type.to_string(), priority, ..TaskSpec::default() }
-    }
-
-    fn task(n: u8) -> TaskId {
-        TaskId([n; 16])
-    }
-
-    #[test]
-    fn urgent_goes_ahead_and_background_is_not_starved() {
-        let mut queue = Queue::default();
-        let runs = RunTimes::default();
-        queue.insert(task(1), &spec("echo", Priority::Background), Mono(0));
-        queue.insert(task(2), &spec("echo", Priority::Urgent), Mono(1_000_000));
-        let at = |seconds: u64| Mono(seconds * 1_000_000);
-        assert_eq!(queue.next(at(2), &runs, 0).map(|(_, task)| task), Some(task(2)));
-        queue.remove(task(2));
-        queue.insert(task(3), &spec("echo", Priority::Urgent), at(1_000));
-        assert_eq!(queue.next(at(1_000), &runs, 0).map(|(_, task)| task), Some(task(1)));
-    }
-
-    #[test]
-    fn a_stuck_head_holds_up_only_its_own_line() {
-        let mut queue = Queue::default();
-        let runs = RunTimes::default();
-        queue.insert(task(1), &spec("rare", Priority::Urgent), Mono(0));
-        queue.insert(task(2), &spec("echo", Priority::Low), Mono(0));
-        let (class, first) = queue.next(Mono(1), &runs, 7).unwrap();
-        assert_eq!(first, task(1));
-        queue.stick(class, 7);
-        assert_eq!(queue.next(Mono(1), &runs, 7).map(|(_, task)| task), Some(task(2)));
-        assert_eq!(queue.next(Mono(1), &runs, 8).map(|(_, task)| task), Some(task(1)));
-    }
-
-    #[test]
-    fn within_a_line_the_oldest_is_first() {
-        let mut queue = Queue::default();
-        let runs = RunTimes::default();
-        queue.insert(task(2), &spec("echo", Priority::Normal), Mono(5));
-        queue.insert(task(1), &spec("echo", Priority::Normal), Mono(9));
-        queue.insert(task(2), &spec("echo", Priority::Normal), Mono(99));
-        assert_eq!(queue.next(Mono(10), &runs, 0).map(|(_, task)| task), Some(task(2)));
-        assert_eq!(queue.len(), 2);
-    }
-}
+mod tests;

@@ -31,6 +31,8 @@ pub(crate) enum Timer {
     Place,
     /// Ask room back that was promised and is not used.
     Recall,
+    /// Look whether what waits can begin elsewhere.
+    Moving,
     /// Gossip this device's record again.
     Gossip,
     /// Look at records that have been quiet for a while.

@@ -202,6 +202,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("answer", Message::Answer(Answer { round: 8, heard: vec![device(2)], term: (5, device(3)) })),
         ("want", Message::Want(Want { count: 3, priority: Priority::Urgent })),
         ("grant", Message::Grant(Grant { limit: 4 })),
+        ("move", Message::Move(Move { count: 3, to: device(2) })),
         ("digest", Message::Digest(Digest { members_hash: 42, buckets: vec![1, u64::MAX], reply: true })),
         (
             "summary",

@@ -87,6 +87,16 @@ impl Driver {
                 self.reset(*device);
             }
             Event::Woke { incarnation } => tracing::warn!(%incarnation, "woke as a new incarnation"),
+            Event::AddDevice { waiting, wait } => {
+                let wait_ms = wait.as_ms();
+                tracing::warn!(
+                    event = "cluster.add_device",
+                    waiting,
+                    wait_ms,
+                    "tasks wait and every device that fits is busy"
+                );
+            }
+            Event::Overloaded { is } => tracing::warn!(event = "device.overloaded", is, "the processor's load"),
             Event::Alarm { task, what } => {
                 tracing::error!(%task, trace_id = %self.trace_id(*task), what, "alarm");
             }

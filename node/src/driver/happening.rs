@@ -48,6 +48,16 @@ impl Driver {
             Event::Alarm { task, what } => {
                 EventRow { text: (*what).to_owned(), ..self.about(EventKind::Alert, *task, at) }
             }
+            Event::AddDevice { waiting, wait } => {
+                let wait = wait.as_ms() / 1_000;
+                let text = format!("{waiting} tasks wait, one for {wait} s, and every device that fits is busy");
+                EventRow { device: Some(view.me()), text, ..new(EventKind::AddDevice) }
+            }
+            Event::Overloaded { is } => {
+                let text =
+                    if *is { "its processor has too much to do: it takes nothing" } else { "it takes work again" };
+                EventRow { device: Some(view.me()), text: text.to_owned(), ..new(EventKind::Overloaded) }
+            }
         })
     }
 

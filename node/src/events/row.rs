@@ -51,6 +51,10 @@ kinds! {
     PeerLost "peer.lost",
     /// This device slept, or was given up by others, and begins a new life.
     Woke "device.woke",
+    /// This device's processor has too much to do, or has no more.
+    Overloaded "device.overloaded",
+    /// Tasks wait, and every device that they fit is busy.
+    AddDevice "cluster.add_device",
     /// Something that a person should look at.
     Alert "alert",
     /// Of a kind that this version has no word for.

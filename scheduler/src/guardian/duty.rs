@@ -6,7 +6,7 @@ use crate::entry::Entry;
 use crate::holder::Phase;
 use crate::id::{DeviceId, TaskId, Term};
 use crate::keeper::rendezvous;
-use crate::record::{Close, Closed, DepDone, Fact, Leased, Released, State, Verdict};
+use crate::record::{Close, Closed, DepDone, Fact, Leased, State, Verdict};
 use crate::session::Life;
 use crate::task::ErrorClass;
 use crate::time::{Mono, Span};
@@ -217,7 +217,7 @@ impl Scheduler {
     fn after_close(&self, task: TaskId, entry: &Entry, lease: &Leased, closed: &Closed) -> Duty {
         let outcome = match &closed.close {
             Close::Finished(outcome) => outcome,
-            Close::Released(Released::Drained) => return Duty::Lease,
+            Close::Released(why) if why.is_free() => return Duty::Lease,
             Close::Released(_) => return self.after_loss(entry, lease, Some(entry.closed_seen.1)),
         };
         let Some((class, message)) = &outcome.error else { return Duty::Nothing };

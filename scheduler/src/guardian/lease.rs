@@ -1,8 +1,9 @@
 //! Granting a lease (rules 4, 23), and sending leases again that did not arrive (rule 19).
 
+use super::Guardian;
 use crate::core::Scheduler;
 use crate::id::{DeviceId, Epoch, TaskId};
-use crate::record::{Close, Fact, Leased, Released};
+use crate::record::{Close, Fact, Leased};
 
 impl Scheduler {
     /// Gives a task to a device. The caller has found that it is free and that the device has room.
@@ -24,14 +25,14 @@ impl Scheduler {
             let close = state.closed.map(|closed| &closed.close);
             (attempt, losses) = match close {
                 Some(Close::Finished(_)) => (last.attempt.saturating_add(1), last.losses),
-                // Owners take their devices back as often as they like.
-                Some(Close::Released(Released::Drained)) => (last.attempt, last.losses),
+                Some(Close::Released(why)) if why.is_free() => (last.attempt, last.losses),
                 _ => (last.attempt, last.losses.saturating_add(1)),
             };
         }
         let (by, by_inc) = (self.me, self.inc);
         let epoch = Epoch::new(term, n, self.tag());
-        self.guardian.queue.remove(task);
+        let Guardian { queue, runs, .. } = &mut self.guardian;
+        queue.serve(task, runs);
         self.write(task, Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm }));
     }
 

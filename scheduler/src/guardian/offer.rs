@@ -3,7 +3,8 @@
 
 use super::place::{ASK_AGAIN, ASK_PATIENCE};
 use crate::core::Scheduler;
-use crate::id::{DeviceId, TaskId};
+use crate::entry::Entry;
+use crate::id::{DeviceId, Incarnation, TaskId};
 use crate::placement::{Candidate, fits, unmet};
 use crate::record::{Close, Fact, Released};
 use crate::session::Peer;
@@ -46,6 +47,37 @@ pub(super) struct Offer<'a> {
     pub(super) room: Room,
 }
 
+/// What devices have done with a task before.
+#[derive(Default)]
+pub(super) struct Past {
+    /// They have failed it.
+    failed: Vec<DeviceId>,
+    /// They have given it back, in this life and on the strength of this record.
+    refused: Vec<(DeviceId, Incarnation, u64)>,
+}
+
+impl Past {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let mut past = Self::default();
+        for fact in entry.record.facts() {
+            let Fact::Closed(closed) = fact else { continue };
+            match &closed.close {
+                Close::Finished(outcome) if !outcome.is_ok() => past.failed.push(closed.by),
+                Close::Released(Released::Refused { record_sequence, .. }) => {
+                    past.refused.push((closed.by, closed.by_inc, *record_sequence));
+                }
+                _ => {}
+            }
+        }
+        past
+    }
+
+    /// All of them, each twice if it has done both.
+    pub(super) fn devices(&self) -> Vec<DeviceId> {
+        self.failed.iter().copied().chain(self.refused.iter().map(|(device, ..)| *device)).collect()
+    }
+}
+
 /// Finds what a map knows of one device after the other, in their order: with a thousand of them, looking each up costs more than all
 /// the rest of a placement.
 struct Beside<'a, V>(Peekable<btree_map::Iter<'a, DeviceId, V>>);
@@ -65,19 +97,7 @@ impl Scheduler {
     /// Every known device as a candidate for a task, this one first.
     pub(super) fn offers(&self, task: TaskId) -> Vec<Offer<'_>> {
         let Some(entry) = self.tasks.get(&task) else { return Vec::new() };
-        let mut failed = Vec::new();
-        let mut refused = Vec::new();
-        for fact in entry.record.facts() {
-            if let Fact::Closed(closed) = fact {
-                match &closed.close {
-                    Close::Finished(outcome) if !outcome.is_ok() => failed.push(closed.by),
-                    Close::Released(Released::Refused { record_sequence, .. }) => {
-                        refused.push((closed.by, closed.by_inc, *record_sequence));
-                    }
-                    _ => {}
-                }
-            }
-        }
+        let Past { failed, refused } = Past::of(entry);
         let (mut peers, mut counted) = (Beside::new(&self.peers), Beside::new(&self.guardian.counted));
         let mine = core::iter::once((&self.own, None, self.counted_at(self.me).0));
         let others = self.devices.iter().filter(|(device, _)| **device != self.me).map(|(device, record)| {
@@ -114,12 +134,31 @@ impl Scheduler {
         self.offers(task).into_iter().map(|offer| offer.candidate).collect()
     }
 
+    /// The best that can be said of the room of all devices, without looking at more of them than needed: room, or somebody to be
+    /// asked, else somebody who was asked, else none.
+    pub(super) fn any_room(&self) -> Room {
+        let mut counted = Beside::new(&self.guardian.counted);
+        let rooms = core::iter::once(self.room_here()).chain(self.peers.iter().map(|(device, peer)| {
+            let counted = counted.next(*device).map_or(0, |(count, _)| *count);
+            self.room_at(peer, counted)
+        }));
+        let mut any = Room::No;
+        for room in rooms {
+            match room {
+                Room::Yes | Room::Unknown => return room,
+                Room::Asked => any = Room::Asked,
+                Room::Full | Room::No => {}
+            }
+        }
+        any
+    }
+
     fn room_here(&self) -> Room {
         if self.local_room() > 0 { Room::Yes } else { Room::No }
     }
 
     /// Whether a peer has room for one lease more than those that are counted.
-    fn room_at(&self, peer: &Peer, counted: u32) -> Room {
+    pub(super) fn room_at(&self, peer: &Peer, counted: u32) -> Room {
         let now = self.now.mono;
         match peer.credit.asked {
             _ if !peer.is_up() || !peer.take => Room::No,

@@ -6,7 +6,9 @@ use crate::core::Scheduler;
 use crate::id::{DeviceId, TaskId};
 use crate::keeper::rendezvous;
 use crate::message::{Grant, Message, Want};
-use crate::placement::{Pick, fits, pick, score};
+use crate::placement::{Candidate, Pick, fits, pick, score};
+use crate::queue::Head;
+use crate::record::{Close, Grounds, Released};
 use crate::task::Priority;
 use crate::time::Span;
 use crate::timers::Timer;
@@ -16,7 +18,7 @@ use core::cmp::Reverse;
 /// How long an unanswered question for credits holds up a task that would best go there.
 pub(super) const ASK_PATIENCE: Span = Span::from_ms(100);
 /// Devices asked at once for credits, if more tasks wait than one: a task must not cost more messages the more devices there are.
-const ASK_MAX: usize = 8;
+pub(super) const ASK_MAX: usize = 8;
 /// The same for a single task; the second may have room when the best has not.
 const ASK_MIN: usize = 2;
 /// When a full device is asked again, if it has not offered credits by itself.
@@ -43,9 +45,17 @@ impl Scheduler {
         if !self.is_able() {
             return;
         }
-        while let Some((class, task)) =
-            self.guardian.queue.next(self.now.mono, &self.guardian.runs, self.guardian.world)
-        {
+        self.look_again();
+        while let Some(Head { class, task, priority }) = self.guardian.queue.next(self.now.mono, &self.guardian.runs) {
+            // Where nobody has room, no task needs to be looked at.
+            match self.any_room() {
+                Room::Yes | Room::Unknown => {}
+                room => {
+                    let again = if room == Room::Asked { ASK_PATIENCE } else { ASK_AGAIN };
+                    self.timers.set_earlier(Timer::Place, self.now.mono + again);
+                    break;
+                }
+            }
             let next = self.choose(task);
             match next {
                 Next::Lease(chosen) => {
@@ -53,27 +63,46 @@ impl Scheduler {
                     self.settle_dirty();
                 }
                 Next::Ask { devices, full } => {
-                    self.guardian.queue.stick(class, self.guardian.world);
+                    self.guardian.queue.stick(class);
                     self.timers.set_earlier(Timer::Place, self.now.mono + ASK_PATIENCE);
                     let line = self.guardian.queue.line_len(class);
                     let most = line.max(2 * full).clamp(ASK_MIN, ASK_MAX);
                     for device in devices.into_iter().take(most) {
-                        self.want(device, line as u32, class.priority());
+                        self.want(device, line as u32, priority);
                     }
                 }
                 Next::Wait => {
-                    self.guardian.queue.stick(class, self.guardian.world);
+                    self.guardian.queue.stick(class);
                     self.timers.set_earlier(Timer::Place, self.now.mono + ASK_AGAIN);
                 }
             }
         }
-        if self.guardian.queue.len() == 0 {
+        if self.guardian.queue.len() > 0 {
+            self.watch_waiting();
+        } else {
             // What they might offer now would be kept for nothing.
             for device in core::mem::take(&mut self.guardian.full) {
                 if self.peers.get(&device).is_some_and(|peer| peer.is_up()) {
                     self.want_none(device);
                 }
             }
+        }
+    }
+
+    /// Lets those lines be looked at again for which something may have changed.
+    fn look_again(&mut self) {
+        let news = core::mem::take(&mut self.guardian.news);
+        if core::mem::take(&mut self.guardian.anew) {
+            self.guardian.queue.unstick(|_| true);
+            return;
+        }
+        let Self { guardian, devices, own, tasks, me, .. } = self;
+        let record = |device| if device == *me { Some(&*own) } else { devices.get(&device) };
+        let news: Vec<_> = news.into_iter().filter_map(record).map(Candidate::new).collect();
+        if !news.is_empty() {
+            guardian.queue.unstick(|task| {
+                tasks.get(&task).is_none_or(|entry| news.iter().any(|candidate| fits(&entry.spec, candidate)))
+            });
         }
     }
 
@@ -92,6 +121,18 @@ impl Scheduler {
         let is_best = |offer: &&Offer<'_>| offer.candidate.record.device == best.device;
         if offers.iter().find(is_best).is_some_and(|offer| offer.room == Room::Yes) {
             return Next::Lease(best);
+        }
+        // What has come back from where it waited goes where it need not.
+        let has_waited = entry.record.resolve().closed.is_some_and(|closed| match closed.close {
+            Close::Released(why) => matches!(why, Released::Refused { grounds: Grounds::Busy, .. }),
+            Close::Finished(_) => false,
+        });
+        if has_waited {
+            let idle = offers.iter().filter(|offer| offer.room == Room::Yes && !(other_fits && offer.avoid));
+            let idle = idle.filter(|offer| self.idle_slots(offer.candidate.record.device) > 0);
+            if let Some(idle) = pick(task, spec, idle.map(|offer| offer.candidate)) {
+                return Next::Lease(idle);
+            }
         }
         // Many guardians have the same view, and so the same best device. If it has told that it is full, what is known of the others
         // is as old: the best of those that have room is good enough.
@@ -119,7 +160,7 @@ impl Scheduler {
         self.send(device, Message::Want(Want { count: 0, priority: Priority::Background }));
     }
 
-    fn want(&mut self, device: DeviceId, count: u32, priority: Priority) {
+    pub(super) fn want(&mut self, device: DeviceId, count: u32, priority: Priority) {
         self.peer_mut(device).credit.asked = Some(self.now.mono);
         self.send(device, Message::Want(Want { count, priority }));
     }
@@ -140,7 +181,7 @@ impl Scheduler {
         } else {
             self.guardian.full.remove(&from);
         }
-        self.guardian.world += 1;
+        self.guardian.news.insert(from);
         if lower && counted <= grant.limit {
             // Room that was promised and not used is asked back, and nothing is under way that counts on it.
             self.guardian.full.remove(&from);

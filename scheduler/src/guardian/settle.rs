@@ -2,9 +2,11 @@
 
 use super::duty::Duty;
 use super::lease_hash;
+use super::offer::Past;
 use crate::core::Scheduler;
 use crate::effect::Event;
 use crate::id::{DeviceId, TaskId};
+use crate::queue::{Class, Share};
 use crate::record::{Fact, Record, Settled, Stable, Verdict};
 use crate::task::ErrorClass;
 use crate::timers::Timer;
@@ -15,7 +17,7 @@ impl Scheduler {
         self.count_lease(task);
         let Some(entry) = self.tasks.get(&task) else { return };
         let duty = self.duty(task, entry);
-        let (awaits, spec, since) = (entry.awaits, entry.spec.clone(), entry.since);
+        let awaits = entry.awaits;
         if duty != Duty::Lease {
             self.guardian.queue.remove(task);
         }
@@ -29,13 +31,23 @@ impl Scheduler {
             Duty::Note(done) => done.into_iter().for_each(|done| self.write(task, Fact::DepDone(done))),
             Duty::Lease => {
                 self.timers.clear(Timer::Task(task));
-                self.guardian.queue.insert(task, &spec, since);
+                self.line_up(task);
             }
             Duty::Settle(verdict) => self.settle(task, verdict),
             Duty::MarkStable { round, term, disks } => {
                 let by = self.me;
                 self.write(task, Fact::Stable(Stable { round, term, by, disks }));
             }
+        }
+    }
+
+    fn line_up(&mut self, task: TaskId) {
+        if let Some(entry) = self.tasks.get(&task)
+            && !self.guardian.queue.contains(task)
+        {
+            let share = Share::of(&entry.spec, entry.acceptors().min());
+            let class = Class::of(&entry.spec, share, &Past::of(entry).devices());
+            self.guardian.queue.insert(task, &entry.spec, class, entry.since);
         }
     }
 
@@ -79,8 +91,16 @@ impl Scheduler {
             let count = self.guardian.counted.entry(device).or_default();
             count.0 = if change { count.0 + 1 } else { count.0.saturating_sub(1) };
             count.1 ^= hash;
+            if !change {
+                self.guardian.news.insert(device);
+            }
         }
-        self.guardian.world += 1;
+        if let Some((device, _)) = now
+            && device != self.me
+            && self.waiting_at(device) > 0
+        {
+            self.watch_waiting();
+        }
     }
 }
 

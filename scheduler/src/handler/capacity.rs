@@ -1,8 +1,8 @@
 //! What this device is and has, and what it hears of the others by gossip.
 
 use crate::core::Scheduler;
-use crate::device::{Capacity, DeviceRecord};
-use crate::effect::Effect;
+use crate::device::{Blocked, Capacity, DeviceRecord, OVERLOAD_LOOKS, OVERLOAD_PPM};
+use crate::effect::{Effect, Event};
 use crate::id::DeviceId;
 use crate::time::Span;
 use crate::timers::Timer;
@@ -17,19 +17,39 @@ const SEQUENCE_LEAP_MAX: u64 = 1 << 20;
 
 impl Scheduler {
     /// This device measured itself.
-    pub(crate) fn handle_capacity(&mut self, capacity: Capacity) {
+    pub(crate) fn handle_capacity(&mut self, mut capacity: Capacity) {
+        self.feel_load(&mut capacity);
         if self.own.capacity != capacity {
             let blocked = self.own.capacity.blocked != capacity.blocked;
             let was_blocked = self.is_blocked();
             self.own.capacity = capacity;
             self.own.sequence += 1;
-            self.view_changed();
+            self.guardian.news.insert(self.me);
             if blocked {
                 self.dirty_open();
             }
             if was_blocked != self.is_blocked() {
                 self.blocked_changed();
             }
+        }
+    }
+
+    /// A device that has had too much to do for a while takes nothing new and hands back what has not begun, as one that its owner wants
+    /// back (rule 27a); what runs goes on.
+    fn feel_load(&mut self, capacity: &mut Capacity) {
+        let was = self.holder.overloaded >= OVERLOAD_LOOKS;
+        self.holder.overloaded = match capacity.cpu_usage_ppm {
+            Some(usage) if usage > OVERLOAD_PPM => self.holder.overloaded.saturating_add(1),
+            _ => 0,
+        };
+        let is = self.holder.overloaded >= OVERLOAD_LOOKS;
+        if is {
+            let percent = capacity.cpu_usage_ppm.unwrap_or(0) / 10_000;
+            capacity.blocked.insert(Blocked::Busy);
+            capacity.blocked_why.insert(Blocked::Busy, alloc::format!("its processor is {percent} % busy"));
+        }
+        if was != is {
+            self.notify(Event::Overloaded { is });
         }
     }
 
@@ -43,8 +63,13 @@ impl Scheduler {
             self.counters.dropped += 1;
             return;
         }
-        self.devices.insert(record.device, record);
-        self.view_changed();
+        // A device that fits no more may let those be taken that were avoided.
+        let device = record.device;
+        self.guardian.news.insert(device);
+        self.devices.insert(device, record);
+        if self.waiting_at(device) > 0 {
+            self.watch_waiting();
+        }
     }
 
     /// Whether to believe what a record says of another device. What a device says of itself over its own link counts; nothing else

@@ -1,6 +1,7 @@
 //! How much more work this device takes, and from whom (rule 28). A device takes about a second of work ahead, never less than its
 //! slots: tiny tasks stream, long ones spread. The more urgent want is served first.
 
+use super::share::{Claim, share_out};
 use crate::core::Scheduler;
 use crate::id::DeviceId;
 use crate::message::{Grant, Message, Want};
@@ -101,7 +102,10 @@ impl Scheduler {
         if self.holder.exclusive || !self.is_able() || self.is_blocked() {
             return 0;
         }
-        self.own.capacity.max_concurrent_tasks.max(self.credits.rate(self.now.mono)).min(WINDOW_MAX)
+        let slots = self.own.capacity.max_concurrent_tasks;
+        let most = slots.max(self.credits.rate(self.now.mono)).min(WINDOW_MAX);
+        // What is in hand may take longer than what was completed lately.
+        if most > slots && self.backlog() > self.config.window { slots } else { most }
     }
 
     /// What a guardian may still lease to this device.
@@ -120,19 +124,43 @@ impl Scheduler {
 
     /// Room for this device's own leases: a fair share while others want it too, and none of it if theirs are more urgent.
     pub(crate) fn local_room(&self) -> u32 {
-        let now = self.now.mono;
-        let mine = self.guardian.queue.top();
-        let rivals = self
-            .credits
-            .wants
-            .iter()
-            .filter(|(device, want)| now < want.until && want.count > self.outstanding(**device));
-        let (mut rivals_count, mut outbid) = (0, false);
-        for (_, want) in rivals {
-            rivals_count += 1;
-            outbid |= Some(want.priority) > mine;
+        let free = self.free();
+        if free == 0 || self.credits.wants.is_empty() {
+            return free;
         }
-        if outbid { 0 } else { self.free().div_ceil(1 + rivals_count) }
+        let shares = self.shares(free);
+        shares.into_iter().find(|(device, _)| *device == self.me).map_or(0, |(_, share)| share)
+    }
+
+    /// How what is free is shared out among those who want some, this device included if it has something to lease.
+    fn shares(&self, free: u32) -> Vec<(DeviceId, u32)> {
+        share_out(free, self.claims())
+    }
+
+    /// What each of them should have in the end: so much of the whole window.
+    fn targets(&self) -> BTreeMap<DeviceId, u32> {
+        let whole = |claim: Claim<DeviceId>| Claim { has: 0, needs: claim.has.saturating_add(claim.needs), ..claim };
+        share_out(self.window(), self.claims().into_iter().map(whole).collect()).into_iter().collect()
+    }
+
+    fn claims(&self) -> Vec<Claim<DeviceId>> {
+        let now = self.now.mono;
+        let mut claims = Vec::with_capacity(1 + self.credits.wants.len());
+        for (device, want) in &self.credits.wants {
+            // Who has not seen yet that its room is asked back gets none: what it is told now might cross that.
+            let recalled = self.credits.given.get(device).is_some_and(|given| given.recalled.is_some());
+            let outstanding = self.outstanding(*device);
+            if now < want.until && want.count > outstanding && !recalled {
+                let has = self.holder.runs.count_of(*device) + outstanding;
+                claims.push(Claim { who: *device, priority: want.priority, has, needs: want.count - outstanding });
+            }
+        }
+        if let Some(priority) = self.guardian.queue.top(now, &self.guardian.runs) {
+            let has = self.holder.runs.count_of(self.me).max(self.counted_at(self.me).0);
+            let needs = u32::try_from(self.guardian.queue.len()).unwrap_or(u32::MAX);
+            claims.push(Claim { who: self.me, priority, has, needs });
+        }
+        claims
     }
 
     /// A guardian asks for credits; with a count of zero, it wants none any more, and gives back what it was asked for.
@@ -161,28 +189,25 @@ impl Scheduler {
         self.credits.given.retain(|_, given| now < given.until);
         let mut wants: Vec<_> = self.credits.wants.iter().map(|(device, want)| (*device, *want)).collect();
         wants.sort_by_key(|(device, want)| (core::cmp::Reverse(want.priority), *device));
-        let mut free = self.free();
+        let shares: BTreeMap<_, _> = self.shares(self.free()).into_iter().collect();
+        let targets = self.targets();
         // What was taken on when the rate was higher ends, and is not replaced.
         let over = (self.holder.runs.len() as u32).saturating_sub(self.window());
         let step = (self.window() / 8).max(1);
-        let mut sharers = wants.len() as u32 + u32::from(self.guardian.queue.len() > 0);
         let mut hungry = 0;
         for (device, want) in wants {
             if self.credits.given.get(&device).is_some_and(|given| given.recalled.is_some()) {
-                // It has not seen yet that its room is asked back, or has leased from it: what it is told now might cross that.
-                sharers = sharers.saturating_sub(1);
                 continue;
             }
             let outstanding = self.outstanding(device);
-            let share = free.div_ceil(sharers.max(1));
-            sharers = sharers.saturating_sub(1);
-            let more = share.min(want.count.saturating_sub(outstanding));
+            let more = shares.get(&device).copied().unwrap_or(0);
             hungry += u32::from(outstanding + more == 0);
             if want.answered && (more == 0 || (outstanding > 0 && more < step)) {
                 continue;
             }
-            free -= more;
             let limit = (self.holder.runs.count_of(device) + outstanding + more).saturating_sub(over);
+            // What it has beyond its share is not replaced as it ends.
+            let limit = targets.get(&device).map_or(limit, |target| limit.min(*target));
             let used = match self.credits.given.get(&device) {
                 Some(given) if more == 0 => given.used,
                 _ => now,
@@ -196,6 +221,24 @@ impl Scheduler {
         }
         if hungry > 0 {
             self.recall(hungry);
+            self.level(&targets);
+        }
+    }
+
+    /// Somebody has nothing: those who have more than their share are told now that they will not replace what ends.
+    fn level(&mut self, targets: &BTreeMap<DeviceId, u32>) {
+        let mut lower = Vec::new();
+        for (device, given) in &mut self.credits.given {
+            if given.recalled.is_none()
+                && let Some(target) = targets.get(device)
+                && *target < given.limit
+            {
+                given.limit = *target;
+                lower.push((*device, *target));
+            }
+        }
+        for (device, limit) in lower {
+            self.send(device, Message::Grant(Grant { limit }));
         }
     }
 

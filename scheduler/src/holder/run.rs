@@ -9,6 +9,7 @@ use crate::id::{DeviceId, TaskId};
 use crate::input::AttemptEvent;
 use crate::message::{Live, Message};
 use crate::placement::{Unmet, refusal};
+use crate::queue::{Class, Head, Share};
 use crate::record::{Close, Closed, Fact, Grounds, Leased, Released};
 use crate::time::Span;
 use alloc::vec::Vec;
@@ -107,7 +108,8 @@ impl Scheduler {
 
     fn take(&mut self, task: TaskId, lease: &Leased) {
         let entry = &self.tasks[&task];
-        self.holder.queue.insert(task, &entry.spec, entry.since);
+        let class = Class::of(&entry.spec, Share::of(&entry.spec, entry.acceptors().min()), &[]);
+        self.holder.queue.insert(task, &entry.spec, class, entry.since);
         let run = Run {
             epoch: lease.epoch,
             inc: lease.to_inc,
@@ -119,14 +121,18 @@ impl Scheduler {
             percent: None,
             text: alloc::string::String::new(),
         };
+        let waits = run.by == self.me && self.holder.runs.len() as u32 >= self.own.capacity.max_concurrent_tasks;
         self.holder.runs.insert(task, run);
+        if waits {
+            self.watch_waiting();
+        }
     }
 
     /// Starts what there is room for.
     pub(crate) fn start_next(&mut self) {
         let slots = self.own.capacity.max_concurrent_tasks;
         while self.holder.active < slots && !self.holder.exclusive && self.is_able() && !self.is_blocked() {
-            let Some((_, task)) = self.holder.queue.next(self.now.mono, &self.guardian.runs, u64::MAX) else { return };
+            let Some(Head { task, .. }) = self.holder.queue.next(self.now.mono, &self.guardian.runs) else { return };
             let entry = &self.tasks[&task];
             if entry.spec.requirements.exclusive && self.holder.active > 0 {
                 return;
@@ -153,7 +159,7 @@ impl Scheduler {
                 payload: submitted.payload.clone(),
                 timeout: entry.spec.timeout,
             };
-            self.holder.queue.remove(task);
+            self.holder.queue.serve(task, &self.guardian.runs);
             self.holder.exclusive = entry.spec.requirements.exclusive;
             self.holder.active += 1;
             if let Some(run) = self.holder.runs.get_mut(task) {
@@ -233,7 +239,7 @@ impl Scheduler {
                     Some(why) if !ok => Close::Released(released(why)),
                     _ => Close::Finished(outcome),
                 };
-                self.guardian.world += 1;
+                self.guardian.news.insert(self.me);
                 self.write(task, Fact::Closed(Closed { epoch, by: self.me, by_inc: inc, close }));
             }
         }
@@ -273,7 +279,7 @@ impl Scheduler {
         let (now, limit) = (self.now.mono, Span(self.config.overrun.0 / 2));
         let overdue = |run: &Run| run.by == granter && run.phase == Phase::Waiting && now.since(run.started) > limit;
         let tasks: Vec<_> = self.holder.runs.iter().filter(|(_, run)| overdue(run)).map(|(task, _)| task).collect();
-        let refused = Released::Refused { record_sequence: self.own.sequence, grounds: Grounds::Busy };
+        let refused = self.too_busy();
         tasks.into_iter().for_each(|task| self.let_go(task, refused));
     }
 

@@ -5,7 +5,7 @@ use crate::disk::Placed;
 use crate::effect::{Effect, Entry as DiskEntry, Event};
 use crate::entry::Entry;
 use crate::id::{DeviceId, TaskId, Term};
-use crate::record::{self, Fact, Merged};
+use crate::record::{self, Close, Fact, Merged};
 use crate::task::TaskSpec;
 use alloc::sync::Arc;
 
@@ -121,7 +121,15 @@ impl Scheduler {
                 self.notify(Event::Leased { task, epoch: lease.epoch, to: lease.to });
             }
             Fact::Settled(settled) => self.see_term(settled.term, settled.by),
-            Fact::Closed(closed) => self.notify(Event::Closed { task, epoch: closed.epoch }),
+            Fact::Closed(closed) => {
+                if let Close::Finished(outcome) = &closed.close
+                    && closed.by != self.me
+                    && let Some(entry) = self.tasks.get(&task)
+                {
+                    self.guardian.runs.sample(&entry.spec.task_type, outcome.run);
+                }
+                self.notify(Event::Closed { task, epoch: closed.epoch });
+            }
             Fact::Submitted(_) => self.notify(Event::Submitted { task }),
             _ => {}
         }

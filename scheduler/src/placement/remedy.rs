@@ -44,6 +44,7 @@ impl Unmet {
                 (None, Blocked::Draining) => Remedy::Owner(format!("rc-node peers undrain {}", name())),
                 (None, Blocked::Policy) => Remedy::When("its owner's policy lets it work"),
                 (None, Blocked::Storage) => Remedy::When("its disk takes something new"),
+                (None, Blocked::Busy) => Remedy::When("its processor has less to do"),
             },
             Self::TaskType { why: Some(WhyNot::NotBuilt | WhyNot::NotHere), .. } => Remedy::Never,
             Self::TaskType { needed, .. } => Remedy::Owner(format!("--allow {} there", needed.escape_debug())),

@@ -114,6 +114,7 @@ impl Unmet {
             Self::Blocked { by: Blocked::Draining, .. } => Reason::Draining,
             Self::QueueFull { .. } => Reason::QueueFull,
             Self::Refused
+            | Self::Blocked { by: Blocked::Busy, .. }
             | Self::MaxCpuUsage { actual_ppm: Some(_), .. }
             | Self::MaxMemoryUsage { actual_ppm: Some(_), .. } => Reason::Resources,
             Self::MinCpuAvailable { needed_ppm, actual_ppm: Some(_) } if *needed_ppm <= super::PPM => Reason::Resources,
@@ -195,6 +196,7 @@ fn blocked(f: &mut fmt::Formatter<'_>, by: Blocked, why: &str) -> fmt::Result {
         Blocked::Policy if why.is_empty() => "held back by its owner's policy",
         Blocked::Policy => "paused",
         Blocked::Storage => "its disk takes nothing new",
+        Blocked::Busy => "too busy",
     })?;
     match (by, why.is_empty()) {
         (_, true) => Ok(()),

@@ -114,10 +114,19 @@ pub enum Released {
     Died,
 }
 
+impl Released {
+    /// It says nothing against the task nor for how long devices last: owners take their devices back, and work moves from busy devices to
+    /// free ones, as often as they like.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        matches!(self, Self::Drained | Self::Refused { grounds: Grounds::Busy, .. })
+    }
+}
+
 /// Why a device does not run what it was leased.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Grounds {
-    /// It has too much to do, or takes nothing on now.
+    /// It has too much to do, or takes nothing on now; a freer device can start it sooner.
     Busy,
     /// Its owner does not let it run this type, or it has no handler for it.
     TaskType,

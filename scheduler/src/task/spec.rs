@@ -132,6 +132,10 @@ pub struct TaskSpec {
     /// The batch that it is one of.
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchPlace>,
+    /// On whose account it runs: tasks of the same priority are shared out evenly among those. Without it, that of the device that
+    /// accepted it.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub submitter: Option<String>,
 }
 
 impl TaskSpec {
@@ -158,6 +162,7 @@ impl Default for TaskSpec {
             payload_blob: None,
             blobs: Vec::new(),
             batch: None,
+            submitter: None,
         }
     }
 }

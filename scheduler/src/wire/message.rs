@@ -10,7 +10,7 @@ use crate::keeper::{BURIED_MAX, INTERVALS_MAX};
 use crate::member::{MEMBERS_MAX, Member};
 use crate::message::{
     AWAIT_MAX, About, Answer, Ask, Await, Awaited, BATCHES_MAX, BatchReply, Beat, Buried, Digest, Facts, Grant, Hello,
-    Lack, Live, Message, Query, QueryReply, Resend, SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
+    Lack, Live, Message, Move, Query, QueryReply, Resend, SUMMARY_MAX, Stored, Strayed, Strays, Summary, Want,
 };
 use crate::record::{Fact, SLOTS_MAX};
 use crate::task::{BATCH_TASKS_MAX, Status};
@@ -42,6 +42,7 @@ const STRAYED: u8 = 21;
 const AWAIT: u8 = 22;
 const AWAITED: u8 = 23;
 const BATCH_REPLY: u8 = 24;
+const MOVE: u8 = 25;
 
 /// Most devices named in a question about lost ones, most buckets of a digest.
 const LIST_MAX: usize = 4_096;
@@ -122,6 +123,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Answer(m) => framed(ANSWER, &(m.round, &m.heard, m.term)),
         Message::Want(m) => framed(WANT, &(m.count, m.priority)),
         Message::Grant(m) => framed(GRANT, &(m.limit,)),
+        Message::Move(m) => framed(MOVE, &(m.count, m.to)),
         Message::Digest(m) => framed(DIGEST, &(m.members_hash, &m.buckets, m.reply)),
         Message::Summary(m) => framed(SUMMARY, &(Bytes::from(m.buckets.clone()), m.from, m.upto, &m.entries)),
         Message::Lack(m) => framed(LACK, &(&m.tasks,)),
@@ -202,6 +204,10 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
         GRANT => {
             let (limit,) = from_cbor(body)?;
             Message::Grant(Grant { limit })
+        }
+        MOVE => {
+            let (count, to) = from_cbor(body)?;
+            Message::Move(Move { count, to })
         }
         DIGEST => {
             let (members_hash, buckets, reply): (_, Vec<_>, _) = from_cbor(body)?;

@@ -186,6 +186,7 @@ fn failing(spec: &TaskSpec, candidate: &Candidate<'_>) -> Vec<&'static str> {
         ("draining", blocked(candidate, "draining")),
         ("held back", blocked(candidate, "policy")),
         ("its disk", blocked(candidate, "storage")),
+        ("too busy", blocked(candidate, "busy")),
         ("queue full", record.queued_tasks >= 1_000_000),
         ("task type", !has.task_types.contains(&spec.task_type)),
         ("required_permissions", !spec.required_permissions.iter().all(|p| has.permissions.contains(p))),

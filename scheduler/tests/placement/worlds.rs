@@ -176,7 +176,8 @@ impl<I: Iterator<Item = u64>> Draw<I> {
         has.task_types = if self.one_in(8) { self.words(&TYPES) } else { TYPES.map(String::from).into() };
         has.permissions = self.words(&PERMISSIONS);
         if self.one_in(8) {
-            has.blocked = [self.one_of(Blocked::ALL), self.one_of(Blocked::ALL)].into();
+            // What came later would change all the worlds that are remembered.
+            has.blocked = [self.one_of(&Blocked::ALL[..4]), self.one_of(&Blocked::ALL[..4])].into();
         }
         Device {
             record,

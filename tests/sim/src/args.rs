@@ -11,6 +11,8 @@ cargo sim --seed S [WHAT] [HOW] [-v [--only TEXT]]   run one; -v prints everythi
 cargo sim --seed S [WHAT] --shrink FILE              make a failing seed as small as it goes, and write it down as a trace
 cargo sim --replay FILE [-v [--only TEXT]]           run a trace
 cargo sim --scale [10,100,1000]                      what so many devices cost, as a table
+cargo sim --balance                                  where work goes, and in which order, as tables
+cargo sim --place TASKS DEVICES                      so many tasks at once over so many devices: time and balance
 cargo sim-mutations [--only TEXT] [--seeds N]        break each rule of the scheduler in turn; some run must notice
 
   WHAT
@@ -65,6 +67,10 @@ pub enum Do {
     Traces,
     /// Print what so many devices cost.
     Scale(Option<String>),
+    /// Print where work goes.
+    Balance,
+    /// Place so many tasks over so many devices.
+    Place(usize, usize),
     /// Say how it is used.
     Help,
 }
@@ -119,6 +125,16 @@ impl Args {
                     None => Ok(Self { what, ..args }),
                     Some(word) => Err(format!("{word}: unknown\n\n{USAGE}")),
                 };
+            }
+            Some("--balance") => return Ok(Self { what: Do::Balance, ..args }),
+            Some("--place") => {
+                let sizes: Vec<_> = words.skip(1).collect();
+                let [tasks, devices] = &sizes[..] else { return Err("--place needs tasks and devices".to_owned()) };
+                let (tasks, devices) = (number(tasks)?, number(devices)?);
+                if !(1..=1_000_000).contains(&tasks) || !(2..=2_000).contains(&devices) {
+                    return Err("--place: 1 to 1000000 tasks, 2 to 2000 devices".to_owned());
+                }
+                return Ok(Self { what: Do::Place(tasks as usize, devices as usize), ..args });
             }
             Some("hunt-traces") => return Ok(Self { what: Do::Traces, ..args }),
             Some("hunt") => return Ok(Self { what: Do::Hunt(hunt(words.skip(1))?), ..args }),

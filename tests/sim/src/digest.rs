@@ -113,6 +113,11 @@ pub(crate) fn message(message: &Message) -> u64 {
             mix.word(9);
             mix.word(u64::from(m.limit));
         }
+        Message::Move(m) => {
+            mix.word(24);
+            mix.word(u64::from(m.count));
+            mix.device(m.to);
+        }
         Message::Digest(m) => {
             mix.word(10);
             m.buckets.iter().for_each(|b| mix.word(*b));

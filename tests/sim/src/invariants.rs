@@ -17,6 +17,7 @@ pub mod equal_facts_give_equal_bytes_and_answers;
 pub mod every_task_has_ended_when_the_scene_says;
 pub mod idle_traffic_is_constant;
 pub mod no_acked_task_is_lost_while_a_disk_that_stored_it_lives;
+pub mod no_lease_waits_long_while_another_device_is_free;
 pub mod nobody_talks_in_circles;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;

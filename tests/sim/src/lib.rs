@@ -4,10 +4,12 @@
 //! right. What must hold is in `invariants/`, one file each, judged by what clients were told and what disks had, which the
 //! [`oracle`] remembers. The simulator knows the scheduler and nothing else of the node.
 
+pub mod balance;
 pub mod class;
 pub mod clock;
 mod digest;
 pub mod fault;
+pub mod grid;
 pub mod invariants;
 pub mod mutation;
 pub mod names;

@@ -24,6 +24,8 @@ fn main() -> ExitCode {
         Do::Seed(seed) => Ok(command::seeds::one(&args, *seed)),
         Do::Shrink(seed, file) => command::trace::shrink(&args, *seed, file),
         Do::Scale(sizes) => rc_sim::scale::print(sizes.as_deref()).map(|()| true),
+        Do::Balance => rc_sim::balance::print().map(|()| true),
+        Do::Place(tasks, devices) => rc_sim::balance::print_place(*tasks, *devices).map(|()| true),
         Do::Replay(file) => command::trace::replay(&args, file),
         Do::Mutations(words) => command::mutations::weave_and_hunt(words),
         Do::Hunt(hunt) => hunt.go(),

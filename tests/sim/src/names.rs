@@ -142,6 +142,7 @@ impl Names {
             }
             Message::Want(m) => format!("Want {} {}", m.count, m.priority),
             Message::Grant(m) => format!("Grant {}", m.limit),
+            Message::Move(m) => format!("Move {} to {}", m.count, self.d(m.to)),
             Message::Members(m) => {
                 let all: Vec<_> = m.iter().map(|m| self.d(m.device)).collect();
                 format!("Members [{}]", all.join(" "))

@@ -4,10 +4,8 @@
 //!
 //! `cargo sim --scale [10,100,1000]` prints a table.
 
-mod grid;
-
+use crate::grid::{Count, Grid, MS, Micros, SECOND};
 use crate::rng::Rng;
-use grid::{Count, Grid, MS, Micros, SECOND};
 use rc_scheduler::{Candidate, DeviceRecord, TaskId, TaskSpec, pick};
 use std::time::{Duration, Instant};
 

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod flows;
+mod order;
 mod owners;
 
 use crate::class::Class;
@@ -73,6 +74,11 @@ pub const ALL: &[Scene] = &[
         name: "the-last-copy",
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
         draw: the_last_copy,
+    },
+    Scene {
+        name: "long-work-behind-short",
+        about: "devices that have completed many short tasks are given long ones, so that some wait where others could begin them",
+        draw: order::long_work_behind_short,
     },
     Scene { name: "frames-vanish", about: "a fifth of all frames vanishes on links that stay up", draw: frames_vanish },
     Scene {

@@ -55,6 +55,8 @@ pub struct TaskRequest {
     #[serde(default)]
     pub(super) labels: BTreeMap<String, String>,
     #[serde(default)]
+    pub(super) submitter: Option<String>,
+    #[serde(default)]
     pub(super) idempotency_key: Option<String>,
     #[serde(default)]
     pub(super) metadata: Option<serde_json::Map<String, serde_json::Value>>,
@@ -189,6 +191,7 @@ impl TaskRequest {
             payload_blob: None,
             blobs: blobs.iter().map(BlobRequest::reference).collect(),
             batch: None,
+            submitter: word_of("submitter", self.submitter)?,
         };
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
         Ok(NewTask { after_new: self.links.new, ..NewTask::new(spec, payload.into()) })

@@ -20,7 +20,7 @@ mutations! {
     }
 
     "what an owner takes back counts as a loss" breaks "24, 27a" in Scene("an-owner-who-cannot-decide") => {
-        "guardian/lease.rs": "Some(Close::Released(Released::Drained)) => (" => "Some(Close::Released(Released::Drained)) if !MUTANT => (";
-        "guardian/duty.rs": "Close::Released(Released::Drained) => return" => "Close::Released(Released::Drained) if !MUTANT => return";
+        "guardian/lease.rs": "Some(Close::Released(why)) if why.is_free() => (" => "Some(Close::Released(why)) if !MUTANT && why.is_free() => (";
+        "guardian/duty.rs": "Close::Released(why) if why.is_free() => return" => "Close::Released(why) if !MUTANT && why.is_free() => return";
     }
 }

@@ -1,25 +1,32 @@
-//! Cores, links that all work, and one queue of what happens next.
+//! Many cores in one thread and virtual time, with links that all work and nothing checked, so that many of them and many tasks fit:
+//! what things cost, where work goes, and in which order.
+
+mod carry;
+mod due;
+mod machine;
+
+pub use machine::{Job, Machine};
 
 use crate::rng::Rng;
 use crate::world::disk::Disk;
+use due::{Due, Happens};
 use rc_scheduler::{
-    AttemptEvent, Blocked, Capacity, Command, Config, DeviceId, DeviceRecord, Durable, Effect, Epoch, Event,
-    Incarnation, Input, Liveness, Member, Message, Mono, NewTask, Now, Outcome, Output, Scheduler, Span, TaskId,
-    TaskSpec, wire,
+    Blocked, Capacity, Command, Config, DeviceId, DeviceRecord, Durable, Epoch, Event, Incarnation, Input, Liveness,
+    Member, Mono, NewTask, Now, Output, Priority, Scheduler, TaskId, TaskSpec,
 };
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Virtual time.
-pub(super) type Micros = u64;
-pub(super) const MS: Micros = 1_000;
-pub(super) const SECOND: Micros = 1_000 * MS;
+pub use crate::clock::{MS, Micros, SECOND};
 
 const LINK: Micros = MS;
 const DISK: Micros = 2 * MS;
-const RUN: Micros = 5 * MS;
+/// Until an attempt that is told to stop has let go.
+const STOPS: Micros = 10 * MS;
+/// Types that are warm on a device: as many as it tells of.
+const WARM_MAX: usize = 8;
+/// Tasks in one command.
+const SUBMIT_MAX: usize = 10_000;
 /// A record reaches everybody in so long; the network passes it on from device to device.
 const GOSSIP: Micros = 50 * MS;
 /// Between one device's coming and the next one's, and all of them together at most.
@@ -30,74 +37,66 @@ const PATIENCE: Micros = 60 * SECOND;
 
 /// Messages and their bytes on the wire, before encryption.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sum {
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Sum {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
 }
 
 /// By what they are for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Count {
-    pub(super) beats: Sum,
+pub(crate) struct Count {
+    pub(crate) beats: Sum,
     /// Facts, their acknowledgements, progress.
-    pub(super) facts: Sum,
+    pub(crate) facts: Sum,
     /// Questions for room to lease, and answers.
-    pub(super) credit: Sum,
+    pub(crate) credit: Sum,
     /// Hellos, members, questions and answers, digests, records told at the beginning of a session.
-    pub(super) talk: Sum,
+    pub(crate) talk: Sum,
     /// Records, once for each device that one reaches.
-    pub(super) gossip: Sum,
+    pub(crate) gossip: Sum,
 }
 
-enum Happens {
-    Tick(u64),
-    Persisted(u64),
-    Loaded(TaskId),
-    Frame(usize, Box<Message>),
-    Up(usize),
-    Gossip(Arc<DeviceRecord>),
-    End(TaskId, Epoch),
-}
-
-/// Something that happens to a device; of two at the same time the one that was put first is first.
-struct Due {
-    at: Micros,
-    number: u64,
-    device: usize,
-    happens: Happens,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // The greatest of a heap comes out first.
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
+/// An attempt that was made.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Of which task.
+    pub task: TaskId,
+    /// Its type.
+    pub task_type: String,
+    /// How urgent.
+    pub priority: Priority,
+    /// Where.
+    pub device: usize,
+    /// From when.
+    pub started: Micros,
+    /// Until when; the end of time if it has not ended.
+    pub ended: Micros,
+    /// It was stopped.
+    pub stopped: bool,
 }
 
 /// The devices and what is under way.
-pub(super) struct Grid {
-    pub(super) now: Micros,
-    pub(super) ended: usize,
-    pub(super) task_micros: Micros,
+pub struct Grid {
+    /// The time.
+    pub now: Micros,
+    pub(crate) ended: usize,
+    pub(crate) task_micros: Micros,
     cores: Vec<Scheduler>,
     ids: Vec<DeviceId>,
     index: BTreeMap<DeviceId, usize>,
     disks: Vec<Disk>,
-    capacities: Vec<Capacity>,
+    machines: Vec<Machine>,
+    /// Types that each device lately ran to their end, the latest last.
+    warm: Vec<VecDeque<String>>,
+    /// How much longer the first attempt of a type takes on a device that has not lately run one.
+    pub cold: Micros,
+    /// Every attempt, in the order of the starts.
+    pub ran: Vec<Ran>,
+    running: BTreeMap<(TaskId, Epoch), (usize, usize)>,
+    /// Of every task that has ended, when it was submitted and when its end was told where it was.
+    pub told: BTreeMap<TaskId, (Micros, Micros)>,
+    /// What devices said that an operator should know.
+    pub notices: Vec<(Micros, usize, Event)>,
     /// The wake that each core asked for last, and which tick is meant for it.
     ticks: Vec<(Option<Mono>, u64)>,
     gone: Vec<bool>,
@@ -111,8 +110,15 @@ pub(super) struct Grid {
 
 impl Grid {
     /// So many devices that know of each other and are not linked.
-    pub(super) fn new(devices: usize) -> Self {
+    pub(crate) fn new(devices: usize) -> Self {
+        let mut rng = Rng::new(17);
+        Self::of((0..devices).map(|device| Machine::any(device, &mut rng)).collect())
+    }
+
+    /// These, which know of each other and are not linked.
+    pub fn of(machines: Vec<Machine>) -> Self {
         let mut rng = Rng::new(7);
+        let devices = machines.len();
         let ids: Vec<DeviceId> = (0..devices).map(|_| DeviceId(rng.bytes())).collect();
         let member =
             |device: &DeviceId| Member { device: *device, version: 0, keeps: true, retired: false, revoked: false };
@@ -124,7 +130,13 @@ impl Grid {
             cores: Vec::with_capacity(devices),
             index: ids.iter().enumerate().map(|(index, id)| (*id, index)).collect(),
             disks: vec![Disk::default(); devices],
-            capacities: Vec::with_capacity(devices),
+            warm: vec![VecDeque::new(); devices],
+            cold: 0,
+            ran: Vec::new(),
+            running: BTreeMap::new(),
+            told: BTreeMap::new(),
+            notices: Vec::new(),
+            machines,
             ticks: vec![(None, 0); devices],
             gone: vec![false; devices],
             queue: BinaryHeap::new(),
@@ -143,16 +155,14 @@ impl Grid {
             };
             let core = Scheduler::restore(grid.ids[device], Config::default(), grid.rng.bytes(), durable, grid.clock());
             grid.cores.push(core.expect("a life with a number"));
-            let capacity = capacity(device, &mut grid.rng);
-            grid.capacities.push(capacity.clone());
             grid.drain(device);
-            grid.feed(device, Input::Capacity(Box::new(capacity)));
+            grid.tell_capacity(device);
         }
         grid
     }
 
     /// A device comes: it is linked with all that have come before it.
-    pub(super) fn come(&mut self, device: usize) {
+    pub(crate) fn come(&mut self, device: usize) {
         for peer in 0..device {
             self.put(0, device, Happens::Up(peer));
             self.put(0, peer, Happens::Up(device));
@@ -161,7 +171,7 @@ impl Grid {
     }
 
     /// Every device hears every other and has its record, and may act.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let others = self.cores.len() - 1;
         self.cores.iter().all(|core| {
             let view = core.view();
@@ -170,17 +180,68 @@ impl Grid {
         })
     }
 
+    /// All come, and rest.
+    ///
+    /// # Errors
+    /// They do not find each other.
+    pub fn meet(&mut self) -> Result<(), String> {
+        (0..self.cores.len()).for_each(|device| self.come(device));
+        self.until("all know all", Self::is_whole)?;
+        self.run_to(self.now + 3 * SECOND);
+        Ok(())
+    }
+
     /// A task at a device.
-    pub(super) fn submit(&mut self, device: usize) {
+    pub(crate) fn submit(&mut self, device: usize) {
         self.submitting = device;
         let now = self.clock();
         self.cores[device].handle(now, submission());
         self.drain(device);
     }
 
+    /// These tasks at a device, at once.
+    pub fn submit_all(&mut self, device: usize, jobs: &[Job]) {
+        self.submitting = device;
+        for jobs in jobs.chunks(SUBMIT_MAX) {
+            let tasks = jobs.iter().map(Job::task).collect();
+            self.feed(device, Input::Command { id: 1, command: Command::Submit { tasks, disks: None } });
+        }
+    }
+
+    /// How often devices said that, by the name of the event.
+    #[must_use]
+    pub fn count_of_notices(&self, name: &str) -> usize {
+        self.notices.iter().filter(|(.., event)| format!("{event:?}").starts_with(name)).count()
+    }
+
+    /// What a device has changes.
+    pub fn change(&mut self, device: usize, change: impl FnOnce(&mut Capacity)) {
+        change(&mut self.machines[device].capacity);
+        self.tell_capacity(device);
+    }
+
+    fn tell_capacity(&mut self, device: usize) {
+        let capacity = Box::new(self.machines[device].capacity.clone());
+        self.feed(device, Input::Capacity(capacity));
+    }
+
+    /// Lives until so many tasks in all have ended.
+    ///
+    /// # Errors
+    /// They have not by then.
+    pub fn until_ended(&mut self, tasks: usize, by: Micros) -> Result<(), String> {
+        while self.ended < tasks {
+            if self.now > by {
+                return Err(format!("{} of {tasks} tasks have ended after {} s", self.ended, by / SECOND));
+            }
+            self.run_to(self.now + 10 * MS);
+        }
+        Ok(())
+    }
+
     /// What it takes of the processor to accept a task and to place it, and nothing else: many times in one device that then is as it
     /// was. What the network and the disk would have to do is left out.
-    pub(super) fn time_submits(&self, times: usize) -> Vec<Duration> {
+    pub(crate) fn time_submits(&self, times: usize) -> Vec<Duration> {
         let (mut core, now) = (self.cores[0].clone(), self.clock());
         let mut took = Vec::new();
         for _ in 0..times {
@@ -193,21 +254,21 @@ impl Grid {
     }
 
     /// The owner of a device pauses it.
-    pub(super) fn pause(&mut self, device: usize) {
-        self.capacities[device].blocked.insert(Blocked::Paused);
-        self.feed(device, Input::Capacity(Box::new(self.capacities[device].clone())));
+    pub(crate) fn pause(&mut self, device: usize) {
+        self.machines[device].capacity.blocked.insert(Blocked::Paused);
+        self.tell_capacity(device);
     }
 
-    pub(super) fn know_paused(&self, device: usize) -> bool {
+    pub(crate) fn know_paused(&self, device: usize) -> bool {
         self.all_but(device, |peer| peer.record.is_some_and(|record| !record.capacity.blocked.is_empty()))
     }
 
     /// From now on nothing comes from a device and nothing reaches it, and no link says so.
-    pub(super) fn vanish(&mut self, device: usize) {
+    pub(crate) fn vanish(&mut self, device: usize) {
         self.gone[device] = true;
     }
 
-    pub(super) fn know_gone(&self, device: usize) -> bool {
+    pub(crate) fn know_gone(&self, device: usize) -> bool {
         let synced = |core: &Scheduler| core.view().is_synced();
         self.all_but(device, |peer| peer.liveness == Liveness::Dead)
             && self.cores.iter().zip(&self.gone).all(|(core, gone)| *gone || synced(core))
@@ -220,7 +281,7 @@ impl Grid {
     }
 
     /// What the devices tell of themselves.
-    pub(super) fn records(&self) -> Vec<DeviceRecord> {
+    pub(crate) fn records(&self) -> Vec<DeviceRecord> {
         let told = |core: &Scheduler| {
             let mut record = core.view().own().clone();
             record.capacity.blocked.clear();
@@ -230,12 +291,12 @@ impl Grid {
     }
 
     /// What was said since the last time this was asked.
-    pub(super) fn take(&mut self) -> Count {
+    pub(crate) fn take(&mut self) -> Count {
         std::mem::take(&mut self.count)
     }
 
     /// Lives until something holds; how long that took. It is looked for every 10 ms.
-    pub(super) fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<Micros, String> {
+    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<Micros, String> {
         let begun = self.now;
         while !holds(self) {
             if self.now - begun > PATIENCE {
@@ -247,7 +308,7 @@ impl Grid {
     }
 
     /// Lives until then.
-    pub(super) fn run_to(&mut self, until: Micros) {
+    pub fn run_to(&mut self, until: Micros) {
         while self.queue.peek().is_some_and(|due| due.at <= until)
             && let Some(due) = self.queue.pop()
         {
@@ -257,38 +318,6 @@ impl Grid {
             }
         }
         self.now = until;
-    }
-
-    fn happen(&mut self, device: usize, happens: Happens) {
-        match happens {
-            Happens::Tick(stamp) if stamp == self.ticks[device].1 => {
-                self.ticks[device].0 = None;
-                self.feed(device, Input::Tick);
-            }
-            Happens::Tick(_) => {}
-            Happens::Persisted(upto) => self.feed(device, Input::Persisted { upto }),
-            Happens::Loaded(task) => {
-                let facts =
-                    self.disks[device].records.get(&task).map_or_else(Vec::new, |r| r.values().cloned().collect());
-                self.feed(device, Input::Loaded { task, facts });
-            }
-            Happens::Frame(from, message) => {
-                self.feed(device, Input::Message { from: self.ids[from], message: *message });
-            }
-            Happens::Up(peer) => self.feed(device, Input::PeerUp(self.ids[peer])),
-            Happens::Gossip(record) => self.feed(device, Input::Device(Box::new((*record).clone()))),
-            Happens::End(task, epoch) => {
-                self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Started });
-                let outcome = Outcome {
-                    error: None,
-                    body: b"{\"result\":{\"message\":\"hi\"}}".to_vec().into(),
-                    started_wall_ms: 0,
-                    finished_wall_ms: 0,
-                    run: Span(RUN),
-                };
-                self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Ended(outcome) });
-            }
-        }
     }
 
     fn clock(&self) -> Now {
@@ -324,75 +353,10 @@ impl Grid {
             }
         }
     }
-
-    fn carry_out(&mut self, device: usize, effect: Effect) {
-        match effect {
-            Effect::Persist { upto, entries } => {
-                // No device dies in the middle of it, so it may be there at once.
-                let disk = &mut self.disks[device];
-                disk.write(upto, entries);
-                disk.begin();
-                disk.finish();
-                self.put(DISK, device, Happens::Persisted(upto));
-            }
-            Effect::Load { task } => self.put(DISK, device, Happens::Loaded(task)),
-            Effect::Send { to, message } => {
-                let sum = match &message {
-                    Message::Beat(_) => &mut self.count.beats,
-                    Message::Facts(_) | Message::Stored(_) | Message::Live(_) => &mut self.count.facts,
-                    Message::Want(_) | Message::Grant(_) => &mut self.count.credit,
-                    _ => &mut self.count.talk,
-                };
-                sum.messages += 1;
-                sum.bytes += wire::encode(&message).len() as u64;
-                if let Some(to) = self.index.get(&to).copied() {
-                    self.put(LINK, to, Happens::Frame(device, Box::new(message)));
-                }
-            }
-            Effect::Gossip(record) => {
-                let (bytes, record) = (wire::encode_record(&record).len() as u64, Arc::<DeviceRecord>::from(record));
-                for to in (0..self.cores.len()).filter(|to| *to != device) {
-                    self.count.gossip.messages += 1;
-                    self.count.gossip.bytes += bytes;
-                    self.put(GOSSIP, to, Happens::Gossip(Arc::clone(&record)));
-                }
-            }
-            Effect::Start(start) => self.put(RUN, device, Happens::End(start.task, start.epoch)),
-            Effect::Notify(Event::Submitted { task }) if device == self.submitting => {
-                self.open.entry(task).or_insert((device, self.now));
-            }
-            Effect::Notify(Event::Settled { task }) => {
-                if let Some((_, begun)) = self.open.get(&task).copied().filter(|(acceptor, _)| *acceptor == device) {
-                    self.open.remove(&task);
-                    self.ended += 1;
-                    self.task_micros += self.now - begun;
-                }
-            }
-            Effect::Stop { .. } | Effect::Reply { .. } | Effect::Notify(_) => {}
-        }
-    }
 }
 
 fn submission() -> Input {
     let spec = TaskSpec { task_type: "echo".to_owned(), ..TaskSpec::default() };
     let tasks = Vec::from([NewTask::new(spec, b"{\"message\":\"hi\"}".to_vec().into())]);
     Input::Command { id: 1, command: Command::Submit { tasks, disks: None } }
-}
-
-/// Devices of many kinds.
-fn capacity(device: usize, rng: &mut Rng) -> Capacity {
-    Capacity {
-        name: format!("device-{device}"),
-        platform: "linux".to_owned(),
-        arch: "aarch64".to_owned(),
-        cpu_cores_milli: Some(4_000),
-        cpu_usage_ppm: Some(rng.between(0, 900_000) as u32),
-        memory_total_bytes: Some(4 << 30),
-        memory_available_bytes: Some(rng.between(1 << 28, 4 << 30)),
-        storage_total_bytes: Some(64 << 30),
-        storage_available_bytes: Some(32 << 30),
-        max_concurrent_tasks: 5,
-        task_types: ["echo", "sleep"].map(str::to_owned).into(),
-        ..Capacity::default()
-    }
 }

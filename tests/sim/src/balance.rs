@@ -1,0 +1,183 @@
+//! Where work goes, and in which order: how evenly devices are used, how close to the best possible a bag of tasks comes, how long
+//! who waits waits. Nothing breaks here, and all of it is counted in virtual time, the same on every machine.
+//!
+//! `cargo sim --balance` prints tables.
+
+pub mod order;
+
+use crate::grid::{Grid, Job, MS, Machine, Micros, SECOND};
+use crate::rng::Rng;
+use std::time::Instant;
+
+/// Nothing that is measured here takes longer.
+const LONGEST: Micros = 4 * 3_600 * SECOND;
+
+/// How a bag of tasks was worked off.
+#[derive(Clone, Debug)]
+pub struct Bag {
+    /// Tasks that each device completed.
+    pub done: Vec<usize>,
+    /// From the submit to the last end, as it was told.
+    pub makespan: Micros,
+    /// What no schedule can be shorter than: all work on all slots, or the longest task on the fastest device.
+    pub bound: Micros,
+    /// Attempts beyond one for each task.
+    pub extra: usize,
+}
+
+/// Works off a bag of tasks that are all submitted at once at one device.
+///
+/// # Errors
+/// It was not worked off in hours.
+pub fn work_off(machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, String> {
+    let mut grid = Grid::of(machines.to_vec());
+    grid.meet()?;
+    let begun = grid.now;
+    grid.submit_all(at, jobs);
+    grid.until_ended(jobs.len(), begun + LONGEST)?;
+    let mut done = vec![0; machines.len()];
+    grid.ran.iter().filter(|ran| !ran.stopped).for_each(|ran| done[ran.device] += 1);
+    let last = grid.told.values().map(|(_, told)| *told).max().unwrap_or(begun);
+    Ok(Bag { done, makespan: last - begun, bound: bound(machines, jobs), extra: grid.ran.len() - jobs.len() })
+}
+
+/// What no schedule can be shorter than.
+#[must_use]
+pub fn bound(machines: &[Machine], jobs: &[Job]) -> Micros {
+    let speed = |machine: &Machine| u64::from(machine.capacity.max_concurrent_tasks) * machine.speed_permille;
+    let work: u64 = jobs.iter().map(|job| job.length).sum();
+    let fastest = machines.iter().map(|machine| machine.speed_permille).max().unwrap_or(1_000);
+    let longest = jobs.iter().map(|job| job.length).max().unwrap_or(0);
+    (work * 1_000 / machines.iter().map(speed).sum::<u64>()).max(longest * 1_000 / fastest)
+}
+
+/// Unlike devices: up to so many thousandths as fast as an ordinary one, or as many times slower, with one slot to six.
+#[must_use]
+pub fn unlike(devices: usize, fastest: u64, rng: &mut Rng) -> Vec<Machine> {
+    let any = |device| {
+        let slots = rng.between(1, 6) as u32;
+        Machine::equal(device, slots).speed(rng.skewed(1_000_000 / fastest, fastest))
+    };
+    (0..devices).map(any).collect()
+}
+
+/// Tasks of 10 ms to 10 s, as many short ones as long ones by the logarithm.
+#[must_use]
+pub fn mixed(tasks: usize, rng: &mut Rng) -> Vec<Job> {
+    (0..tasks).map(|_| Job::new("sleep", rng.skewed(10 * MS, 10 * SECOND))).collect()
+}
+
+/// How long it takes if each task in turn goes to the slot that is free first, the fastest of those that are: the best that can be had
+/// by who knows neither how long a task is nor moves one that runs, and without any messages.
+fn in_line(machines: &[Machine], jobs: &[Job]) -> Micros {
+    let slots = |machine: &Machine| vec![machine.speed_permille; machine.capacity.max_concurrent_tasks as usize];
+    let mut free: Vec<(Micros, u64)> = machines.iter().flat_map(slots).map(|speed| (0, speed)).collect();
+    let mut last = 0;
+    for job in jobs {
+        free.sort_unstable_by_key(|(at, speed)| (*at, std::cmp::Reverse(*speed)));
+        free[0].0 += job.length * 1_000 / free[0].1;
+        last = last.max(free[0].0);
+    }
+    last
+}
+
+/// Prints the tables.
+///
+/// # Errors
+/// A bag that was not worked off.
+pub fn print() -> Result<(), String> {
+    println!("three equal devices, tasks submitted at once at one of them: completed by each\n");
+    println!("| tasks, each | completed by each | makespan, of the best |\n|---|---|---|");
+    for (tasks, length) in
+        [(30, 10 * MS), (30, 100 * MS), (30, SECOND), (30, 10 * SECOND), (3_000, 10 * MS), (3_000, SECOND)]
+    {
+        let machines: Vec<_> = (0..3).map(|device| Machine::equal(device, 5)).collect();
+        let bag = work_off(&machines, &vec![Job::new("sleep", length); tasks], 0)?;
+        println!("| {tasks} of {} ms | {:?} | {} |", length / MS, bag.done, ratio(&bag));
+    }
+    println!("\nunlike devices: completed by each, and its share of all speed\n");
+    println!("| tasks, each | completed by each | share of the speed | makespan, of the best |\n|---|---|---|---|");
+    for (tasks, length) in [(2_000, 10 * MS), (2_000, 100 * MS), (2_000, SECOND)] {
+        let speeds = [(5, 250), (5, 1_000), (2, 1_000), (5, 4_000)];
+        let machines: Vec<_> =
+            speeds.iter().enumerate().map(|(at, (slots, speed))| Machine::equal(at, *slots).speed(*speed)).collect();
+        let bag = work_off(&machines, &vec![Job::new("sleep", length); tasks], 1)?;
+        let all: u64 = speeds.iter().map(|(slots, speed)| u64::from(*slots) * speed).sum();
+        let shares: Vec<_> =
+            speeds.iter().map(|(slots, speed)| u64::from(*slots) * speed * tasks as u64 / all).collect();
+        println!("| {tasks} of {} ms | {:?} | {shares:?} | {} |", length / MS, bag.done, ratio(&bag));
+    }
+    println!("\na mixed bag, 10 ms to 10 s, on eight unlike devices: makespan, of the best, for each of ten seeds\n");
+    println!("| devices differ by | tasks | makespan | worst | no messages, lengths unknown |\n|---|---|---|---|---|");
+    for (fastest, tasks) in [(2_000, 300), (2_000, 1_000), (2_000, 3_000), (4_000, 300), (4_000, 1_000), (4_000, 3_000)]
+    {
+        let (mut each, mut greedy) = (Vec::new(), Vec::new());
+        for seed in 0..10 {
+            let mut rng = Rng::new(seed);
+            let machines = unlike(8, fastest, &mut rng);
+            let jobs = mixed(tasks, &mut rng);
+            let bag = work_off(&machines, &jobs, 0)?;
+            greedy.push(format!("{:.2}", in_line(&machines, &jobs) as f64 / bag.bound as f64));
+            each.push(ratio(&bag));
+        }
+        let worst = |each: &[String]| each.iter().max().cloned().unwrap_or_default();
+        let differ = fastest * fastest / 1_000_000;
+        println!("| {differ}x | {tasks} | {} | {} | {} |", each.join(" "), worst(&each), worst(&greedy));
+    }
+    println!(
+        "\nan urgent task behind waiting background tasks, on three devices: wait for its start, at each of them, ms\n"
+    );
+    println!("| background tasks, each | ms |\n|---|---|");
+    for (background, length) in [(10_000, 10 * MS), (100_000, 100 * MS), (10_000, SECOND)] {
+        let waits: Vec<_> = order::urgent_behind(background, length)?.iter().map(|wait| wait / MS).collect();
+        println!("| {background} of {} ms | {waits:?} |", length / MS);
+    }
+    println!("\na background task under an endless urgent stream, twice what two devices can do\n");
+    println!(
+        "| tasks, each | submitted at | waited, s | of at most | urgent ones that overtook |\n|---|---|---|---|---|"
+    );
+    for (length, at) in [(SECOND, 0), (SECOND, 1), (100 * MS, 0), (100 * MS, 1)] {
+        let most = 2 * 900 * (SECOND + length);
+        let found = order::background_under(length, at, 2 * most)?;
+        let (waited, most) = (found.waited / SECOND, most / SECOND);
+        println!("| {} ms | {at} | {waited} | {most} | {} |", length / MS, found.overtook);
+    }
+    println!("\ntwo submitters, 3,000 tasks and 100: tasks of the first between the first and last of the other\n");
+    for same in [true, false] {
+        let at = if same { "at the same device" } else { "at two devices" };
+        println!("{at}: {}", order::shared(3_000, 100, same)?);
+    }
+    Ok(())
+}
+
+/// Prints what it takes to place many tasks of a second over many devices, of one class and of a thousand.
+///
+/// # Errors
+/// They were not worked off.
+pub fn print_place(tasks: usize, devices: usize) -> Result<(), String> {
+    println!(
+        "| classes | tasks of 1 s | devices | tasks of each device | makespan, of the best | processor, s | µs a task |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let machines: Vec<_> = (0..devices).map(|device| Machine::equal(device, 5)).collect();
+    for classes in [1, 1_000] {
+        let job = |n: usize| {
+            let mut job = Job::new("sleep", SECOND);
+            // What makes a class of its own and yet fits everywhere.
+            job.spec.requirements.min_memory_bytes = Some(1 + (n % classes) as u64);
+            job
+        };
+        let jobs: Vec<_> = (0..tasks).map(job).collect();
+        let begun = Instant::now();
+        let bag = work_off(&machines, &jobs, 0)?;
+        let took = begun.elapsed().as_secs_f64();
+        let (least, most) = (bag.done.iter().min().unwrap_or(&0), bag.done.iter().max().unwrap_or(&0));
+        let each = took * 1e6 / tasks as f64;
+        println!("| {classes} | {tasks} | {devices} | {least} to {most} | {} | {took:.1} | {each:.0} |", ratio(&bag));
+    }
+    Ok(())
+}
+
+fn ratio(bag: &Bag) -> String {
+    format!("{:.2}", bag.makespan as f64 / bag.bound as f64)
+}
