@@ -32,6 +32,8 @@ pub(crate) struct Guardian {
     pub(crate) counted: BTreeMap<DeviceId, (u32, u64)>,
     /// Those that had no room for me, and will offer some as soon as they have.
     pub(crate) full: BTreeSet<DeviceId>,
+    /// How often leases that wait were asked back.
+    pub(crate) moves: usize,
     /// When it was last said that a device is missing.
     pub(crate) missed: Option<Mono>,
 }

@@ -45,7 +45,7 @@ impl Scheduler {
             return;
         }
         self.watch_waiting();
-        let idle = self.idle_in_hand();
+        let mut idle = self.idle_in_hand();
         if idle.is_empty() {
             self.ask_idle(crowded.iter().map(|(waiting, _)| waiting).sum());
             if queued {
@@ -53,6 +53,10 @@ impl Scheduler {
             }
             return;
         }
+        // What waits may not fit the first of them: each time another one comes first.
+        self.guardian.moves += 1;
+        let first = self.guardian.moves % idle.len();
+        idle.rotate_left(first);
         crowded.sort_unstable_by(|a, b| b.cmp(a));
         for (to, mut free) in idle {
             for (waiting, from) in crowded.iter_mut().filter(|(_, from)| *from != to) {
