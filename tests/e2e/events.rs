@@ -61,10 +61,16 @@ fn every_device_tells_the_life_of_a_task_and_goes_on_after_a_restart() {
             let (good, bad) = (kinds(&events, &id), kinds(&events, &failing));
             let done = good == ["on_submit", "on_schedule", "on_start", "on_complete"]
                 && bad.first().is_some_and(|kind| kind == "on_submit")
-                && bad.last().is_some_and(|kind| kind == "on_error");
+                && bad.iter().rfind(|kind| *kind != "alert").is_some_and(|kind| kind == "on_error");
             if done { Ok(()) } else { Err(format!("{good:?} {bad:?}")) }
         });
     }
+    // Only who decided that it has failed raises an alert.
+    let alerts = |one: &Following| kinds(&one.events(), &failing).iter().filter(|kind| *kind == "alert").count();
+    until("one alert is raised", PATIENCE, || match following.iter().map(alerts).sum() {
+        1usize => Ok(()),
+        raised => Err(format!("{raised} were")),
+    });
     let shown = trio.nodes[2].json(&["show", &id]);
     let events = following[0].events();
     let end = events.iter().rfind(|event| event["task_id"] == id.as_str()).expect("an end");

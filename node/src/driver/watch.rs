@@ -6,7 +6,7 @@ use super::internet::Internet;
 use crate::capabilities::{Capabilities, Sampler};
 use crate::clock;
 use crate::policy::{Asked, Keeper, PolicyError, Readings};
-use rc_scheduler::{Capacity, Mono, OVERLOAD_LOOKS, OVERLOAD_PPM, Span};
+use rc_scheduler::{Capacity, Mono, OVERLOAD_PPM, Span};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -67,7 +67,7 @@ pub(crate) fn first_look(keeper: &mut Keeper, owner: &Owner, sampler: &Sampler) 
 pub(crate) async fn watch(watch: Watch, told: Capacity) {
     let Watch { sampler, mut keeper, owner, latest, look, mut internet, mut asks, out } = watch;
     let mut known = sampler.capabilities().clone();
-    let mut teller = Teller { owner, usage: told.cpu_usage_ppm, loud: 0, told, out: out.clone() };
+    let mut teller = Teller { owner, usage: told.cpu_usage_ppm, loud: false, told, out: out.clone() };
     let mut at_hand = Some(sampler);
     let mut away: Option<JoinHandle<Sampler>> = None;
     let mut round = 0u32;
@@ -172,8 +172,8 @@ async fn sleep(time: Option<Duration>) {
 struct Teller {
     owner: Owner,
     usage: Option<u32>,
-    /// Measurements in a row that found the processor too busy.
-    loud: u8,
+    /// The last measurement found the processor too busy.
+    loud: bool,
     told: Capacity,
     out: mpsc::Sender<Told>,
 }
@@ -186,13 +186,12 @@ impl Teller {
             self.usage = smooth(self.usage, capacity.cpu_usage_ppm);
         }
         capacity.cpu_usage_ppm = self.usage;
-        // The scheduler counts measurements of a processor that has too much to do, so it is told each of the first ones, and the end.
-        let was_loud = self.loud > 0;
+        // The scheduler counts measurements of a processor that has too much to do, so it is told each of them, and the end.
+        let was_loud = self.loud;
         if measured {
-            let is_loud = self.usage.is_some_and(|usage| usage > OVERLOAD_PPM);
-            self.loud = if is_loud { self.loud.saturating_add(1) } else { 0 };
+            self.loud = self.usage.is_some_and(|usage| usage > OVERLOAD_PPM);
         }
-        let counts = measured && (was_loud && self.loud == 0 || (1..=OVERLOAD_LOOKS).contains(&self.loud));
+        let counts = measured && (was_loud || self.loud);
         let gives_up = keeper.apply(&mut capacity);
         if !gives_up && !counts && !is_news(&self.told, &capacity) {
             return true;

@@ -35,11 +35,12 @@ impl Scheduler {
     }
 
     /// A device that has had too much to do for a while takes nothing new and hands back what has not begun, as one that its owner wants
-    /// back (rule 27a); what runs goes on.
+    /// back (rule 27a); what runs goes on. Only while something of ours runs: a device whose processor others keep busy is chosen late,
+    /// by its score, and not never.
     fn feel_load(&mut self, capacity: &mut Capacity) {
         let was = self.holder.overloaded >= OVERLOAD_LOOKS;
         self.holder.overloaded = match capacity.cpu_usage_ppm {
-            Some(usage) if usage > OVERLOAD_PPM => self.holder.overloaded.saturating_add(1),
+            Some(usage) if usage > OVERLOAD_PPM && self.holder.active > 0 => self.holder.overloaded.saturating_add(1),
             _ => 0,
         };
         let is = self.holder.overloaded >= OVERLOAD_LOOKS;
@@ -50,6 +51,16 @@ impl Scheduler {
         }
         if was != is {
             self.notify(Event::Overloaded { is });
+        }
+    }
+
+    /// The last of what ran here has ended: whatever keeps the processor busy now is not ours.
+    pub(crate) fn all_ended(&mut self) {
+        if self.holder.overloaded > 0 {
+            let mut capacity = self.own.capacity.clone();
+            capacity.blocked.remove(&Blocked::Busy);
+            capacity.blocked_why.remove(&Blocked::Busy);
+            self.handle_capacity(capacity);
         }
     }
 

@@ -220,6 +220,9 @@ impl Scheduler {
                 self.holder.runs.remove(task);
                 self.holder.active -= 1;
                 self.holder.exclusive = false;
+                if self.holder.active == 0 {
+                    self.all_ended();
+                }
                 if let Some(entry) = self.tasks.get(&task) {
                     let task_type = entry.spec.task_type.clone();
                     if stopped.is_none() {
