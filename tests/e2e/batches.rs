@@ -43,8 +43,10 @@ fn ten_thousand_tasks_are_one_request_and_what_failed_is_listed_and_begins_again
     let said = trio.nodes[2].say(&["batch", "show", &id, "--wait=60s", "-o", "json"]);
     assert_eq!(said.code, 9, "{said:?}");
     let bad = said.json()["tasks"][0]["task_id"].as_str().expect("an id").to_owned();
-    let attempts = trio.nodes[2].json(&["show", &bad])["attempts"].as_array().map(Vec::len);
-    assert_eq!(attempts, Some(2), "those that failed ran again, once");
+    let shown = trio.nodes[2].json(&["show", &bad]);
+    // A device that is too busy may have handed one back before it began.
+    let ran = shown["attempts"].as_array().into_iter().flatten().filter(|attempt| attempt["outcome"] == "task_error");
+    assert_eq!(ran.count(), 2, "those that failed ran again, once: {shown:#}");
 }
 
 #[test]
