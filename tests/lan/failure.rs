@@ -6,7 +6,7 @@ use crate::wait::until;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// From `kill -9` of the device that runs a task to its next lease, in the words of the issue.
+/// From `kill -9` of the device that runs a task to its next lease.
 const LEASE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The attempts of a task, as a device shows them.

@@ -123,7 +123,9 @@ impl Clients {
             }
         };
         let keyed = random.below(3) == 0;
-        let mut task = json!({ "task_type": task_type, "payload": payload });
+        // Whoever kills devices here is not the task, however often it is in the hands of one.
+        let retry = json!({ "crash_limit": 0 });
+        let mut task = json!({ "task_type": task_type, "payload": payload, "retry": retry });
         if task_type == "command" {
             task["required_permissions"] = json!(["write_files"]);
             task["sandbox"] = json!({ "allowed_paths": [self.place] });
