@@ -6,7 +6,7 @@ use crate::wait::until;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// From the cancel on one device until another knows that the task has ended, in the words of the issue.
+/// From the cancel on one device until another knows that the task has ended.
 const CANCEL_TIME_MAX: Duration = Duration::from_secs(1);
 /// What a command gets to end by itself.
 const GRACE: Duration = Duration::from_secs(2);

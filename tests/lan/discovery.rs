@@ -5,7 +5,7 @@ use crate::net::Family;
 use crate::wait::until;
 use std::time::{Duration, Instant};
 
-/// From the start of the last device until all see all, in the words of the issue.
+/// From the start of the last device until all see all.
 const MDNS_TIME_MAX: Duration = Duration::from_secs(3);
 /// The same over one known address, for which nobody promised a time: a lookup, a dial and a second look.
 const KADEMLIA_TIME_MAX: Duration = Duration::from_secs(15);

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// From pulling the link of the device that runs a task to its next lease, in the words of the issue.
+/// From pulling the link of the device that runs a task to its next lease.
 const LEASE_TIME_MAX: Duration = Duration::from_secs(8);
 /// From the return of the link until the stale attempt is stopped.
 const STOP_TIME_MAX: Duration = Duration::from_secs(10);
