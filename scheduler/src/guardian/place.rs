@@ -6,8 +6,8 @@ use crate::core::Scheduler;
 use crate::id::{DeviceId, TaskId};
 use crate::keeper::rendezvous;
 use crate::message::{Grant, Message, Want};
-use crate::placement::{Candidate, Pick, fits, pick, score};
-use crate::queue::Head;
+use crate::placement::{Candidate, Pick, Supply, fits, pick, score};
+use crate::queue::{Head, Scale};
 use crate::record::{Close, Grounds, Released};
 use crate::task::Priority;
 use crate::time::Span;
@@ -46,7 +46,10 @@ impl Scheduler {
             return;
         }
         self.look_again();
-        while let Some(Head { class, task, priority }) = self.guardian.queue.next(self.now.mono, &self.guardian.runs) {
+        let supply = if self.guardian.queue.is_demanding() { self.most_there_is() } else { Supply::default() };
+        loop {
+            let scale = Scale { now: self.now.mono, runs: &self.guardian.runs, supply };
+            let Some(Head { class, task, priority }) = self.guardian.queue.next(&scale) else { break };
             // Where nobody has room, no task needs to be looked at.
             match self.any_room() {
                 Room::Yes | Room::Unknown => {}
@@ -104,6 +107,13 @@ impl Scheduler {
                 tasks.get(&task).is_none_or(|entry| news.iter().any(|candidate| fits(&entry.spec, candidate)))
             });
         }
+    }
+
+    /// The most that any device has to spare of what tasks can ask for.
+    fn most_there_is(&self) -> Supply {
+        let records = core::iter::once(&self.own).chain(self.devices.values());
+        let takes = records.filter(|record| record.capacity.blocked.is_empty());
+        takes.map(|record| Supply::of(&record.capacity)).fold(Supply::default(), Supply::max)
     }
 
     fn choose(&self, task: TaskId) -> Next {
