@@ -18,6 +18,7 @@ pub mod every_task_has_ended_when_the_scene_says;
 pub mod idle_traffic_is_constant;
 pub mod no_acked_task_is_lost_while_a_disk_that_stored_it_lives;
 pub mod no_lease_waits_long_while_another_device_is_free;
+pub mod nobody_is_passed_over_for_long;
 pub mod nobody_talks_in_circles;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;
@@ -27,6 +28,7 @@ pub mod what_has_ended_is_forgotten_by_all;
 pub mod what_is_reported_is_on_the_disks_it_names;
 pub mod what_was_done_is_not_done_again;
 pub mod who_is_cut_off_stops_before_others_begin;
+pub mod who_is_overloaded_begins_nothing;
 pub mod who_is_wanted_back_has_nothing_left;
 pub mod without_faults_every_task_starts_once;
 
@@ -57,6 +59,9 @@ pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     if let Err(text) = who_is_wanted_back_has_nothing_left::starts(world, start, started) {
         world.fail("who_is_wanted_back_has_nothing_left", text);
     }
+    if let Err(text) = who_is_overloaded_begins_nothing::starts(world, start, started) {
+        world.fail("who_is_overloaded_begins_nothing", text);
+    }
 }
 
 /// Attempts of a device changed.
@@ -68,6 +73,7 @@ pub(crate) fn after_attempt(world: &mut World, device: usize) {
 pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId, epoch: Epoch) {
     require!(world, what_was_done_is_not_done_again, granter, task, epoch);
     require!(world, a_device_is_not_leased_more_than_it_takes, to);
+    require!(world, nobody_is_passed_over_for_long, granter, task);
 }
 
 /// An attempt took its device down.
