@@ -12,7 +12,7 @@ mod runs;
 pub(crate) use class::{Class, Share};
 pub(crate) use runs::RunTimes;
 
-use crate::id::TaskId;
+use crate::id::{DeviceId, TaskId};
 use crate::placement::{Demand, Supply, contention};
 use crate::task::{Priority, TaskSpec};
 use crate::time::{Mono, Span};
@@ -26,8 +26,16 @@ use fair::Turns;
 struct Line {
     kind: Kind,
     tasks: BTreeSet<(Mono, TaskId)>,
-    /// Its head could not be placed, and nothing has changed for it since.
-    stuck: bool,
+    state: State,
+}
+
+/// Whether the head of a line may be placed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// As far as is known.
+    Ready,
+    /// It could not, and nothing has changed for it since; if a device is named, only an answer of that one changes anything.
+    Stuck(Option<DeviceId>),
 }
 
 /// What the order among heads depends on, beside how long they have waited.
@@ -58,8 +66,8 @@ pub(crate) struct Queue {
     class_of: BTreeMap<TaskId, (Class, Mono)>,
     /// The heads of the lines that are not stuck.
     ready: BTreeMap<Priority, BTreeMap<Share, Heads>>,
-    /// The heads of those that are.
-    stuck: BTreeMap<Priority, Heads>,
+    /// The heads of those that are, by whose answer they wait for.
+    stuck: BTreeMap<(Option<DeviceId>, Priority), Heads>,
     turns: BTreeMap<Priority, Turns>,
     /// How many wait of each type.
     types: BTreeMap<String, u32>,
@@ -77,6 +85,20 @@ pub(crate) struct Head {
     /// As urgent as it has become by waiting.
     pub(crate) priority: Priority,
 }
+
+/// A head of a line that waits for an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Asking {
+    /// The task.
+    pub(crate) task: TaskId,
+    /// Whose answer.
+    pub(crate) of: DeviceId,
+    /// How many stand in the line.
+    pub(crate) len: usize,
+}
+
+/// Heads that ask and are told of at once.
+const ASKING_MAX: usize = 64;
 
 /// The dynamic priority in thousandths.
 fn dynamic(priority: Priority, wait: Span, mean_run: Span) -> u64 {
@@ -132,11 +154,11 @@ impl Queue {
         self.lines.entry(class).or_insert_with(|| {
             let kind = Kind { task_type: spec.task_type.clone(), demand: Demand::of(&spec.requirements) };
             *demanding += usize::from(!kind.demand.is_none());
-            Line { kind, tasks: BTreeSet::new(), stuck: false }
+            Line { kind, tasks: BTreeSet::new(), state: State::Ready }
         });
         self.change(class, |line| {
             if line.tasks.first().is_none_or(|first| (since, task) < *first) {
-                line.stuck = false;
+                line.state = State::Ready;
             }
             line.tasks.insert((since, task));
         });
@@ -169,18 +191,17 @@ impl Queue {
     /// Changes a line, and keeps its head where it is looked for.
     fn change(&mut self, class: Class, change: impl FnOnce(&mut Line)) {
         let Some(line) = self.lines.get_mut(&class) else { return };
-        let before = (line.tasks.first().copied(), line.stuck);
+        let before = (line.tasks.first().copied(), line.state);
         change(line);
-        let after = (line.tasks.first().copied(), line.stuck);
+        let after = (line.tasks.first().copied(), line.state);
         if before == after {
             return;
         }
         let Class { priority, share, .. } = class;
-        if let (Some((since, task)), stuck) = before {
-            let lines = if stuck {
-                self.stuck.get_mut(&priority)
-            } else {
-                self.ready.get_mut(&priority).and_then(|shares| shares.get_mut(&share))
+        if let (Some((since, task)), state) = before {
+            let lines = match state {
+                State::Stuck(by) => self.stuck.get_mut(&(by, priority)),
+                State::Ready => self.ready.get_mut(&priority).and_then(|shares| shares.get_mut(&share)),
             };
             if let Some(lines) = lines
                 && let Some(heads) = lines.get_mut(&line.kind)
@@ -191,11 +212,10 @@ impl Queue {
                 }
             }
         }
-        if let (Some((since, task)), stuck) = after {
-            let lines = if stuck {
-                self.stuck.entry(priority).or_default()
-            } else {
-                self.ready.entry(priority).or_default().entry(share).or_default()
+        if let (Some((since, task)), state) = after {
+            let lines = match state {
+                State::Stuck(by) => self.stuck.entry((by, priority)).or_default(),
+                State::Ready => self.ready.entry(priority).or_default().entry(share).or_default(),
             };
             match lines.get_mut(&line.kind) {
                 Some(heads) => _ = heads.insert((since, task, class)),
@@ -209,6 +229,11 @@ impl Queue {
             && shares.get(&share).is_some_and(BTreeMap::is_empty)
         {
             shares.remove(&share);
+        }
+        if let State::Stuck(by) = before.1
+            && self.stuck.get(&(by, priority)).is_some_and(BTreeMap::is_empty)
+        {
+            self.stuck.remove(&(by, priority));
         }
     }
 
@@ -248,16 +273,38 @@ impl Queue {
         found.map(|(_, head)| head)
     }
 
-    /// The head of a line cannot be placed before something changes for it.
-    pub(crate) fn stick(&mut self, class: Class) {
-        self.change(class, |line| line.stuck = true);
+    /// The head of a line cannot be placed before something changes for it; if it waits for the answer of a device, before that.
+    pub(crate) fn stick(&mut self, class: Class, answer_of: Option<DeviceId>) {
+        self.change(class, |line| line.state = State::Stuck(answer_of));
     }
 
-    /// Something has changed for the lines of whose heads this holds.
-    pub(crate) fn unstick(&mut self, is_concerned: impl Fn(TaskId) -> bool) {
-        let heads = self.stuck.values().flat_map(BTreeMap::values).flatten();
-        let classes: Vec<_> = heads.filter(|(_, task, _)| is_concerned(*task)).map(|(.., class)| *class).collect();
-        classes.into_iter().for_each(|class| self.change(class, |line| line.stuck = false));
+    /// All lines may be looked at again.
+    pub(crate) fn unstick_all(&mut self) {
+        self.unstick(|_| true, |_| true);
+    }
+
+    /// Something has changed: of those that wait for the answer of a device, for those whose device has answered; of the others, for those
+    /// of whose heads it holds.
+    pub(crate) fn unstick(&mut self, has_answered: impl Fn(DeviceId) -> bool, is_concerned: impl Fn(TaskId) -> bool) {
+        let groups = self.stuck.iter().filter(|((by, _), _)| by.is_none_or(&has_answered));
+        let heads = groups.flat_map(|((by, _), heads)| heads.values().flatten().map(move |head| (by.is_some(), head)));
+        let concerned = heads.filter(|(has_asked, (_, task, _))| *has_asked || is_concerned(*task));
+        let classes: Vec<_> = concerned.map(|(_, (.., class))| *class).collect();
+        classes.into_iter().for_each(|class| self.change(class, |line| line.state = State::Ready));
+    }
+
+    /// The heads that wait for the answer of a device and are more urgent than this: each with the device, and how many stand in its line.
+    pub(crate) fn asking_above(&self, priority: Priority, scale: &Scale<'_>) -> Vec<Asking> {
+        let asked = self.stuck.iter().filter_map(|((by, own), heads)| Some(((*by)?, *own, heads)));
+        let heads = asked.flat_map(|(of, own, heads)| {
+            heads.iter().flat_map(move |(kind, heads)| {
+                heads.iter().map(move |(since, task, class)| {
+                    let dynamic = dynamic(own, scale.now.since(*since), scale.runs.mean(&kind.task_type));
+                    (worth(dynamic), Asking { task: *task, of, len: self.line_len(*class) })
+                })
+            })
+        });
+        heads.filter(|(worth, _)| *worth > priority).map(|(_, asking)| asking).take(ASKING_MAX).collect()
     }
 
     /// The first task of each line.
@@ -296,7 +343,8 @@ impl Queue {
         let scale = Scale { now, runs, supply: Supply::default() };
         let ready =
             self.ready.iter().flat_map(|(priority, shares)| shares.values().map(move |heads| (priority, heads)));
-        let all = ready.chain(&self.stuck).filter_map(|(priority, heads)| best(heads, *priority, &scale));
+        let stuck = self.stuck.iter().map(|((_, priority), heads)| (priority, heads));
+        let all = ready.chain(stuck).filter_map(|(priority, heads)| best(heads, *priority, &scale));
         all.map(|head| head.dynamic.0).max().map(worth)
     }
 }

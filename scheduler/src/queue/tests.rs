@@ -57,18 +57,40 @@ fn tasks_of_a_type_that_runs_long_gain_less_by_waiting() {
 }
 
 #[test]
+fn a_run_that_is_said_to_have_taken_for_ever_breaks_nothing_and_is_soon_forgotten() {
+    let (mut queue, mut runs) = (Queue::default(), RunTimes::default());
+    runs.sample("echo", Span(u64::MAX));
+    queue.put(1, &spec("echo", Priority::Low), Mono(0));
+    queue.put(2, &spec("other", Priority::Low), at(1));
+    assert_eq!(queue.head(at(2), &runs).map(|head| head.task), Some(task(2)));
+    (0..100).for_each(|_| runs.sample("echo", Span::from_ms(10)));
+    assert!(runs.mean("echo") < Span::from_secs(1), "{:?}", runs.mean("echo"));
+}
+
+#[test]
 fn a_stuck_head_holds_up_only_its_own_line() {
     let mut queue = Queue::default();
     queue.put(1, &spec("rare", Priority::Urgent), Mono(0));
     queue.put(2, &spec("echo", Priority::Low), Mono(0));
     let head = queue.head(Mono(1), &RunTimes::default()).unwrap();
     assert_eq!((head.task, head.priority), (task(1), Priority::Urgent));
-    queue.stick(head.class);
+    queue.stick(head.class, None);
     assert_eq!(queue.first(Mono(1)), Some(task(2)));
     assert_eq!(queue.top(Mono(1), &RunTimes::default()), Some(Priority::Urgent));
-    queue.unstick(|head| head != task(1));
+    queue.unstick(|_| false, |head| head != task(1));
     assert_eq!(queue.first(Mono(1)), Some(task(2)));
-    queue.unstick(|head| head == task(1));
+    queue.unstick(|_| false, |head| head == task(1));
+    assert_eq!(queue.first(Mono(1)), Some(task(1)));
+    // One that waits for an answer is not concerned by anything else.
+    let asked = DeviceId([9; 16]);
+    queue.stick(head.class, Some(asked));
+    queue.unstick(|device| device != asked, |_| true);
+    assert_eq!(queue.first(Mono(1)), Some(task(2)));
+    let runs = RunTimes::default();
+    let scale = Scale { now: Mono(1), runs: &runs, supply: Supply::default() };
+    assert_eq!(queue.asking_above(Priority::Low, &scale), [Asking { task: task(1), of: asked, len: 1 }]);
+    assert_eq!(queue.asking_above(Priority::Urgent, &scale), []);
+    queue.unstick(|device| device == asked, |_| false);
     assert_eq!(queue.first(Mono(1)), Some(task(1)));
 }
 
@@ -93,7 +115,7 @@ fn a_task_that_a_device_failed_does_not_hold_up_those_behind_it() {
     let failed = Class::of(&echo, Share::default(), &[crate::id::DeviceId([7; 16])]);
     queue.insert(task(1), &echo, failed, Mono(0));
     queue.insert(task(2), &echo, Class::of(&echo, Share::default(), &[]), Mono(1));
-    queue.stick(failed);
+    queue.stick(failed, None);
     assert_eq!(queue.first(Mono(2)), Some(task(2)));
 }
 
@@ -160,7 +182,7 @@ fn many_lines_are_kept_in_order() {
         queue.serve(head.task, &runs);
     }
     assert_eq!(queue.len(), 0);
-    assert!(queue.lines.is_empty() && queue.stuck.values().all(BTreeMap::is_empty));
+    assert!(queue.lines.is_empty() && queue.stuck.is_empty());
     assert!(queue.ready.values().all(BTreeMap::is_empty));
 }
 

@@ -23,6 +23,7 @@ pub mod nobody_talks_in_circles;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;
 pub mod same_seed_same_trace;
+pub mod the_more_urgent_is_not_passed_over;
 pub mod what_an_owner_takes_back_ends_elsewhere;
 pub mod what_has_ended_is_forgotten_by_all;
 pub mod what_is_reported_is_on_the_disks_it_names;
@@ -74,6 +75,7 @@ pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId,
     require!(world, what_was_done_is_not_done_again, granter, task, epoch);
     require!(world, a_device_is_not_leased_more_than_it_takes, to);
     require!(world, nobody_is_passed_over_for_long, granter, task);
+    require!(world, the_more_urgent_is_not_passed_over, granter, task, epoch);
 }
 
 /// An attempt took its device down.

@@ -86,6 +86,11 @@ pub const ALL: &[Scene] = &[
         draw: order::two_who_submit,
     },
     Scene {
+        name: "urgent-among-others",
+        about: "two devices have urgent tasks and such as only one device may run, and each has room in hand that the other one wants",
+        draw: order::urgent_among_others,
+    },
+    Scene {
         name: "too-much-to-do",
         about: "a device has too much to do while it works, another one is kept busy by others for good, and one may fail",
         draw: order::too_much_to_do,

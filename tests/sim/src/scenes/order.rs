@@ -112,3 +112,28 @@ pub(super) fn too_much_to_do(seed: u64) -> Scenario {
     scenario.told_by = (class == Class::Owners).then_some(CALM_BEFORE + 70 * SECOND);
     scenario
 }
+
+pub(super) fn urgent_among_others(seed: u64) -> Scenario {
+    let devices = 3 + seed as usize % 3;
+    let plan = Plan { devices: Some(devices), tasks: Some(90), ..Plan::of_seed(seed).with_class(Class::None) };
+    let (mut scenario, mut rng) = stage_with(seed, plan);
+    scenario.devices.iter_mut().for_each(|device| device.slots = 1);
+    let names: Vec<_> = scenario.devices.iter().map(|device| device.id.0).collect();
+    for script in scenario.scripts.values_mut() {
+        let accepts = rng.index(2);
+        brief(script, accepts, &mut rng);
+        script.spec.requirements = rc_scheduler::Requirements::default();
+        (script.cancel_after, script.cancel_at_end, script.again_after) = (None, None, None);
+        (script.spec.idempotency_key, script.also_after) = (None, Vec::new());
+        script.spec.priority = rc_scheduler::Priority::Urgent;
+        script.length = rng.between(5 * MS, 300 * MS);
+        if rng.chance(400_000) {
+            script.spec.priority = rc_scheduler::Priority::Background;
+            script.spec.requirements.only_devices = [rng.pick(&names)].into();
+            script.length = rng.between(SECOND, 2 * SECOND);
+        }
+        script.at = CALM_BEFORE + rng.between(0, 40) * 500 * MS;
+        script.spec.timeout = Span::from_secs(100);
+    }
+    scenario
+}
