@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::cell::{alive_with, cells, eventually, quick, token};
+use super::cell::{Cell, alive_with, cells, eventually, quick, token};
+use rc_node::handlers::command::CommandGrants;
 use rc_node::handlers::{ErrorClass, TaskLimits};
+use rc_node::sandbox::Tier;
 use serde_json::json;
 
 /// A child, one in a session of its own, one that daemonised, and one that ignores what it can.
@@ -37,6 +39,44 @@ async fn nobody_outlives_a_normal_end() {
         assert!(begin.elapsed() < Duration::from_secs(8), "held pipes hold nobody up");
         eventually("0 survivors", || alive_with(&token).is_empty()).await;
     }
+}
+
+/// As [`hiding`], with nothing in the environment to know anybody by.
+fn hiding_without_a_name(token: &str) -> String {
+    format!(
+        "env -i setsid sh -c 'sleep {token} >/dev/null 2>&1 </dev/null & sleep {token} >/dev/null 2>&1 </dev/null &' ; \
+         (env -i nohup sleep {token} >/dev/null 2>&1 </dev/null &) ; echo ready"
+    )
+}
+
+#[tokio::test]
+async fn nobody_outlives_a_task_where_nothing_holds_it() {
+    let Some(cell) = Cell::new(Tier::Limits, CommandGrants::default()).await else { return };
+    let rounds: [fn(&str) -> String; 2] = [|token| hiding(token), |token| hiding_without_a_name(token)];
+    for hide in rounds {
+        let token = token();
+        let timeout = json!({"command": format!("{}; sleep {token}", hide(&token)), "shell": true, "timeout": 0.6});
+        let (ctx, done) = cell.run_with(quick(), timeout).await;
+        assert_eq!(done.unwrap_err().class, ErrorClass::TimeoutError);
+        assert!(ctx.captured().0.text().contains("ready"));
+        eventually("0 survivors of a timeout", || alive_with(&token).is_empty()).await;
+
+        let token = self::token();
+        let ends = json!({"command": format!("({}) & sleep 0.3; exit 0", hide(&token)), "shell": true});
+        assert_eq!(cell.run(ends).await.unwrap()["return_code"], 0);
+        eventually("0 survivors of an end", || alive_with(&token).is_empty()).await;
+
+        let token = self::token();
+        let dropped = json!({"command": format!("{}; sleep {token}", hide(&token)), "shell": true});
+        tokio::select! {
+            _ = rc_node::handlers::TaskHandler::execute(&cell.handler, cell.ctx(quick()), dropped) => {
+                panic!("it ended by itself")
+            }
+            () = eventually("it runs", || alive_with(&token).len() >= 3) => {}
+        }
+        eventually("0 survivors of a task that is dropped", || alive_with(&token).is_empty()).await;
+    }
+    assert_eq!(cell.shell("echo still there").await, "still there\n");
 }
 
 #[tokio::test]
