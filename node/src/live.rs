@@ -17,6 +17,7 @@ mod tests;
 
 pub use book::LiveState;
 pub use follow::LogEvent;
+pub(crate) use wire::hear;
 
 use crate::blobs::{Network, Stream as NetworkStream};
 use crate::driver::WeakHandle;

@@ -30,7 +30,7 @@ pub use moment::{Local, Moment, Power, Readings};
 pub use order::{Order, Pause};
 pub use remembered::Remembered;
 pub use remote::{DeviceOrder, OrderError, Orders};
-pub(crate) use remote::{KIND as EXCHANGE_KIND, obey, serve as serve_order};
+pub(crate) use remote::{KIND as EXCHANGE_KIND, hear as hear_order, obey, serve as serve_order};
 pub use rules::{Key, Limits, Rules, RulesError};
 pub use store::StoreError;
 pub use windows::Windows;

@@ -112,10 +112,11 @@ pub(super) async fn read_bytes<R: AsyncRead + Unpin>(stream: &mut R) -> io::Resu
 
 /// The list of a blob whose length was found to be bearable.
 pub(super) async fn read_list<R: AsyncRead + Unpin>(stream: &mut R, bytes: u64) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(tree::list_bytes(bytes)).map_err(|_| invalid("a list too long for memory"))?;
-    let mut list = vec![0; length];
-    stream.read_exact(&mut list).await?;
-    Ok(list)
+    let length = tree::list_bytes(bytes);
+    // Room is made as the bytes come: a length is easily said.
+    let mut list = Vec::new();
+    stream.take(length).read_to_end(&mut list).await?;
+    if list.len() as u64 == length { Ok(list) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 pub(super) async fn ask_group<W: AsyncWrite + Unpin>(stream: &mut W, group: u64) -> io::Result<()> {
