@@ -9,6 +9,7 @@ mod book;
 mod copy;
 mod follow;
 mod journal;
+mod kept;
 mod serve;
 mod wire;
 
