@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 
 use super::limits::confine;
 use super::process::{Process, wait4};
+use super::survivors::{self, Brands};
 use super::user::TaskUser;
-use super::{LaunchError, Launcher, Program, survivors};
+use super::{LaunchError, Launcher, Program};
 
 /// How often to look for the end of children that were killed but not waited for.
 const REAP_INTERVAL: Duration = Duration::from_millis(20);
@@ -49,6 +50,8 @@ pub(super) struct Launch {
 #[derive(Debug)]
 pub struct PlainLauncher {
     requests: mpsc::Sender<Request>,
+    /// Of programs that may leave others behind.
+    brands: Option<Brands>,
 }
 
 impl PlainLauncher {
@@ -59,7 +62,20 @@ impl PlainLauncher {
     pub fn new() -> io::Result<Self> {
         let (requests, queue) = mpsc::channel();
         std::thread::Builder::new().name("spawner".to_owned()).spawn(move || serve(&queue))?;
-        Ok(Self { requests })
+        Ok(Self { requests, brands: None })
+    }
+
+    /// One for programs that may leave others behind, which are found and killed: also those that are left of an earlier launcher with
+    /// this work directory. Blocks for the time that it takes to look at all processes.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn for_programs(work_root: &Path) -> io::Result<Self> {
+        // Two nodes may call theirs the same, from different places.
+        let whole = work_root.canonicalize().unwrap_or_else(|_| work_root.to_owned());
+        let brands = Brands::of(whole.as_os_str().as_encoded_bytes());
+        brands.sweep(Path::new("/proc"));
+        Ok(Self { brands: Some(brands), ..Self::new()? })
     }
 }
 
@@ -67,7 +83,7 @@ impl PlainLauncher {
     /// The same as [`launch`](Launcher::launch), for a program that may leave others behind: as somebody else if this process is root,
     /// and with a brand by which those are found.
     pub(super) async fn launch_as(&self, program: Program, user: Option<TaskUser>) -> Result<Process, LaunchError> {
-        self.start(program, user, survivors::brand()).await
+        self.start(program, user, self.brands.as_ref().map(Brands::next)).await
     }
 
     async fn start(

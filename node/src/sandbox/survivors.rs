@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -36,26 +37,53 @@ pub(super) fn descendants(proc: &Path, root: i32) -> BTreeSet<i32> {
     found
 }
 
-/// A number that no other program has. Small enough for every system's limits.
-pub(super) fn brand() -> Option<u32> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(BRANDS | (u32::from_le_bytes(bytes) & (BRANDS - 1)))
+/// Numbers by which programs are known, each no other program's at the same time: of a part that is this launcher's in every life,
+/// and one that counts. Small enough for every system's limits.
+#[derive(Debug)]
+pub(super) struct Brands {
+    own: u32,
+    next: AtomicU32,
 }
 
 /// All brands have this bit, and none above it.
 const BRANDS: u32 = 1 << 30;
+/// How many bits of a brand count programs.
+const COUNTED: u32 = 13;
 
-/// All processes that have the brand, see [`brand`](super::limits::brand).
-pub(super) fn branded(proc: &Path, brand: u32) -> BTreeSet<i32> {
-    let brand = brand.to_string();
-    let carries = |pid: &i32| {
-        let limits = fs::read_to_string(proc.join(pid.to_string()).join("limits")).unwrap_or_default();
+impl Brands {
+    /// Those of a launcher that is known by this.
+    pub(super) fn of(key: &[u8]) -> Self {
+        let hash = blake3::hash(key);
+        let [a, b, c, d, ..] = *hash.as_bytes();
+        let own = BRANDS | (u32::from_le_bytes([a, b, c, d]) & (BRANDS - 1)) >> COUNTED << COUNTED;
+        Self { own, next: AtomicU32::new(0) }
+    }
+
+    /// For one more program.
+    pub(super) fn next(&self) -> u32 {
+        self.own | (self.next.fetch_add(1, Ordering::Relaxed) & ((1 << COUNTED) - 1))
+    }
+
+    /// Whether a brand is one of these.
+    fn has(&self, brand: u32) -> bool {
+        brand >> COUNTED == self.own >> COUNTED
+    }
+
+    /// Kills all who have one of these: before the first program is started, those that an earlier life has left.
+    pub(super) fn sweep(&self, proc: &Path) {
+        kill_again(|| branded(proc, |brand| self.has(brand)));
+    }
+}
+
+/// All processes that have such a brand.
+fn branded(proc: &Path, which: impl Fn(u32) -> bool) -> BTreeSet<i32> {
+    let brand = |pid: i32| -> Option<u32> {
+        let limits = fs::read_to_string(proc.join(pid.to_string()).join("limits")).ok()?;
         // Name, what may be used, what that may be set to, unit.
-        let row = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout"));
-        row.is_some_and(|row| row.split_whitespace().nth(1) == Some(&brand))
+        let row = limits.lines().find_map(|line| line.strip_prefix("Max realtime timeout"))?;
+        row.split_whitespace().nth(1)?.parse().ok()
     };
-    pids(proc).filter(carries).collect()
+    pids(proc).filter(|pid| brand(*pid).is_some_and(&which)).collect()
 }
 
 /// All processes whose environment has every one of `marks` (`NAME=value`). No marks, no processes.
@@ -77,19 +105,27 @@ pub(super) fn marked(proc: &Path, marks: &[String]) -> BTreeSet<i32> {
     pids(proc).filter(carries).collect()
 }
 
-/// Kills the processes that [`branded`] and [`marked`] find, again and again while they fork, and those in `more`.
+/// Kills the processes that have the brand or the `marks` of a program, again and again while they fork, and those in `more`.
 pub(super) fn kill(proc: &Path, brand: Option<u32>, marks: &[String], more: &BTreeSet<i32>) {
+    let mut more = more.clone();
+    kill_again(|| {
+        let mut targets = std::mem::take(&mut more);
+        targets.extend(marked(proc, marks));
+        targets.extend(brand.map(|own| branded(proc, |brand| brand == own)).unwrap_or_default());
+        targets
+    });
+}
+
+fn kill_again(mut find: impl FnMut() -> BTreeSet<i32>) {
     /// A process that forks between being read and being killed leaves one that the next round finds.
     const ROUNDS_MAX: usize = 8;
     let me = std::process::id();
-    let mut targets = more.clone();
     for _ in 0..ROUNDS_MAX {
-        targets.extend(marked(proc, marks));
-        targets.extend(brand.map(|brand| branded(proc, brand)).unwrap_or_default());
+        let targets = find();
         if targets.is_empty() {
             return;
         }
-        for pid in std::mem::take(&mut targets) {
+        for pid in targets {
             if let Some(pid) = Pid::from_raw(pid).filter(|pid| u32::try_from(pid.as_raw_nonzero().get()) != Ok(me)) {
                 // It may be gone already, which is as good.
                 let _ = kill_process(pid, Signal::KILL);
@@ -132,8 +168,12 @@ mod tests {
         process("13", "Max realtime timeout      unlimited            unlimited            us        \n");
         process("14", "");
         process("self", "Max realtime timeout      1073741825           1073741825           us        \n");
-        assert_eq!(branded(dir.path(), 1_073_741_825), [10, 11].into());
-        let (one, other) = (brand().unwrap(), brand().unwrap());
-        assert!(one != other && (BRANDS..2 * BRANDS).contains(&one));
+        assert_eq!(branded(dir.path(), |brand| brand == 1_073_741_825), [10, 11].into());
+        let (own, other) = (Brands::of(b"own"), Brands::of(b"other"));
+        let (one, two) = (own.next(), own.next());
+        assert!(one != two && (BRANDS..2 * BRANDS).contains(&one));
+        assert!(own.has(one) && own.has(two) && !other.has(one) && Brands::of(b"own").has(one));
+        (0..1 << COUNTED).for_each(|_| assert!(own.has(own.next())));
+        assert!(own.has(one) && !own.has(0) && !own.has(1_000_000), "what others have set is nobody's brand");
     }
 }

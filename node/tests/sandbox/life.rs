@@ -1,11 +1,12 @@
 //! Nobody outlives a task: not by hiding, not by ignoring, not by the death of those who should have ended it.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::cell::{Cell, alive_with, cells, eventually, quick, token};
+use super::cell::{Cell, alive_with, cells, eventually, open, program as program_of_tests, quick, token};
 use rc_node::handlers::command::CommandGrants;
 use rc_node::handlers::{ErrorClass, TaskLimits};
-use rc_node::sandbox::Tier;
+use rc_node::sandbox::{Hold, ProcessLimits, Program, Shelter, ShelterConfig, Tier};
 use serde_json::json;
 
 /// A child, one in a session of its own, one that daemonised, and one that ignores what it can.
@@ -77,6 +78,39 @@ async fn nobody_outlives_a_task_where_nothing_holds_it() {
         eventually("0 survivors of a task that is dropped", || alive_with(&token).is_empty()).await;
     }
     assert_eq!(cell.shell("echo still there").await, "still there\n");
+}
+
+#[tokio::test]
+async fn what_a_node_left_that_was_killed_dies_when_it_starts_again() {
+    let Some(cell) = Cell::new(Tier::Limits, CommandGrants::default()).await else { return };
+    let work = cell.shelter.work_root().join("left");
+    std::fs::create_dir(&work).unwrap();
+    open(&work, 0o777);
+    let token = token();
+    let argv = ["-c".to_owned(), format!("{}; exec sleep {token}", hiding_without_a_name(&token))];
+    let program = Program {
+        program: "/bin/sh".into(),
+        args: argv.map(Into::into).into(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        cwd: PathBuf::new(),
+        stdin: false,
+        limits: ProcessLimits::default(),
+    };
+    let groups = Vec::new();
+    let hold = Hold { work, network: false, read: Vec::new(), write: Vec::new(), processes_max: 64, groups };
+    let process = cell.shelter.launch(program, &hold).await.unwrap();
+    eventually("they run", || alive_with(&token).len() >= 3).await;
+    // As after `kill -9`: nobody is told that it is over.
+    std::mem::forget(process);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let shelter = |root: &Path| {
+        let work_root = root.to_owned();
+        Shelter::new(ShelterConfig { program: program_of_tests(), work_root, tier_max: Tier::Limits })
+    };
+    shelter(elsewhere.path()).await.unwrap();
+    assert!(alive_with(&token).len() >= 3, "another node's programs are its own affair");
+    shelter(cell.shelter.work_root()).await.unwrap();
+    eventually("0 survivors", || alive_with(&token).is_empty()).await;
 }
 
 #[tokio::test]
