@@ -182,3 +182,20 @@ pub(crate) async fn hear<R: AsyncRead + Unpin>(stream: &mut R, bytes_max: u64) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_takes_the_room_of_what_came_and_not_of_what_was_announced() {
+        // What is said to be so long would not fit into any memory, and is no more than an error.
+        let error = read_list(&mut &[7; 100][..], u64::MAX).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        let two = u64::try_from(tree::GROUP_BYTES).unwrap() + 1;
+        let length = usize::try_from(tree::list_bytes(two)).unwrap();
+        let bytes = vec![7; length + 1];
+        assert_eq!(read_list(&mut &bytes[..], two).await.unwrap(), bytes[1..]);
+        assert!(read_list(&mut &bytes[..length - 1], two).await.is_err());
+    }
+}
