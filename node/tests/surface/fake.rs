@@ -263,6 +263,7 @@ impl NodeApi for Fake {
     async fn history(&self, task: TaskId) -> Result<Vec<HistoryRow>, DriverError> {
         self.get(task)?;
         let row = |fact, by, text: &str| HistoryRow {
+            at_wall_ms: None,
             fact,
             by: Some(by),
             to: None,

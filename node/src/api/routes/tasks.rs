@@ -4,7 +4,7 @@ use super::submit::TRACERESPONSE;
 use crate::api::large;
 use crate::api::model::{
     CancelledView, DeviceNames, ExplainView, HistoryView, Invalid, ResultView, SECONDS_MAX, TaskDetail, TaskView,
-    status_filter,
+    keeps_a_name, status_filter,
 };
 use crate::api::node::NodeApi;
 use crate::api::problem::{Code, Problem};
@@ -15,7 +15,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use rc_scheduler::Status;
+use rc_scheduler::{DeviceId, Status};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) struct ResultQuery {
     wait: Option<f64>,
 }
 
-/// The header `rc-silent` names members that did not answer.
+/// The header `rc-silent` names members that did not answer. Names that the cluster keeps are no tasks that anybody waits for.
 pub(super) async fn list<N: NodeApi>(
     State(app): State<App<N>>,
     query: Result<Query<ListQuery>, QueryRejection>,
@@ -57,7 +57,11 @@ pub(super) async fn list<N: NodeApi>(
     let asked = if wanted.is_some() { LIST_MAX } else { limit };
     let (reports, silent) = match query.open_of {
         Some(task_type) => app.node().open_of(task_type).await?,
-        None => app.node().list(asked).await?,
+        None => {
+            let (mut reports, silent) = app.node().list(asked).await?;
+            reports.retain(|report| !report.spec.as_ref().is_some_and(|spec| keeps_a_name(&spec.task_type)));
+            (reports, silent)
+        }
     };
     let names = app.names().await;
     let views = reports
@@ -68,8 +72,12 @@ pub(super) async fn list<N: NodeApi>(
         .collect();
     let mut headers = HeaderMap::new();
     if !silent.is_empty() {
-        let ids: Vec<_> = silent.iter().take(64).map(ToString::to_string).collect();
-        if let Ok(value) = HeaderValue::from_str(&ids.join(",")) {
+        // A header takes no other letters.
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+        let called = |device: &DeviceId| Some(names.name(*device)).filter(|name| is_plain(name));
+        let called: Vec<_> =
+            silent.iter().take(64).map(|device| called(device).unwrap_or_else(|| device.to_string())).collect();
+        if let Ok(value) = HeaderValue::from_str(&called.join(", ")) {
             headers.insert("rc-silent", value);
         }
     }

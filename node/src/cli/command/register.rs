@@ -3,7 +3,7 @@
 //! cancelling that task. `submit` asks for names of types that no device has, and turns them into tasks of the type `wasm`.
 
 use super::blob;
-use crate::api::model::{PeerView, TaskDetail, TaskView};
+use crate::api::model::{KEPT_MODULE as KEPT_AS, PeerView, TaskDetail, TaskView, keeps_a_name};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::progress::Progress;
 use crate::cli::request::{self, Body};
@@ -13,8 +13,6 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The type of the tasks that keep names.
-pub(super) const KEPT_AS: &str = "wasm_type";
 /// Those that need no asking.
 const BUILT_IN: [&str; 8] =
     ["echo", "sleep", "system_info", "python_eval", "wasm", "command", "file_operation", "http_request"];
@@ -85,7 +83,7 @@ pub(super) async fn register(
     let mut session = Session::daemon(place).await?;
     let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
     let taken = |peer: &PeerView| peer.task_types.contains(&name);
-    if BUILT_IN.contains(&name.as_str()) || name == KEPT_AS || peers.iter().any(taken) {
+    if BUILT_IN.contains(&name.as_str()) || keeps_a_name(&name) || peers.iter().any(taken) {
         return Err(CliError::usage(format!("there is a task type {name:?} already"), "choose another name"));
     }
     let mut begin = [0; 4];
