@@ -376,6 +376,7 @@ impl NodeApi for Fake {
             dropped: rc_scheduler::Counters::default(),
             bad_messages: 3,
             spans_dropped: 0,
+            alerts_unsent: 0,
             gossip: [1, 2, 3],
             turned_away: [4, 5],
         }))

@@ -3,7 +3,7 @@
 use super::number::{Invalid, text};
 use super::request::{TaskRequest, WORD_BYTES_MAX};
 use super::{ErrorView, rfc3339};
-use rc_scheduler::{BatchFound, BatchId, Status, TaskSpec};
+use rc_scheduler::{BatchFound, BatchId, BatchPlace, DeviceId, NewTask, Status, TaskSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -205,6 +205,29 @@ impl BatchView {
     pub const fn is_over(&self) -> bool {
         self.completed + self.failed + self.cancelled == self.total
     }
+}
+
+/// Tasks to be handed in together, as the batch of this id; there is at least one. `device` finds the device that a text names.
+///
+/// # Errors
+/// Names the task and the field, and says what is accepted there.
+pub fn batch_tasks(
+    batch: BatchId,
+    head: BatchHead,
+    mut requests: Vec<TaskRequest>,
+    device: &dyn Fn(&str) -> Result<DeviceId, String>,
+) -> Result<Vec<NewTask>, Invalid> {
+    let of = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+    match requests.first_mut() {
+        Some(first) => first.set_head(head),
+        None => return Err(Invalid::new("tasks", "is empty; a batch has at least one task")),
+    }
+    let placed = (0..of).zip(requests).map(|(index, request)| {
+        let mut task = request.into_task(device).map_err(|error| error.of_tasks(index as usize))?;
+        task.spec.batch = Some(BatchPlace { batch, index, of });
+        Ok(task)
+    });
+    placed.collect()
 }
 
 /// The id of a batch that is handed in now; with a key, the same whenever and wherever it is.

@@ -187,7 +187,9 @@ pub struct HistoryView {
     pub superseded: bool,
 }
 
-fn extra_name(report: &TaskReport) -> Option<String> {
+/// The name that people gave a task.
+#[must_use]
+pub fn extra_name(report: &TaskReport) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         name: Option<String>,
