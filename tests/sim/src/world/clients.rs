@@ -200,7 +200,8 @@ impl World {
 
     fn accepted(&mut self, device: usize, first: usize, tasks: &[TaskId], disks: &[rc_scheduler::DeviceId]) {
         let named: Vec<usize> = disks.iter().filter_map(|d| self.names.index(*d)).collect();
-        let disks = Set::of(self.n(), |i| named.contains(&i));
+        // Nobody knows which disk of two with one key it was.
+        let disks = Set::of(self.n(), |i| named.contains(&i) && self.twin(i).is_none());
         for (after, device) in self.scripts[first].asks.clone() {
             self.queue.push(self.now + after, Event::Client(Op::Batch(first, device)));
         }
