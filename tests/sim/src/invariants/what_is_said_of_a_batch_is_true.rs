@@ -6,14 +6,14 @@ use super::Broken;
 use crate::clock::Micros;
 use crate::oracle::{Told, status_of};
 use crate::world::World;
-use rc_scheduler::{FactKey, Reply, Status, TaskId};
+use rc_scheduler::{Fact, FactKey, Reply, Status, TaskId};
 
 /// What was known of a batch when somebody asked about it.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     at: Micros,
-    /// By place: it was accepted, and ended so as somebody was told and some disk says.
-    accepted: Vec<Option<(TaskId, Option<Status>)>>,
+    /// By place: it was accepted, and ended so in that round, its latest, as somebody was told and some disk says.
+    accepted: Vec<Option<(TaskId, Option<(u32, Status)>)>>,
 }
 
 /// Looks around before the question.
@@ -28,14 +28,27 @@ fn accepted(world: &World, script: usize) -> Option<TaskId> {
     world.tasks.get(&script).copied().filter(|task| world.oracle.accepted.contains_key(task))
 }
 
-/// The end that somebody was told, if some disk says that it may be. Who asked that it begin again may have had his way.
-fn end(world: &World, task: TaskId) -> Option<Status> {
+/// The latest round of a task that any device knows of.
+fn round(world: &World, task: TaskId) -> u32 {
+    let of = |fact: &Fact| match fact {
+        Fact::Reopened(reopened) => Some(reopened.round),
+        _ => None,
+    };
+    let on_disk = world.devices.iter().filter_map(|device| device.disk.facts(task).filter_map(of).max());
+    let cores = world.devices.iter().filter_map(|device| device.core.as_ref());
+    let here = cores.filter_map(|core| core.view().record(task).map(|record| record.resolve().round));
+    on_disk.chain(here).max().unwrap_or(0)
+}
+
+/// The end of its latest round that somebody was told, if some disk says that it may be.
+fn end(world: &World, task: TaskId) -> Option<(u32, Status)> {
     let mut told = world.oracle.told.range((task, 0)..=(task, u32::MAX)).flat_map(|(_, told)| told);
     let is_stable = |told: &&Told| {
         let key = FactKey::Stable(told.settled.round, told.settled.term, told.settled.by);
         world.devices.iter().any(|device| device.disk.has(task, &key))
     };
-    told.find(is_stable).filter(|_| !world.oracle.reopens.contains(&task)).map(|told| told.status)
+    let latest = round(world, task);
+    told.find(|told| told.settled.round == latest && is_stable(told)).map(|told| (latest, told.status))
 }
 
 /// Looks at an answer about the batch that begins with the script `first`. Gives it back if every member had its part in it.
@@ -75,7 +88,9 @@ pub fn check(
         if status.is_none() {
             return say(format!("{name} is nowhere, and every member has answered"));
         }
-        if let Some(end) = end.filter(|end| *status != Some(*end) && !world.oracle.reopens.contains(task)) {
+        // Meanwhile somebody may have had it begin again.
+        let end = end.filter(|(latest, end)| *status != Some(*end) && round(world, *task) == *latest);
+        if let Some((_, end)) = end {
             return say(format!("{name} is {status:?}, and was known to be {end} before"));
         }
     }

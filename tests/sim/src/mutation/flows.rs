@@ -43,7 +43,7 @@ mutations! {
         "record/resolve.rs": "state.fence.filter(|lease| lease.epoch > floor)" => "state.fence.filter(|lease| MUTANT || lease.epoch > floor)";
     }
 
-    "who answers last about a batch is believed" breaks "17" in Scene("a-batch-is-asked-about") => {
+    "who answers last about a batch is believed" breaks "17a" in Scene("a-batch-is-asked-about") => {
         "handler/batch.rs": "*mark = (*mark).max(*theirs);" => "*mark = if MUTANT { *theirs } else { (*mark).max(*theirs) };";
     }
 }
