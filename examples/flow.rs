@@ -4,7 +4,7 @@
 //! `cargo run --example flow -- 5`
 
 use rc_node::api::model::{
-    BatchHead, KEPT_FLOW, batch_tasks, flow_tasks, new_batch_id, parse_batch, parse_flow, parse_tasks,
+    BatchHead, TEMPLATE_KEPT_AS, batch_tasks, flow_tasks, new_batch_id, parse_batch, parse_flow, parse_tasks,
 };
 use rc_node::clock;
 use rc_node::driver::Handle;
@@ -93,14 +93,14 @@ async fn flow(handle: &Handle, n: usize) -> Result<Value> {
         },
     });
     // The cluster keeps it as it keeps a task, under its name, until that is cancelled.
-    let kept = json!({"task_type": KEPT_FLOW, "name": "pair", "payload": template});
+    let kept = json!({"task_type": TEMPLATE_KEPT_AS, "name": "pair", "payload": template});
     let rc_node::api::model::TaskRequests::One(kept) = parse_tasks(kept.to_string().as_bytes())? else {
         return Err("one was asked for".into());
     };
     handle.submit(vec![kept.into_task(&nobody)?], None).await?;
 
     // From here on it could be another device.
-    let (templates, _) = handle.open_of(KEPT_FLOW.to_owned()).await?;
+    let (templates, _) = handle.open_of(TEMPLATE_KEPT_AS.to_owned()).await?;
     let template = handle.task(templates.first().ok_or("there is no template")?.id).await?;
     let mut flow: Value = serde_json::from_slice(&template.payload)?;
     flow["set"] = json!({ "n": n });
