@@ -4,6 +4,7 @@ mod alerts;
 mod batch;
 mod full;
 mod lies;
+mod requirements;
 
 use rc_scheduler::*;
 
@@ -46,11 +47,18 @@ impl Core {
     /// In session with one peer that is synced, says what it has, and has answered the questions of the beginning.
     fn with_peer() -> Self {
         let mut it = Self::new();
-        it.does(Input::PeerUp(device(PEER)));
+        it.meets_peer();
+        assert!(it.core.view().is_synced());
+        it
+    }
+
+    /// A peer comes that is synced, says what it has, and answers the questions of the beginning.
+    fn meets_peer(&mut self) -> Vec<String> {
+        let mut lines = self.does(Input::PeerUp(device(PEER)));
         let hello =
             |known| Hello { incarnation: INC, protocol: 1, members_hash: 0, given_up: None, known, reply: false };
-        it.says(Message::Hello(hello(Some(INC))));
-        it.persisted();
+        lines.extend(self.says(Message::Hello(hello(Some(INC)))));
+        lines.extend(self.persisted());
         let beat = Beat {
             incarnation: INC,
             number: 1,
@@ -62,9 +70,8 @@ impl Core {
             held: 0,
             held_hash: 0,
         };
-        it.says(Message::Beat(beat));
-        assert!(it.core.view().is_synced());
-        it
+        lines.extend(self.says(Message::Beat(beat)));
+        lines
     }
 
     fn drain(&mut self) -> Vec<Effect> {

@@ -120,6 +120,7 @@ fn live(world: &mut World) {
     at += 8 * SECOND;
     world.run_until(at);
     require(world, "after_healing_everything_settles", invariants::after_healing_everything_settles::answers);
+    require(world, "what_is_said_of_a_batch_is_true", invariants::what_is_said_of_a_batch_is_true::answers);
     require(
         world,
         "what_an_owner_takes_back_ends_elsewhere",

@@ -167,6 +167,11 @@ pub const ALL: &[Scene] = &[
         about: "each task waits for the one before, which other devices keep",
         draw: flows::a_chain,
     },
+    Scene {
+        name: "a-batch-is-asked-about",
+        about: "two batches, whose acceptor dies or is cut off, and everybody asks how they stand",
+        draw: flows::a_batch_is_asked_about,
+    },
 ];
 
 /// What a scene draws from a seed.

@@ -93,13 +93,14 @@ impl<F: Fn(&Scenario) -> bool> Shrinking<F> {
     }
 
     fn plainer(&mut self) {
-        let changes: [fn(&mut Script); 11] = [
+        let changes: [fn(&mut Script); 12] = [
             |script| script.cancel_after = None,
             |script| script.cancel_at_end = None,
             |script| script.twice = None,
             |script| script.after = None,
             |script| script.also_after.clear(),
             |script| script.again_after = None,
+            |script| _ = script.asks.pop(),
             |script| script.plot = Plot::Ok,
             |script| script.spec.requirements.exclusive = false,
             |script| script.spec.requirements.exclude_devices.clear(),
