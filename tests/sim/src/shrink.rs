@@ -93,13 +93,14 @@ impl<F: Fn(&Scenario) -> bool> Shrinking<F> {
     }
 
     fn plainer(&mut self) {
-        let changes: [fn(&mut Script); 11] = [
+        let changes: [fn(&mut Script); 12] = [
             |script| script.cancel_after = None,
             |script| script.cancel_at_end = None,
             |script| script.twice = None,
             |script| script.after = None,
             |script| script.also_after.clear(),
             |script| script.again_after = None,
+            |script| _ = script.asks.pop(),
             |script| script.plot = Plot::Ok,
             |script| script.spec.requirements.exclusive = false,
             |script| script.spec.requirements.exclude_devices.clear(),
@@ -180,6 +181,7 @@ fn devices_of(fault: &Fault) -> Option<(Option<usize>, Option<usize>)> {
         | Fault::Wall(d, _)
         | Fault::Pause(d, _)
         | Fault::Resume(d)
+        | Fault::Load(d, _)
         | Fault::GossipReplay(d) => Some((Some(*d), None)),
         Fault::FrameLoss(_) | Fault::GossipLoss(_) | Fault::Hang(_) => Some((None, None)),
         // The rest stays with the devices it has.
@@ -206,6 +208,7 @@ fn renamed(fault: &Fault, moved: impl Fn(usize) -> usize) -> Fault {
         Fault::GossipReplay(d) => Fault::GossipReplay(moved(d)),
         Fault::Pause(d, at_once) => Fault::Pause(moved(d), at_once),
         Fault::Resume(d) => Fault::Resume(moved(d)),
+        Fault::Load(d, ppm) => Fault::Load(moved(d), ppm),
         other => other,
     }
 }
