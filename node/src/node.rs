@@ -115,6 +115,7 @@ impl Node {
         let core_config = Config {
             retention: Span(u64::try_from(config.retention.as_micros()).unwrap_or(u64::MAX)),
             keep_max: config.keep_tasks,
+            queue_max: config.queue_max,
             ..Config::default()
         };
         let boot = boot.restore(id, core_config, seed).await?;

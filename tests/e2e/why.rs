@@ -28,6 +28,10 @@ fn a_task_that_nobody_can_run_says_what_is_missing_holds_up_no_other_and_starts_
     assert_eq!(node.json(&["ps"]).as_array().map(Vec::len), Some(0), "nothing was accepted");
     let planned = node.json(&["plan", "echo", "-p", "n=1"]);
     assert_eq!((&planned["chosen"], &planned["task"]["task_id"]), (&NAMES[0].into(), &Value::Null), "{planned:#}");
+    assert_eq!(planned["rows"][0]["contention"]["total"], 0.0, "it asks for nothing in particular: {planned:#}");
+    let planned = node.json(&["plan", "echo", "-p", "n=1", "--min-cpu-cores", "0.01"]);
+    let tie = &planned["rows"][0]["contention"];
+    assert!(tie["cpu"].as_f64() > Some(0.0) && tie["total"].as_f64() <= Some(0.4), "{planned:#}");
 
     let waiting = node.say(&["submit", "echo", "-p", "n=1", "--required-tags", "attested", "--priority", "urgent"]);
     assert_eq!(waiting.code, 7, "{waiting:?}");

@@ -49,7 +49,7 @@ pub use task::{
     extra_name, status_filter,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
-pub use why::{DecidedView, ExplainRowView, ExplainView, ExplainedView, WouldRunView};
+pub use why::{ContentionView, DecidedView, ExplainRowView, ExplainView, ExplainedView, WouldRunView};
 
 use rc_scheduler::DeviceId;
 

@@ -8,14 +8,17 @@ use alloc::string::String;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunTimes(BTreeMap<String, Span>);
 
+/// No run counts as longer: what a member says may be absurd, and must not be remembered for long.
+const LONGEST: Span = Span::from_secs(24 * 3_600);
 /// Types whose run time is remembered; of more, the first in the alphabet go.
 const TYPES_MAX: usize = 1_024;
 
 impl RunTimes {
     /// Counts a run.
     pub(crate) fn sample(&mut self, task_type: &str, run: Span) {
+        let run = run.min(LONGEST);
         if let Some(mean) = self.0.get_mut(task_type) {
-            *mean = Span((mean.0.saturating_mul(7).saturating_add(run.0)) / 8);
+            *mean = Span((7 * mean.0 + run.0) / 8);
             return;
         }
         if self.0.len() >= TYPES_MAX {

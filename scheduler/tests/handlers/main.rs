@@ -2,6 +2,7 @@
 
 mod alerts;
 mod batch;
+mod full;
 mod lies;
 mod requirements;
 
@@ -27,9 +28,13 @@ impl Core {
     }
 
     fn of(me: u8) -> Self {
+        Self::with(me, Config::default())
+    }
+
+    fn with(me: u8, config: Config) -> Self {
         let now = Now { mono: Mono(1_000_000), wall_ms: 1_700_000_000_000 };
         let durable = Durable { incarnation: INC, ..Durable::default() };
-        let core = Scheduler::restore(device(me), Config::default(), [7; 32], durable, now).expect("counted up");
+        let core = Scheduler::restore(device(me), config, [7; 32], durable, now).expect("counted up");
         let mut it = Self { core, now };
         it.drain();
         let capacity =

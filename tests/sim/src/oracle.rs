@@ -2,6 +2,7 @@
 //! think: invariants are checked against this, not against internal state.
 
 use crate::clock::{Micros, SECOND};
+use crate::invariants::nobody_is_passed_over_for_long::Passed;
 use rc_scheduler::{Epoch, Settled, Status, TaskId, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +58,12 @@ impl Oracle {
                 self.died_with.entry(task).or_default().insert((device, now));
             }
         }
+    }
+
+    /// Whether any device has leased a task to anybody.
+    #[must_use]
+    pub fn was_leased(&self, task: TaskId) -> bool {
+        self.leases.range((task, Epoch(0))..=(task, Epoch(u64::MAX))).next().is_some()
     }
 
     /// What the clients of a task may rely on.
@@ -155,6 +162,8 @@ pub struct Oracle {
     pub died_with: BTreeMap<TaskId, BTreeSet<(usize, Micros)>>,
     /// How often an attempt took its device down, by task.
     pub kills: BTreeMap<TaskId, u32>,
+    /// Whom a guardian has leased tasks of while others waited.
+    pub passed: Passed,
     /// When attempts came to an end, by the index of the holder.
     pub ends: BTreeMap<usize, Vec<Micros>>,
     /// Two sides decided differently, out of contact: the times at which a promise was excused, for the statistics.

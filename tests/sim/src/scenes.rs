@@ -80,6 +80,21 @@ pub const ALL: &[Scene] = &[
         about: "devices that have completed many short tasks are given long ones, so that some wait where others could begin them",
         draw: order::long_work_behind_short,
     },
+    Scene {
+        name: "two-who-submit",
+        about: "one who submits has many tasks in line and another one comes with a few, at one device, which or whose neighbour may fail",
+        draw: order::two_who_submit,
+    },
+    Scene {
+        name: "urgent-among-others",
+        about: "two devices have urgent tasks and such as only one device may run, and each has room in hand that the other one wants",
+        draw: order::urgent_among_others,
+    },
+    Scene {
+        name: "too-much-to-do",
+        about: "a device has too much to do while it works, another one is kept busy by others for good, and one may fail",
+        draw: order::too_much_to_do,
+    },
     Scene { name: "frames-vanish", about: "a fifth of all frames vanishes on links that stay up", draw: frames_vanish },
     Scene {
         name: "long-work-kill",

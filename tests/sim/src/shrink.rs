@@ -181,6 +181,7 @@ fn devices_of(fault: &Fault) -> Option<(Option<usize>, Option<usize>)> {
         | Fault::Wall(d, _)
         | Fault::Pause(d, _)
         | Fault::Resume(d)
+        | Fault::Load(d, _)
         | Fault::GossipReplay(d) => Some((Some(*d), None)),
         Fault::FrameLoss(_) | Fault::GossipLoss(_) | Fault::Hang(_) => Some((None, None)),
         // The rest stays with the devices it has.
@@ -207,6 +208,7 @@ fn renamed(fault: &Fault, moved: impl Fn(usize) -> usize) -> Fault {
         Fault::GossipReplay(d) => Fault::GossipReplay(moved(d)),
         Fault::Pause(d, at_once) => Fault::Pause(moved(d), at_once),
         Fault::Resume(d) => Fault::Resume(moved(d)),
+        Fault::Load(d, ppm) => Fault::Load(moved(d), ppm),
         other => other,
     }
 }

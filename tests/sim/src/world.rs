@@ -9,6 +9,7 @@ mod effects;
 mod event;
 mod executor;
 mod faults;
+mod heat;
 mod laid_open;
 mod life;
 mod network;
@@ -18,6 +19,7 @@ pub use device::{Device, Doom};
 pub use disk::Disk;
 pub use event::{Event, Queue};
 pub use executor::{Executor, Run, Stage};
+pub use heat::Heat;
 pub use network::Network;
 
 use crate::class::Class;
@@ -380,6 +382,9 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         effects: 0,
         config: Config::default(),
         capacity,
+        load: None,
+        heat: Heat::default(),
+        born: 0,
         paused: None,
         wanted_back: None,
         gossiped: Vec::new(),

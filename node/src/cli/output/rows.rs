@@ -140,8 +140,10 @@ impl Row for HistoryView {
 }
 
 impl Row for ExplainRowView {
-    const HEAD: Head =
-        (&["DEVICE", "SCORE", "CPU", "MEMORY", "LOAD", "NETWORK", "AFFINITY", "RUNS", "VERDICT"], &["WAIT", "ID"]);
+    const HEAD: Head = (
+        &["DEVICE", "SCORE", "CPU", "MEMORY", "LOAD", "NETWORK", "AFFINITY", "RUNS", "VERDICT"],
+        &["WAIT", "TIE", "ID"],
+    );
     fn id(&self) -> String {
         self.device_id.clone()
     }
@@ -168,6 +170,7 @@ impl Row for ExplainRowView {
             Cell::new(format!("{}/{}", self.active_tasks, self.max_concurrent_tasks)),
             verdict,
             Cell::new(self.queued_tasks.to_string()),
+            number(self.contention.total),
             Cell::new(&self.device_id),
         ]
     }

@@ -75,11 +75,14 @@ impl World {
                 }
             }
             Fault::Hang(hang) => self.weather.hang = hang,
-            Fault::Pause(device, _) | Fault::Resume(device) if self.devices[device].asleep_since.is_some() => {
+            Fault::Pause(device, _) | Fault::Resume(device) | Fault::Load(device, _)
+                if self.devices[device].asleep_since.is_some() =>
+            {
                 self.devices[device].inbox.push((1_005, Event::Fault(fault)));
             }
             Fault::Pause(device, at_once) => self.pause(device, at_once),
             Fault::Resume(device) => self.resume(device),
+            Fault::Load(device, ppm) => self.heat_up(device, ppm),
             Fault::Orphan(device) => self.orphan(device),
             Fault::Snapshot(device) => self.devices[device].disk.snapshot(),
             Fault::Rollback(device, boots_too) => {
@@ -224,6 +227,9 @@ impl World {
             self.wake(device);
             self.fault(Fault::Full(device, false));
             self.resume(device);
+            if self.devices[device].load.is_some() {
+                self.heat_up(device, 0);
+            }
             if self.left[device] {
                 self.die(device, true);
             } else {
