@@ -9,6 +9,8 @@ mod context;
 mod error;
 mod payload;
 mod registry;
+#[cfg(unix)]
+mod removal;
 
 pub mod echo;
 pub mod sleep;

@@ -101,7 +101,28 @@ fn open<N: NodeApi>() -> Router<App<N>> {
 }
 
 fn finish<N: NodeApi>(router: Router<App<N>>, app: App<N>) -> Router {
-    router.fallback(no_route).method_not_allowed_fallback(method).with_state(app)
+    let router = router.fallback(no_route).method_not_allowed_fallback(method);
+    router.layer(middleware::from_fn(path_of_text)).with_state(app)
+}
+
+/// What stands in a path is a name, and a name is text, also where it is written in hexadecimal.
+async fn path_of_text(request: Request, next: Next) -> Response {
+    if is_text(request.uri().path()) {
+        return next.run(request).await;
+    }
+    Problem::new(Code::InvalidRequest, "what the path says with % is no UTF-8").into_response()
+}
+
+fn is_text(path: &str) -> bool {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let escaped = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 async fn no_route(request: Request) -> Problem {
@@ -130,5 +151,20 @@ async fn within(limit: Duration, request: Request, next: Next) -> Response {
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         Self::new(Code::InvalidRequest, rejection.body_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_text;
+
+    #[test]
+    fn a_path_is_text_or_refused() {
+        for text in ["/v1/tasks/last", "/a%20b/%C3%bc", "/%", "/%2", "/%zz%", "/100%/x", "/%e2%82%ac"] {
+            assert!(is_text(text), "{text}");
+        }
+        for noise in ["/%ff", "/%c3", "/v1/blobs/0b%b0", "/%C3%28", "/%ed%a0%80"] {
+            assert!(!is_text(noise), "{noise}");
+        }
     }
 }

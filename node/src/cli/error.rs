@@ -1,5 +1,6 @@
 //! What a person reads when something went wrong: what, why, and what to do; and the exit code for scripts.
 
+use super::output::shown_lines;
 use crate::api::{Code, Problem};
 use crate::client::ClientError;
 use std::io::Write;
@@ -100,7 +101,8 @@ impl CliError {
                 text.push_str(&format!("  {label}: {indented}\n"));
             }
         }
-        text
+        // What went wrong may have been put in words by a stranger's task.
+        shown_lines(&text)
     }
 
     /// To stderr.
@@ -159,5 +161,16 @@ impl From<ClientError> for CliError {
                 "update rc-node on this device and restart the node",
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_drives_the_terminal() {
+        let error = CliError::new(Exit::Failed, "task \u{1b}]0;x\u{7} failed", "one\r\n\u{9b}2Jtwo", "");
+        assert_eq!(error.lines(), "error: task  ]0;x  failed\n  why: one \n        2Jtwo\n");
     }
 }

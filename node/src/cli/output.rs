@@ -8,6 +8,7 @@ mod table;
 pub(super) use batch::bar;
 pub(super) use rows::result_card;
 pub(super) use style::{Cell, Paint, Style};
+pub(super) use table::shown_lines;
 
 use super::error::{CliError, Exit};
 use clap::ValueEnum;

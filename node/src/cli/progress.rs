@@ -1,5 +1,6 @@
 //! How a wait is going, on stderr: one line that changes on a terminal, a line per change elsewhere.
 
+use super::output::shown_lines;
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::rc::Rc;
@@ -59,7 +60,7 @@ impl Progress {
             self.write(&format!("\r\x1b[2K{line} {ticking}"));
             self.line.shown.set(true);
         } else if text != self.last {
-            self.write(&format!("{text}\n"));
+            self.write(&format!("{}\n", shown_lines(text)));
         }
         self.last = text.to_owned();
     }
@@ -74,7 +75,7 @@ impl Progress {
     /// A notice that stays.
     pub(super) fn notice(&mut self, text: &str) {
         self.clear();
-        self.write(&format!("{text}\n"));
+        self.write(&format!("{}\n", shown_lines(text)));
     }
 
     fn write(&self, text: &str) {

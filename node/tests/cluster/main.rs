@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod blobs;
+mod embedder;
 mod liar;
 mod life;
 mod rest;

@@ -129,3 +129,16 @@ async fn a_flood_of_output_is_kept_in_bounds_and_ends_on_time() {
         assert_eq!((stdout.bytes.len(), stdout.truncated), (64 * 1024, true));
     }
 }
+
+#[tokio::test]
+async fn a_tree_too_deep_to_have_a_path_hides_nothing_and_is_removed() {
+    for cell in cells().await {
+        let nest = "for n in range(6000):\n    os.mkdir('d')\n    os.chdir('d')\nopen('hidden', 'w').write('x')\ntime.sleep(100)";
+        let (_, done) = cell.run_with(quick(), attack(nest)).await;
+        let error = done.unwrap_err();
+        assert_eq!(error.class, ErrorClass::ResourceExhausted, "{}: {}", cell.tier.text(), error.message);
+        assert!(error.message.contains("nested too deep"), "{}", error.message);
+        let left = std::fs::read_dir(cell.shelter.work_root()).unwrap().count();
+        assert_eq!(left, 0, "{}", cell.tier.text());
+    }
+}

@@ -214,6 +214,11 @@ async fn ids_and_hashes_that_are_paths_find_nothing() {
             assert!((400..=414).contains(&status), "{head}{id}: {status} {body}");
         }
     }
+    // A name that is no text is refused in words, too.
+    for path in ["/v1/tasks/%ff", "/v1/blobs/0b%b0", "/v1/peers/%c3%28/drain", "/%ff"] {
+        let (status, body) = port.authorized(&format!("GET {path}"), "").await;
+        assert_eq!((status, &body["code"]), (400, &Value::from("invalid_request")), "{path}: {body}");
+    }
     port.lives().await;
 }
 

@@ -3,7 +3,7 @@
 use crate::api::model::{ExplainRowView, ExplainView, WouldRunView};
 use crate::cli::args::IdArgs;
 use crate::cli::error::{CliError, Exit};
-use crate::cli::output::{Format, Output, Style};
+use crate::cli::output::{Format, Output, Style, shown_lines};
 use crate::cli::session::{Place, Session};
 use crate::client::path_part;
 use std::io::Write;
@@ -23,7 +23,7 @@ pub(super) async fn explain(place: &Place, args: IdArgs) -> Result<u8, CliError>
 
 /// An explanation for people.
 pub(super) fn print<W: Write>(output: &mut Output<W>, view: &ExplainView) -> Result<(), CliError> {
-    output.text(&head(view))?;
+    output.text(&shown_lines(&head(view)))?;
     output.list(&view.rows)?;
     let wide = output.format() == Format::Wide;
     let style = Style::of_stdout();

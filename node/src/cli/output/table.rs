@@ -7,6 +7,11 @@ fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The same of a text that may have several lines.
+pub(in crate::cli) fn shown_lines(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
 fn width(text: &str) -> usize {
     text.chars().count()
 }

@@ -66,7 +66,9 @@ pub(super) type Look = Box<dyn FnOnce() -> Option<TreeUsage> + Send>;
 
 fn excess_on_disk(bounds: &Bounds) -> Option<String> {
     let (mut bytes, mut files) = (0_u64, 0_u64);
-    add_up(&bounds.work, &mut bytes, &mut files, bounds.disk_bytes);
+    if !add_up(&bounds.work, &mut bytes, &mut files, bounds.disk_bytes) {
+        return Some("its directories were nested too deep to be looked at".to_owned());
+    }
     if bytes > bounds.disk_bytes {
         return Some(format!("its files had more than {} bytes", bounds.disk_bytes));
     }
@@ -79,22 +81,27 @@ fn excess_on_disk(bounds: &Bounds) -> Option<String> {
     (free < FREE_BYTES_MIN && bytes > 0).then(|| "the disk is nearly full".to_owned())
 }
 
-/// What is below a directory. Stops once it is too much. Links are not followed; what cannot be seen does not count, and cannot be
-/// written to by the program either.
-fn add_up(dir: &Path, bytes: &mut u64, files: &mut u64, bytes_max: u64) {
+/// What is below a directory; `false` if some of it lies too deep to have a path. Stops once it is too much. Links are not followed; what
+/// else cannot be seen does not count, and cannot be written to by the program either.
+fn add_up(dir: &Path, bytes: &mut u64, files: &mut u64, bytes_max: u64) -> bool {
     use std::os::unix::fs::MetadataExt;
     let mut open = vec![dir.to_owned()];
     while let Some(dir) = open.pop() {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let entries = std::fs::read_dir(dir);
+        if entries.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::ENAMETOOLONG)) {
+            return false;
+        }
+        for entry in entries.into_iter().flatten().flatten() {
             let Ok(seen) = entry.metadata() else { continue };
             *files += 1;
             *bytes = bytes.saturating_add(seen.blocks().saturating_mul(512));
             if *bytes > bytes_max || *files > FILES_MAX {
-                return;
+                return true;
             }
             if seen.is_dir() {
                 open.push(entry.path());
             }
         }
     }
+    true
 }

@@ -1,11 +1,11 @@
 //! A private directory for one task, removed afterwards.
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::super::removal::remove_path;
 use super::super::{ErrorClass, TaskError};
 use crate::sandbox::TaskUser;
 
@@ -85,23 +85,8 @@ fn make(root: &Path, user: Option<TaskUser>) -> io::Result<PathBuf> {
 }
 
 fn clear(path: &Path) {
-    if std::fs::remove_dir_all(path).is_ok() {
-        return;
-    }
-    // A program may have locked its own directories.
-    unlock(path);
-    if let Err(e) = std::fs::remove_dir_all(path) {
+    // A program may have locked its own directories, and nested them deeper than anybody likes.
+    if let Err(e) = remove_path(path) {
         tracing::warn!(error = %e, path = %path.display(), "cannot remove a work directory");
-    }
-}
-
-/// Lets this user into every directory below. Links are not followed.
-fn unlock(path: &Path) {
-    let mut open = vec![path.to_owned()];
-    while let Some(dir) = open.pop() {
-        // What does not belong to this user is reported when it cannot be removed.
-        let _ = std::fs::set_permissions(&dir, Permissions::from_mode(0o700));
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        open.extend(entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
     }
 }

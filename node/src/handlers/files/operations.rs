@@ -1,6 +1,7 @@
 //! The operations, each on a place that was found below an allowed directory. They block.
 
 use std::io::{self, ErrorKind, Read as _, Seek, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,6 +10,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::roots::{Place, too_long};
+use crate::handlers::removal::remove_tree;
 use crate::handlers::{ErrorClass, TaskContext, TaskError};
 
 /// Entries of a directory that are listed.
@@ -264,7 +266,7 @@ pub(super) fn delete(place: &Place<'_>, recursive: bool) -> io::Result<Value> {
     if !dir.symlink_metadata(&name)?.is_dir() {
         dir.remove_file(&name)?;
     } else if recursive {
-        dir.remove_dir_all(&name)?;
+        remove_tree(dir.as_fd(), &name, false)?;
     } else {
         dir.remove_dir(&name)?;
     }
