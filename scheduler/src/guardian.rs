@@ -26,6 +26,8 @@ pub(crate) struct Guardian {
     pub(crate) anew: bool,
     /// Devices of which something is new, such as room: tasks that they fit may be placed.
     pub(crate) news: BTreeSet<DeviceId>,
+    /// How many leases more this device took of its own when that was last looked at.
+    pub(crate) room_here: u32,
     /// How long tasks of a type run.
     pub(crate) runs: RunTimes,
     /// My open leases by holder: how many, and the XOR of their hashes.

@@ -97,6 +97,11 @@ impl Scheduler {
 
     /// Lets those lines be looked at again for which something may have changed.
     fn look_again(&mut self) {
+        // Here there may be more room without anything having ended: what had waited for long has begun.
+        let room = if self.guardian.queue.len() > 0 { self.local_room() } else { 0 };
+        if room > core::mem::replace(&mut self.guardian.room_here, room) {
+            self.guardian.news.insert(self.me);
+        }
         let news = core::mem::take(&mut self.guardian.news);
         if core::mem::take(&mut self.guardian.anew) {
             self.guardian.queue.unstick_all();
@@ -191,7 +196,8 @@ impl Scheduler {
             let waiting: Vec<_> = asking.iter().filter(fit).collect();
             let in_hand = match self.peers.get(&device) {
                 Some(peer) if device != self.me => peer.lease_limit(self.now.mono) - self.counted_at(device).0,
-                _ => self.local_room(),
+                // What this device takes beyond its slots it no longer does when something long has been leased to it.
+                _ => self.local_room().min(self.idle_slots(device)),
             };
             if let Some(first) = waiting.first()
                 && waiting.iter().map(|asking| asking.len).sum::<usize>() >= in_hand as usize

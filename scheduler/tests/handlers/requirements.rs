@@ -8,8 +8,11 @@ fn words(word: &str) -> BTreeSet<String> {
     [word.to_owned()].into()
 }
 
+/// What a task asks.
+type Ask = fn(&mut TaskSpec);
+
 /// What a task asks, and what makes a device fit it that has been plain so far.
-type Case = (&'static str, fn(&mut TaskSpec), fn(&mut Capacity));
+type Case = (&'static str, Ask, fn(&mut Capacity));
 
 const CASES: &[Case] = &[
     ("min_cpu_cores 2.5", |t| t.requirements.min_cpu_cores_milli = Some(2_500), |d| d.cpu_cores_milli = Some(4_000)),
@@ -156,7 +159,7 @@ fn a_task_that_wants_a_device_for_itself_has_it_when_that_is_free_and_nothing_jo
 
 #[test]
 fn a_task_for_another_device_begins_there_when_it_comes() {
-    let cases: [(&str, fn(&mut TaskSpec)); 2] = [
+    let cases: [(&str, Ask); 2] = [
         ("only_devices", |t| t.requirements.only_devices = [device(PEER)].into()),
         ("exclude_devices", |t| t.requirements.exclude_devices = [device(ME)].into()),
     ];

@@ -8,12 +8,15 @@ use crate::oracle::{Told, status_of};
 use crate::world::World;
 use rc_scheduler::{Fact, FactKey, Reply, Status, TaskId};
 
+/// A round, and how it ended.
+type End = (u32, Status);
+
 /// What was known of a batch when somebody asked about it.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
     at: Micros,
     /// By place: it was accepted, and ended so in that round, its latest, as somebody was told and some disk says.
-    accepted: Vec<Option<(TaskId, Option<(u32, Status)>)>>,
+    accepted: Vec<Option<(TaskId, Option<End>)>>,
 }
 
 /// Looks around before the question.
@@ -41,7 +44,7 @@ fn round(world: &World, task: TaskId) -> u32 {
 }
 
 /// The end of its latest round that somebody was told, if some disk says that it may be.
-fn end(world: &World, task: TaskId) -> Option<(u32, Status)> {
+fn end(world: &World, task: TaskId) -> Option<End> {
     let mut told = world.oracle.told.range((task, 0)..=(task, u32::MAX)).flat_map(|(_, told)| told);
     let is_stable = |told: &&Told| {
         let key = FactKey::Stable(told.settled.round, told.settled.term, told.settled.by);
