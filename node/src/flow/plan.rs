@@ -1,6 +1,8 @@
 //! A flow with its variables filled in: the tasks as they are handed in, each after those that it waits for. Everything that can be
 //! wrong is found here, before anything is sent.
 
+mod value;
+
 use super::definition::{Definition, Named, OWN, Task};
 use super::hole::{Part, escaped, parts};
 use super::order::order;
@@ -8,6 +10,7 @@ use super::tree::{Field, Kind, Node, Place, Refused};
 use rc_scheduler::TaskId;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use value::{as_text, escape_all, results, weight};
 
 /// Most tasks of a flow.
 pub const TASKS_MAX: usize = 10_000;
@@ -385,54 +388,6 @@ impl<'a> Planner<'a> {
         self.variables.get(name).cloned().ok_or_else(|| {
             Refused::new(place, format!("the variable `{name}` has no value; give it one with --set {name}=VALUE"))
         })
-    }
-}
-
-/// What a value takes in memory, about.
-fn weight(node: &Node) -> usize {
-    let below: usize = match &node.kind {
-        Kind::Scalar(_) => 0,
-        Kind::Text(text) => text.len(),
-        Kind::List(items) => items.iter().map(weight).sum(),
-        Kind::Map(fields) => fields.iter().map(|field| field.name.len() + weight(&field.value)).sum(),
-    };
-    below + size_of::<Node>()
-}
-
-/// The tasks whose results the holes of a payload refer to.
-fn results(node: &Node, found: &mut Vec<Named>) -> Result<(), Refused> {
-    match &node.kind {
-        Kind::Text(text) => {
-            for part in parts(text).map_err(|error| Refused::new(node.place, error.to_string()))? {
-                if let Part::Result(reference) = part {
-                    found.push((reference.task, node.place));
-                }
-            }
-            Ok(())
-        }
-        Kind::List(items) => items.iter().try_for_each(|item| results(item, found)),
-        Kind::Map(fields) => fields.iter().try_for_each(|field| results(&field.value, found)),
-        Kind::Scalar(_) => Ok(()),
-    }
-}
-
-fn escape_all(node: Node) -> Node {
-    let kind = match node.kind {
-        Kind::Text(text) => Kind::Text(escaped(&text)),
-        Kind::List(items) => Kind::List(items.into_iter().map(escape_all).collect()),
-        Kind::Map(fields) => {
-            Kind::Map(fields.into_iter().map(|field| Field { value: escape_all(field.value), ..field }).collect())
-        }
-        scalar @ Kind::Scalar(_) => scalar,
-    };
-    Node { place: node.place, kind }
-}
-
-/// A text as it is, everything else as JSON.
-fn as_text(node: &Node) -> String {
-    match &node.kind {
-        Kind::Text(text) => text.clone(),
-        _ => node.to_value().to_string(),
     }
 }
 
