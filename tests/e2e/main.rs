@@ -18,6 +18,7 @@ mod otlp;
 mod owner;
 mod sandbox;
 mod stats;
+mod stragglers;
 mod survival;
 mod trace;
 mod trio;

@@ -4,6 +4,7 @@
 //! `cargo sim --balance` prints tables.
 
 pub mod order;
+pub mod stragglers;
 
 use crate::grid::{Grid, Job, MS, Machine, Micros, SECOND};
 use crate::rng::Rng;
@@ -23,6 +24,8 @@ pub struct Bag {
     pub bound: Micros,
     /// Attempts beyond one for each task.
     pub extra: usize,
+    /// From the submit to the end of all but the last hundredth of them.
+    pub p99: Micros,
 }
 
 /// Works off a bag of tasks that are all submitted at once at one device.
@@ -38,7 +41,11 @@ pub fn work_off(machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, St
     let mut done = vec![0; machines.len()];
     grid.ran.iter().filter(|ran| !ran.stopped).for_each(|ran| done[ran.device] += 1);
     let last = grid.told.values().map(|(_, told)| *told).max().unwrap_or(begun);
-    Ok(Bag { done, makespan: last - begun, bound: bound(machines, jobs), extra: grid.ran.len() - jobs.len() })
+    let mut ends: Vec<_> = grid.told.values().map(|(_, told)| *told - begun).collect();
+    ends.sort_unstable();
+    let p99 = ends.get((ends.len() * 99 / 100).min(ends.len().saturating_sub(1))).copied().unwrap_or_default();
+    let (bound, extra) = (bound(machines, jobs), grid.ran.len() - jobs.len());
+    Ok(Bag { done, makespan: last - begun, bound, extra, p99 })
 }
 
 /// What no schedule can be shorter than.
@@ -142,6 +149,7 @@ pub fn print() -> Result<(), String> {
         let (waited, most) = (found.waited / SECOND, most / SECOND);
         println!("| {} ms | {at} | {waited} | {most} | {} |", length / MS, found.overtook);
     }
+    stragglers::print()?;
     println!("\ntwo submitters, 3,000 tasks and 100: tasks of the first between the first and last of the other\n");
     for same in [true, false] {
         let at = if same { "at the same device" } else { "at two devices" };

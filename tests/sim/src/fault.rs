@@ -56,6 +56,8 @@ pub enum Fault {
     Pause(usize, bool),
     /// The owner gives it again.
     Resume(usize),
+    /// The device lives off its battery from now on, or off the mains.
+    Battery(usize, bool),
     /// The process is killed, and its attempts live on.
     Orphan(usize),
     /// The disk is remembered as it is now.

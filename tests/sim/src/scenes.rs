@@ -4,6 +4,7 @@ mod crashes;
 mod flows;
 mod order;
 mod owners;
+mod stragglers;
 
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
@@ -151,6 +152,28 @@ pub const ALL: &[Scene] = &[
         name: "a-chain",
         about: "each task waits for the one before, which other devices keep",
         draw: flows::a_chain,
+    },
+    Scene {
+        name: "stragglers",
+        about: "attempts take a hundred times as long on one device, and must end soon all the same",
+        draw: stragglers::stragglers,
+    },
+    Scene {
+        name: "stragglers-of-all-kinds",
+        about: "some ask for copies and some do not, some fail on one device or on all, some are cancelled, and power fails",
+        draw: stragglers::of_all_kinds,
+    },
+    Scene {
+        name: "stragglers-kill",
+        about: "the holder of a straggler, that of its copy or their guardian is killed, and starts again",
+        draw: stragglers::kill,
+    },
+    Scene { name: "stragglers-power", about: "the same, and power fails in place of a kill", draw: stragglers::power },
+    Scene { name: "stragglers-cut", about: "the same, and the device is cut off for a while", draw: stragglers::cut },
+    Scene {
+        name: "stragglers-clocks",
+        about: "clocks jump, drift or stop, or a device sleeps, while stragglers and their copies run",
+        draw: stragglers::clocks,
     },
 ];
 

@@ -58,7 +58,14 @@ pub struct Script {
     pub progress_every: Option<Micros>,
     /// How many more of the following scripts go with it in one command.
     pub batch: usize,
+    /// Where attempts of it take [`SLOWER`] times as long.
+    pub slow_on: Option<usize>,
+    /// Where all attempts of it fail.
+    pub fails_on: Option<usize>,
 }
+
+/// See [`Script::slow_on`].
+pub const SLOWER: Micros = 100;
 
 impl Script {
     /// The form in which it is submitted.
