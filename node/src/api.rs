@@ -7,6 +7,7 @@ mod large;
 pub mod model;
 mod node;
 mod problem;
+mod registered;
 mod routes;
 mod serve;
 mod state;

@@ -149,4 +149,6 @@ fn entries(path: impl AsRef<std::path::Path>) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod fixture;

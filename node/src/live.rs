@@ -9,6 +9,7 @@ mod book;
 mod copy;
 mod follow;
 mod journal;
+mod kept;
 mod serve;
 mod wire;
 
@@ -17,6 +18,7 @@ mod tests;
 
 pub use book::LiveState;
 pub use follow::LogEvent;
+pub(crate) use wire::hear;
 
 use crate::blobs::{Network, Stream as NetworkStream};
 use crate::driver::WeakHandle;

@@ -9,6 +9,9 @@ pub type Parser = fn(&[u8]);
 /// All of this crate, with their names.
 pub const ALL: &[(&str, Parser)] = &[
     ("blob_stream", blob_stream),
+    ("device_order", device_order),
+    ("attempt_frames", attempt_frames),
+    ("stats_share", stats_share),
     ("log_frames", crate::storage::hear),
     #[cfg(all(unix, any(feature = "python", feature = "wasm")))]
     ("worker_reply", crate::handlers::workers::hear),
@@ -32,6 +35,22 @@ const BLOB_BYTES_MAX: u64 = 1 << 30;
 fn blob_stream(bytes: &[u8]) {
     // Everything is there already, so it never waits.
     let heard = crate::blobs::hear(&mut &bytes[..], BLOB_BYTES_MAX).now_or_never();
+    assert!(heard.is_some(), "it waits for more than there is");
+}
+
+/// Everything is there already, so none of these waits.
+fn device_order(bytes: &[u8]) {
+    let heard = crate::policy::hear_order(&mut &bytes[..]).now_or_never();
+    assert!(heard.is_some(), "it waits for more than there is");
+}
+
+fn attempt_frames(bytes: &[u8]) {
+    let heard = crate::live::hear(&mut &bytes[..]).now_or_never();
+    assert!(heard.is_some(), "it waits for more than there is");
+}
+
+fn stats_share(bytes: &[u8]) {
+    let heard = crate::stats::hear(&mut &bytes[..]).now_or_never();
     assert!(heard.is_some(), "it waits for more than there is");
 }
 

@@ -7,7 +7,8 @@
 //! A worker process of ours (an interpreter) calls [`restrict_worker`] on itself, first thing, with what it may still reach;
 //! from then on it can compute and talk over its pipes.
 //!
-//! The only place with `unsafe`: what has to happen between fork and exec, and `wait4`, have no safe form.
+//! The only place with `unsafe`: what has to happen between fork and exec, `wait4`, and giving memory back ([`give_back_memory`]) have
+//! no safe form.
 
 #![expect(unsafe_code, reason = "system calls that have no safe form; each use states why it is sound")]
 
@@ -20,6 +21,8 @@ mod limits;
     any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "arm")
 ))]
 mod linux;
+#[cfg(unix)]
+mod memory;
 #[cfg(unix)]
 mod plain;
 #[cfg(unix)]
@@ -69,6 +72,8 @@ use std::time::Duration;
 pub use groups::{Group, GroupLimits, Groups};
 #[cfg(unix)]
 pub use held::restrict_worker;
+#[cfg(unix)]
+pub use memory::give_back as give_back_memory;
 #[cfg(unix)]
 pub use plain::PlainLauncher;
 #[cfg(unix)]

@@ -11,7 +11,7 @@ mod row;
 mod tally;
 
 pub use ask::{StatsAsk, StatsReport};
-pub(crate) use exchange::{Counter, KIND};
+pub(crate) use exchange::{Counter, KIND, hear};
 pub use histogram::Histogram;
 pub(crate) use row::EndedRow;
 pub use tally::{By, Counts, Tally};

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "in a test an unexpected value is a failure")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rc_node::handlers::python::{PythonEval, WORKER_KIND};
 use rc_node::handlers::workers::{PoolLimits, WorkerPool};
-use rc_node::handlers::{ErrorClass, TaskContext, TaskError, TaskHandler, TaskInfo, TaskLimits};
+use rc_node::handlers::{ErrorClass, Stream, TaskContext, TaskError, TaskHandler, TaskInfo, TaskLimits, TaskSink};
 use rc_node::sandbox::PlainLauncher;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -166,4 +166,62 @@ async fn more_requests_than_workers_wait_for_their_turn() {
     results.sort_unstable();
     assert_eq!(results, (0..20).map(|n| n * 2).collect::<Vec<_>>());
     assert!((1..=2).contains(&handler.pool().idle_workers()));
+}
+
+/// Somebody who reads along.
+#[derive(Default)]
+struct Reader(Mutex<String>);
+
+impl Reader {
+    fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl TaskSink for Reader {
+    fn progress(&self, _: u8, _: &str) {}
+    fn output(&self, stream: Stream, chunk: &[u8]) {
+        assert_eq!(stream, Stream::Stdout);
+        self.0.lock().unwrap().push_str(std::str::from_utf8(chunk).unwrap());
+    }
+}
+
+fn read_along(cap: usize) -> (Arc<Reader>, TaskContext) {
+    let reader = Arc::new(Reader::default());
+    let sink: Arc<dyn TaskSink> = reader.clone();
+    let limits = TaskLimits { timeout: Duration::from_secs(60), output_bytes_max: cap, ..TaskLimits::default() };
+    (reader, TaskContext::new(TaskInfo::default(), limits, CancellationToken::new(), Some(sink)))
+}
+
+#[tokio::test]
+async fn what_is_printed_is_told_while_it_runs() {
+    let handler = handler(one_worker());
+    let (reader, ctx) = read_along(1000);
+    let endless = json!({"expression": "print('one')\nprint('two, half', end='')\nprint()\nwhile True: pass"});
+    let cancel = async {
+        let begin = Instant::now();
+        while reader.text() != "one\ntwo, half\n" {
+            assert!(begin.elapsed().as_secs() < 20, "heard only {:?}", reader.text());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        ctx.cancel_token().cancel();
+    };
+    let (stopped, ()) = tokio::join!(handler.execute(ctx.clone(), endless), cancel);
+    assert_eq!(stopped, Err(TaskError::stopped()));
+    assert_eq!(ctx.captured().0.text(), "one\ntwo, half\n", "kept, though the worker never answered");
+}
+
+#[tokio::test]
+async fn everything_printed_is_told_once_however_much_it_is() {
+    let handler = handler(one_worker());
+    let (reader, ctx) = read_along(1 << 20);
+    let many = json!({"expression": "for n in range(20000):\n    print(n, 'ü')\n7"});
+    assert_eq!(handler.execute(ctx.clone(), many).await.unwrap()["result"], 7);
+    let all: String = (0..20000).map(|n| format!("{n} ü\n")).collect();
+    assert!(reader.text() == all && ctx.captured().0.text() == all);
+    let (reader, ctx) = read_along(10);
+    handler.execute(ctx.clone(), json!({"expression": "print('abcdef')\nprint('ghijkl')"})).await.unwrap();
+    let kept = ctx.captured().0;
+    assert_eq!((kept.text().as_str(), kept.truncated), ("abcdef\nghi", true));
+    assert!(reader.text().starts_with("abcdef\nghi"));
 }

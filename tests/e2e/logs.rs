@@ -118,3 +118,25 @@ fn exec_prints_while_the_command_runs_and_loses_nothing() {
         if shown["status"] == "cancelled" { Ok(()) } else { Err(format!("{shown:#}")) }
     });
 }
+
+/// Of output that is longer than what is kept live, somebody who comes late sees the beginning and the end, and how much is between.
+#[test]
+fn a_long_output_that_is_read_late_has_its_beginning_and_its_end() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut node = device(&dir, "attic", &["--allow", "command"]);
+    node.start();
+    let script = "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); echo line-$i-of-many; done; echo the-end >&2";
+    let id = node.submit(&["command", "-p", &format!("command={script}"), "-p", "shell=true"]);
+    let result = node.result(&id, PATIENCE);
+    assert_eq!((&result["status"], &result["truncated"]), (&Value::from("completed"), &Value::from(true)));
+    let said = node.say(&["logs", &id]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.starts_with("line-1-of-many\nline-2-of-many\n"), "{}", &said.out[..100]);
+    assert!(said.out.ends_with("line-40000-of-many\n"));
+    assert!(said.err.contains("bytes of the output are missing here") && said.err.contains("the-end"), "{}", said.err);
+    let before = said.err.split_once(" bytes of the output").expect("a number").0;
+    let missing: usize = before.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number");
+    let whole: usize = (1..=40_000).map(|n| format!("line-{n}-of-many\n").len()).sum();
+    assert_eq!(said.out.len() + missing, whole, "nothing is told twice");
+    assert!(said.out.len() > 300 << 10, "{} bytes: 64 KiB of the beginning, 256 KiB of the end", said.out.len());
+}

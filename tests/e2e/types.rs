@@ -134,6 +134,25 @@ fn a_module_that_was_given_a_name_is_a_task_type_of_every_device() {
         let said = node.say(&["submit", "fib", "-p", "n=50", "--wait"]);
         assert_eq!((said.code, said.json()), (0, json!({"return_value": 12_586_269_025_u64})), "{said:?}");
     }
+    // Whichever way they come in, and whether they come with others.
+    let lines = "{\"task_type\": \"fib\", \"payload\": {\"n\": 10}}\n{\"task_type\": \"echo\", \"payload\": {}}\n";
+    let batch = dir.path().join("batch.jsonl");
+    std::fs::write(&batch, lines).expect("a file");
+    let said = trio.nodes[2].say(&["batch", "submit", batch.to_str().expect("UTF-8"), "--wait"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let flow = dir.path().join("flow.toml");
+    let text = "[tasks.first]\ntask_type = \"fib\"\npayload = { n = 6 }\n\n[tasks.second]\ntask_type = \"fib\"\n\
+                payload = { n = \"{{tasks.first.result.return_value}}\" }\n";
+    std::fs::write(&flow, text).expect("a file");
+    let said = trio.nodes[1].say(&["flow", "run", flow.to_str().expect("UTF-8"), "--wait"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    // What keeps the name is nobody's work.
+    let tasks = trio.nodes[1].json(&["ps"]);
+    let types: Vec<_> = tasks.as_array().expect("a list").iter().map(|task| task["task_type"].clone()).collect();
+    assert!(types.contains(&json!("wasm")) && !types.contains(&json!("wasm_type")), "{types:?}");
+    let waiting = trio.nodes[1].json(&["ps", "--status", "pending"]);
+    assert_eq!(waiting, json!([]));
+
     let wrong = trio.nodes[1].say(&["submit", "fib", "-p", "m=50"]);
     assert!(wrong.code == 2 && wrong.err.contains("-p n=VALUE"), "{wrong:?}");
     let list = trio.nodes[2].say(&["submit", "fib", "--payload", "{\"n\": 3, \"o\": 4}"]);

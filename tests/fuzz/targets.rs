@@ -1,5 +1,6 @@
 //! What bytes are thrown at, and examples of what each is meant to be given.
 
+mod http;
 mod node;
 mod protocol;
 
@@ -14,5 +15,5 @@ pub struct Target {
 
 /// All of them.
 pub fn all() -> Vec<Target> {
-    protocol::all().into_iter().chain(node::all()).collect()
+    protocol::all().into_iter().chain(node::all()).chain(http::all()).collect()
 }

@@ -4,6 +4,7 @@
 mod connection;
 mod http;
 mod socket;
+mod visit;
 
 pub use http::{HttpServer, serve_http};
 pub use socket::{SocketServer, serve_socket};

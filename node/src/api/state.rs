@@ -3,9 +3,10 @@
 use super::model::DeviceNames;
 use super::node::NodeApi;
 use super::problem::{Code, Problem};
+use super::registered::Lookup;
 use crate::blobs::{Blobs, StoreLimits};
 use rc_scheduler::{BatchId, DeviceId, ID_CHARS, TaskId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -22,28 +23,34 @@ pub struct App<N> {
     node: N,
     names: Arc<Mutex<(Option<Instant>, Names)>>,
     stop: watch::Sender<bool>,
+    lookup: Lookup,
     /// The newest batch that was handed in here since the node started.
     last_batch: Arc<SyncMutex<Option<BatchId>>>,
 }
 
-/// The devices' names at one moment.
+/// The devices' names at one moment, and the task types that any of them offers.
 #[derive(Clone, Default)]
-pub(super) struct Names(Arc<HashMap<DeviceId, String>>);
+pub(super) struct Names(Arc<(HashMap<DeviceId, String>, HashSet<String>)>);
 
 impl DeviceNames for Names {
     fn name(&self, device: DeviceId) -> String {
-        self.0.get(&device).cloned().unwrap_or_else(|| device.to_string())
+        self.0.0.get(&device).cloned().unwrap_or_else(|| device.to_string())
     }
 }
 
 impl Names {
+    /// A device says that it runs tasks of this type.
+    pub(super) fn offers(&self, task_type: &str) -> bool {
+        self.0.1.contains(task_type)
+    }
+
     /// The device that `text` names: a whole id, a name, or the beginning of one id.
     pub(super) fn find(&self, text: &str) -> Result<DeviceId, String> {
         if let Ok(id) = text.parse() {
             return Ok(id);
         }
         let by = |matches: &dyn Fn(&DeviceId, &str) -> bool| -> Vec<DeviceId> {
-            let found = self.0.iter().filter(|(id, name)| matches(id, name));
+            let found = self.0.0.iter().filter(|(id, name)| matches(id, name));
             found.map(|(id, _)| *id).collect()
         };
         let mut found = by(&|_, name| name == text);
@@ -64,7 +71,11 @@ impl<N: NodeApi> App<N> {
     #[must_use]
     pub fn new(node: N) -> (Self, watch::Receiver<bool>) {
         let (stop, stopped) = watch::channel(false);
-        (Self { node, names: Arc::default(), stop, last_batch: Arc::default() }, stopped)
+        (Self { node, names: Arc::default(), stop, lookup: Lookup::default(), last_batch: Arc::default() }, stopped)
+    }
+
+    pub(super) const fn lookup(&self) -> &Lookup {
+        &self.lookup
     }
 
     pub(super) const fn node(&self) -> &N {
@@ -86,11 +97,15 @@ impl<N: NodeApi> App<N> {
         let mut cached = self.names.lock().await;
         let fresh = cached.0.is_some_and(|at| at.elapsed() < NAMES_TTL);
         if !fresh && let Ok(peers) = self.node.peers().await {
-            let name = |peer: crate::driver::PeerReport| {
-                let name = peer.record.map(|record| record.capacity.name)?;
-                (!name.is_empty()).then_some((peer.id, name))
-            };
-            cached.1 = Names(Arc::new(peers.into_iter().filter_map(name).collect()));
+            let (mut names, mut offered) = (HashMap::new(), HashSet::new());
+            for peer in peers {
+                let Some(capacity) = peer.record.map(|record| record.capacity) else { continue };
+                offered.extend(capacity.task_types);
+                if !capacity.name.is_empty() {
+                    names.insert(peer.id, capacity.name);
+                }
+            }
+            cached.1 = Names(Arc::new((names, offered)));
             cached.0 = Some(Instant::now());
         }
         cached.1.clone()

@@ -112,10 +112,11 @@ pub(super) async fn read_bytes<R: AsyncRead + Unpin>(stream: &mut R) -> io::Resu
 
 /// The list of a blob whose length was found to be bearable.
 pub(super) async fn read_list<R: AsyncRead + Unpin>(stream: &mut R, bytes: u64) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(tree::list_bytes(bytes)).map_err(|_| invalid("a list too long for memory"))?;
-    let mut list = vec![0; length];
-    stream.read_exact(&mut list).await?;
-    Ok(list)
+    let length = tree::list_bytes(bytes);
+    // Room is made as the bytes come: a length is easily said.
+    let mut list = Vec::new();
+    stream.take(length).read_to_end(&mut list).await?;
+    if list.len() as u64 == length { Ok(list) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 pub(super) async fn ask_group<W: AsyncWrite + Unpin>(stream: &mut W, group: u64) -> io::Result<()> {
@@ -180,4 +181,21 @@ pub(crate) async fn hear<R: AsyncRead + Unpin>(stream: &mut R, bytes_max: u64) -
         tree.fits(group, &data);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_list_takes_the_room_of_what_came_and_not_of_what_was_announced() {
+        // What is said to be so long would not fit into any memory, and is no more than an error.
+        let error = read_list(&mut &[7; 100][..], u64::MAX).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        let two = u64::try_from(tree::GROUP_BYTES).unwrap() + 1;
+        let length = usize::try_from(tree::list_bytes(two)).unwrap();
+        let bytes = vec![7; length + 1];
+        assert_eq!(read_list(&mut &bytes[..], two).await.unwrap(), bytes[1..]);
+        assert!(read_list(&mut &bytes[..length - 1], two).await.is_err());
+    }
 }

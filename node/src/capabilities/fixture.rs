@@ -26,8 +26,14 @@ impl Fixture {
     /// A helper program that prints what one once printed.
     #[cfg(unix)]
     pub(super) fn program(&self, name: &str, recorded: &str) {
+        self.script(name, &format!("cat <<'END'\n{recorded}\nEND\n"));
+    }
+
+    /// A helper program that does what stands there.
+    #[cfg(unix)]
+    pub(super) fn script(&self, name: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt;
-        self.write(&format!("bin/{name}"), &format!("#!/bin/sh\ncat <<'END'\n{recorded}\nEND\n"));
+        self.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{text}"));
         let path = self.0.join("bin").join(name);
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("fixture program");
     }

@@ -32,7 +32,7 @@ impl Sampler {
         Self::with_roots(Roots::of_environment(), data_dir)
     }
 
-    fn with_roots(roots: Roots, data_dir: &Path) -> Self {
+    pub(super) fn with_roots(roots: Roots, data_dir: &Path) -> Self {
         let now = Capabilities {
             platform: platform::platform(&roots).to_owned(),
             arch: platform::arch().to_owned(),

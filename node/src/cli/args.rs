@@ -8,9 +8,9 @@ mod task;
 mod verbs;
 mod watch;
 
-pub(super) use batch::{BatchArgs, BatchSubmitArgs, BatchVerb, Listed};
+pub(super) use batch::{BatchArgs, BatchSubmitArgs, BatchVerb, HandingFlags, Listed};
 pub(super) use blob::{BlobArgs, BlobVerb};
-pub(super) use flow::{FlowArgs, FlowVerb, HandingFlags, SetFlags, TemplateArgs, TemplateVerb};
+pub(super) use flow::{FlowArgs, FlowVerb, SetFlags, TemplateArgs, TemplateVerb};
 pub(super) use owner::{DeviceArgs, PeersVerb, PolicyArgs, PolicyVerb};
 pub(super) use task::{CommandFlags, TaskFlags};
 pub(super) use verbs::{

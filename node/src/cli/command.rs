@@ -31,8 +31,6 @@ mod task;
 mod template;
 mod wait;
 
-pub(super) use register::Registered;
-
 use super::args::{Cli, Verb};
 use super::error::CliError;
 use super::session::{Place, no_runtime};

@@ -1,7 +1,6 @@
 //! Puts a request together from a file, a payload and flags, and checks it here before anything is sent or started.
 
 use super::args::{SubmitArgs, TaskFlags};
-use super::command::Registered;
 use super::error::{CliError, Exit};
 use super::files::Files;
 use crate::api::model::{ExtraRequest, TaskRequests, parse_tasks};
@@ -212,53 +211,6 @@ pub(super) fn of_submit(args: &SubmitArgs, files: &Files) -> Result<Body, CliErr
     }
     let bytes = if many { serde_json::to_vec(&tasks) } else { serde_json::to_vec(&tasks.first()) };
     check(bytes.map_err(|error| CliError::usage(error.to_string(), ""))?)
-}
-
-/// The type of the one task that is asked for.
-pub(super) fn task_type_of(body: &Body) -> Option<String> {
-    let task: BTreeMap<String, Raw> = (!body.many).then(|| serde_json::from_slice(&body.bytes).ok())??;
-    serde_json::from_str(task.get("task_type")?.get()).ok()
-}
-
-/// The same request, as one that runs a module: its payload is the function's arguments, or the program's input.
-pub(super) fn with_module(body: &Body, name: &str, registered: &Registered) -> Result<Body, CliError> {
-    let fields = serde_json::from_slice(&body.bytes).map_err(|error| CliError::usage(error.to_string(), ""))?;
-    let mut task = Object(fields);
-    let given = task.0.remove("payload").unwrap_or_default();
-    let mut payload = Object::default();
-    payload.set("module", &registered.module)?;
-    if let Some(function) = &registered.function {
-        let mut fields = Object::parse("the payload", given.get())?;
-        payload.set("function", function)?;
-        if registered.params.is_empty() {
-            payload.set_some("args", fields.0.remove("args"))?;
-        } else {
-            let value = |name: &String| {
-                let missing = || CliError::usage(format!("-p {name}=VALUE is missing"), "see `rc-node task types`");
-                fields.0.remove(name).ok_or_else(missing)
-            };
-            let args: Vec<Raw> = registered.params.iter().map(value).collect::<Result<_, _>>()?;
-            payload.set("args", args)?;
-        }
-        if let Some(other) = fields.0.keys().next() {
-            let known = registered.params.join(", ");
-            return Err(CliError::usage(format!("this type has no parameter {other:?}"), format!("it has: {known}")));
-        }
-    } else {
-        payload.set("stdin", given.get())?;
-    }
-    task.set("payload", &payload.0)?;
-    let mut blobs: Vec<Raw> = match task.0.remove("blobs") {
-        Some(blobs) => serde_json::from_str(blobs.get()).map_err(|error| CliError::usage(error.to_string(), ""))?,
-        None => Vec::new(),
-    };
-    blobs.push(to_raw_value(&registered.module).map_err(|error| CliError::usage(error.to_string(), ""))?);
-    task.set("blobs", blobs)?;
-    task.set("task_type", "wasm")?;
-    if !task.0.contains_key("name") {
-        task.set("name", name)?;
-    }
-    of_object(&task)
 }
 
 /// The same request, whose tasks come after these, too.

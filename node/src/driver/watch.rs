@@ -87,6 +87,10 @@ pub(crate) async fn watch(watch: Watch, told: Capacity) {
                         if slow {
                             sampler.sample_slow();
                         }
+                        #[cfg(unix)]
+                        if slow && !busy {
+                            crate::sandbox::give_back_memory();
+                        }
                         sampler
                     }));
                     continue;

@@ -15,6 +15,8 @@ pub const TASKS_MAX: usize = 10_000;
 pub const AFTER_MAX: usize = 1_024;
 /// Most tasks whose results one uses.
 pub const USES_MAX: usize = 15;
+/// Most bytes of all tasks together with their variables filled in, as they are held in memory: a short file can say much.
+const FILLED_BYTES_MAX: usize = 64 << 20;
 
 /// A flow that can be handed in.
 #[derive(Clone, Debug)]
@@ -78,7 +80,7 @@ impl Plan {
     /// # Errors
     /// Names what is wrong and where: a variable without a value, a dependency that is no task, a circle, a hole that makes no sense.
     pub fn new(definition: &Definition, set: &BTreeMap<String, Value>) -> Result<Self, Refused> {
-        let mut planner = Planner { definition, variables: BTreeMap::new(), used: BTreeSet::new() };
+        let mut planner = Planner { definition, variables: BTreeMap::new(), used: BTreeSet::new(), bytes: 0 };
         for (name, node) in &definition.variables {
             planner.variables.insert(name.clone(), node.clone());
         }
@@ -102,6 +104,8 @@ struct Planner<'a> {
     definition: &'a Definition,
     variables: BTreeMap<String, Node>,
     used: BTreeSet<String>,
+    /// What was filled in so far.
+    bytes: usize,
 }
 
 /// A task with its variables filled in, before dependencies are looked up.
@@ -281,7 +285,7 @@ impl<'a> Planner<'a> {
             } else {
                 self.value(&field.value, &own, false, false)?
             };
-            fields.push(Field { value, ..field.clone() });
+            fields.push(Field { place: field.place, name: field.name.clone(), value });
         }
         if !fields.iter().any(|field| field.name == "task_type") {
             return Err(Refused::new(task.place, format!("task `{}` has no `task_type`", task.name)));
@@ -304,6 +308,7 @@ impl<'a> Planner<'a> {
         escape: bool,
         results: bool,
     ) -> Result<Node, Refused> {
+        self.spend(node.place, size_of::<Node>())?;
         let kind = match &node.kind {
             Kind::Scalar(value) => Kind::Scalar(value.clone()),
             Kind::List(items) => {
@@ -312,8 +317,9 @@ impl<'a> Planner<'a> {
             Kind::Map(fields) => {
                 let mut filled = Vec::with_capacity(fields.len());
                 for field in fields {
+                    self.spend(field.place, field.name.len())?;
                     let value = self.value(&field.value, own, escape, results)?;
-                    filled.push(Field { value, ..field.clone() });
+                    filled.push(Field { place: field.place, name: field.name.clone(), value });
                 }
                 Kind::Map(filled)
             }
@@ -333,11 +339,13 @@ impl<'a> Planner<'a> {
         let parts = parts(text).map_err(|error| Refused::new(place, error.to_string()))?;
         if let [Part::Variable(name)] = &parts[..] {
             let value = self.variable(name, place, own)?;
+            self.spend(place, weight(&value))?;
             let value = if escape { escape_all(value) } else { value };
             return Ok(Node { place, ..value });
         }
-        let mut whole = String::new();
+        let (mut whole, mut paid) = (String::new(), 0);
         for part in parts {
+            self.spend(place, whole.len() - std::mem::replace(&mut paid, whole.len()))?;
             match part {
                 Part::Text(text) if escape => whole.push_str(&escaped(&text)),
                 Part::Text(text) => whole.push_str(&text),
@@ -352,7 +360,21 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        self.spend(place, whole.len() - paid)?;
         Ok(Node { place, kind: Kind::Text(whole) })
+    }
+
+    /// So much more is filled in.
+    fn spend(&mut self, place: Place, bytes: usize) -> Result<(), Refused> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > FILLED_BYTES_MAX {
+            let most = FILLED_BYTES_MAX >> 20;
+            return Err(Refused::new(
+                place,
+                format!("with its variables filled in the flow is larger than {most} MiB"),
+            ));
+        }
+        Ok(())
     }
 
     fn variable(&mut self, name: &str, place: Place, own: &BTreeMap<String, Node>) -> Result<Node, Refused> {
@@ -364,6 +386,17 @@ impl<'a> Planner<'a> {
             Refused::new(place, format!("the variable `{name}` has no value; give it one with --set {name}=VALUE"))
         })
     }
+}
+
+/// What a value takes in memory, about.
+fn weight(node: &Node) -> usize {
+    let below: usize = match &node.kind {
+        Kind::Scalar(_) => 0,
+        Kind::Text(text) => text.len(),
+        Kind::List(items) => items.iter().map(weight).sum(),
+        Kind::Map(fields) => fields.iter().map(|field| field.name.len() + weight(&field.value)).sum(),
+    };
+    below + size_of::<Node>()
 }
 
 /// The tasks whose results the holes of a payload refer to.

@@ -307,8 +307,8 @@ async fn supervise(
         }
     };
     if matches!(why, Why::Itself) {
-        if !pumps.finish().await {
-            // Someone who left the group still holds a pipe: it must be looked for.
+        if !pumps.finish().await || process.tier() == Tier::Limits {
+            // Someone who left the group still holds a pipe, or may have closed it: it must be looked for.
             process.kill_tree(marks).await;
         }
     } else {

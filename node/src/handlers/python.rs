@@ -2,7 +2,7 @@
 //!
 //! The interpreter is a part of this binary but runs in worker processes: an expression that exhausts memory or stack
 //! takes a worker with it, not the node. The result is `{"result": …, "expression": …}`; a value that JSON cannot say
-//! has `"result": null` and its `"repr"`. What the expression prints is the task's stdout.
+//! has `"result": null` and its `"repr"`. What the expression prints is the task's stdout, told while it runs.
 
 mod engine;
 mod message;
@@ -76,8 +76,11 @@ impl TaskHandler for PythonEval {
             memory_bytes: usize::try_from(self.pool.memory_bytes() / 2).unwrap_or(usize::MAX),
         };
         let request = Frame::new(&request, Vec::new()).map_err(|e| TaskError::invalid(e.to_string()))?;
-        // It prints all at once.
-        let mut part = |_: &[u8]| {};
+        let mut told = 0;
+        let mut part = |part: &[u8]| {
+            told += part.len();
+            ctx.output(Stream::Stdout, part);
+        };
         let reply = tokio::select! {
             biased;
             // Dropping the evaluation kills its worker; there is no other way to stop one.
@@ -85,7 +88,7 @@ impl TaskHandler for PythonEval {
             reply = self.pool.ask(&request, limit, &mut part) => reply?,
         };
         let reply: Reply = reply.message().map_err(|e| TaskError::task(format!("the worker's answer is none: {e}")))?;
-        report(&ctx, &reply);
+        report(&ctx, &reply, told);
         match reply.value {
             Ok(message::Evaluated { result, repr: None }) => Ok(json!({"result": result, "expression": expression})),
             Ok(message::Evaluated { repr: Some(repr), .. }) => {
@@ -96,8 +99,9 @@ impl TaskHandler for PythonEval {
     }
 }
 
-fn report(ctx: &TaskContext, reply: &Reply) {
-    ctx.output(Stream::Stdout, reply.printed.as_bytes());
+fn report(ctx: &TaskContext, reply: &Reply, told: usize) {
+    // The rest of what was told while it ran.
+    ctx.output(Stream::Stdout, reply.printed.as_bytes().get(told..).unwrap_or_default());
     if reply.printed_more {
         // The worker kept as much as is kept here, so one byte beyond it marks the output as truncated.
         ctx.output(Stream::Stdout, b"\n");

@@ -3,12 +3,12 @@
 
 use super::book::LiveState;
 use super::journal::Piece;
+use super::kept::Kept;
 use super::wire::{Frame, Request};
-use crate::blobs::{BodyBlobs, Stream as NetworkStream};
+use crate::blobs::Stream as NetworkStream;
 use crate::driver::{AttemptReport, DriverError, Handle, TaskReport};
 use crate::handlers::Stream;
 use rc_scheduler::{DeviceId, Epoch, Event, Status, TaskId};
-use serde::Deserialize;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, timeout};
@@ -318,35 +318,40 @@ impl Follower {
     async fn output(&mut self, from: &AttemptReport, piece: Piece) -> Result<(), DriverError> {
         let Piece { at, stream, offset, bytes } = piece;
         self.begin(from).await?;
+        if self.told.at == 0 && at > 0 {
+            let mut before = [at.saturating_sub(offset); 2];
+            before[stream as usize] = offset;
+            self.beginning(from.epoch, before).await?;
+        }
         self.missing(at).await?;
         self.told.at = self.told.at.max(at.saturating_add(bytes.len() as u64));
         self.told.streams[stream as usize] = offset.saturating_add(bytes.len() as u64);
         self.tell(LogEvent::Output { stream, offset, bytes }).await
     }
 
+    /// Tells the beginning of what an attempt wrote, whose journal begins later: the result has as much of it as there is, and of each
+    /// stream so many bytes are `before` what the journal has.
+    async fn beginning(&mut self, epoch: Epoch, before: [u64; 2]) -> Result<(), DriverError> {
+        let report = self.handle.task(self.task).await?;
+        if report.decided != Some(epoch) || !report.status.is_terminal() {
+            return Ok(());
+        }
+        for (stream, text) in Kept::of(&self.handle, &report).await.streams {
+            let length = usize::try_from(before[stream as usize]).unwrap_or(usize::MAX).min(text.len());
+            // A text that was not one does not have its bytes in the same places.
+            if length > 0 && !text.contains('\u{fffd}') {
+                let bytes = text.as_bytes()[..length].to_vec();
+                self.told.at = self.told.at.saturating_add(length as u64);
+                self.told.streams[stream as usize] = length as u64;
+                self.tell(LogEvent::Output { stream, offset: 0, bytes }).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells what of the result's output was not told. Whether that is not all.
     async fn rest(&mut self, report: &TaskReport) -> Result<bool, DriverError> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Body {
-            stdout: String,
-            stderr: String,
-            truncated: bool,
-            result: serde_json::Value,
-        }
-        let Some(outcome) = &report.outcome else { return Ok(false) };
-        let blobs = self.handle.blobs();
-        let body = match BodyBlobs::of(&outcome.body).body {
-            Some(blob) => blobs.load(blob, blobs.payload_bytes_max()).await.unwrap_or_default(),
-            None => outcome.body.to_vec(),
-        };
-        let body: Body = serde_json::from_slice(&body).unwrap_or_default();
-        // What is said of a program that could not be started is in the result alone.
-        let kept = |text: String, name: &str| match body.result[name].as_str() {
-            Some(said) if text.is_empty() && body.result["return_code"].is_i64() => said.to_owned(),
-            _ => text,
-        };
-        let streams = [(Stream::Stdout, kept(body.stdout, "stdout")), (Stream::Stderr, kept(body.stderr, "stderr"))];
+        let Kept { streams, truncated } = Kept::of(&self.handle, report).await;
         let told = self.told.streams;
         let mut short = false;
         for (stream, text) in streams {
@@ -359,7 +364,7 @@ impl Follower {
                 self.tell(LogEvent::Output { stream, offset: told[stream as usize], bytes }).await?;
             }
         }
-        Ok(body.truncated && short)
+        Ok(truncated && short)
     }
 }
 

@@ -75,10 +75,9 @@ impl Journal {
 
     /// Adds what another device has of it; what is here already is left out, and there may be a gap before it.
     pub(super) fn take(&mut self, piece: Piece) {
-        let known = piece.end() <= self.end;
         // No device writes so much; who says so lies, and shall not make what follows impossible.
         let absurd = piece.at.max(piece.offset) > 1 << 60 || piece.bytes.len() > PIECE_BYTES_MAX;
-        if !known && !absurd {
+        if !absurd && piece.end() > self.end {
             let place = self.end;
             self.append(if piece.at < place { piece.from(place) } else { piece });
         }
@@ -178,6 +177,8 @@ mod tests {
         assert_eq!((text(&read), journal.end()), ("abcdexyz".to_owned(), 12));
         assert_eq!(read[1].at, 9);
         journal.take(piece(u64::MAX - 2, 0, "z"));
+        journal.take(piece(u64::MAX - 2, 0, "beyond every number"));
+        journal.take(piece(0, u64::MAX, "beyond every number"));
         journal.take(piece(20, 20, &"z".repeat(PIECE_BYTES_MAX + 1)));
         assert_eq!(journal.end(), 12);
     }

@@ -145,6 +145,29 @@ impl Frame {
     }
 }
 
+/// Hears everything that is said on a stream about attempts: a request, and the frames after it. Only for those who throw bytes at it.
+pub(crate) async fn hear<R: AsyncRead + Unpin>(stream: &mut R) -> io::Result<()> {
+    let request = Request::read(stream).await?;
+    assert_eq!(Request::read(&mut request.encode().as_slice()).await?, request, "a request is what it was");
+    let mut journal = super::journal::Journal::default();
+    loop {
+        let frame = Frame::read(stream).await?;
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        let again = Frame::read(&mut bytes.as_slice()).await?;
+        if let (Frame::State(again), Frame::State(frame)) = (&again, &frame) {
+            assert!(frame.text.starts_with(&again.text), "a long text is cut");
+        } else {
+            assert_eq!(again, frame, "a frame is what it was");
+        }
+        if let Frame::Output(piece) = frame {
+            journal.take(piece);
+            journal.trim(1 << 16);
+            assert!(journal.cost() <= 1 << 16, "it takes more than it may");
+        }
+    }
+}
+
 fn put_place(out: &mut Vec<u8>, kind: u8, at: u64) {
     out.push(kind);
     out.extend_from_slice(&at.to_be_bytes());

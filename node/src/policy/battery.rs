@@ -28,6 +28,16 @@ impl BatteryRule {
         })
     }
 
+    /// It blocks until the battery has recovered.
+    pub(super) const fn blocks(&self) -> bool {
+        self.blocks
+    }
+
+    /// It blocked when the node ran last.
+    pub(super) const fn go_on(&mut self) {
+        self.blocks = true;
+    }
+
     /// The rule is off, or there is no battery.
     pub(super) const fn rest(&mut self) {
         self.blocks = false;

@@ -51,6 +51,16 @@ impl ChargeRule {
         Some(format!("charging but falling: {level} % after {peak} % (charge_only), resumes at {rises} %"))
     }
 
+    /// It blocks until the level rises.
+    pub(super) const fn blocks(&self) -> bool {
+        self.low.is_some()
+    }
+
+    /// It blocked when the node ran last; how low the battery was then does not count any more.
+    pub(super) const fn go_on(&mut self) {
+        self.low = Some(u8::MAX);
+    }
+
     /// The rule is off, the charger gone, or there is no battery.
     pub(super) const fn rest(&mut self) {
         (self.peak, self.low) = (0, None);

@@ -5,6 +5,7 @@ use super::ceiling::Ceiling;
 use super::charge::ChargeRule;
 use super::moment::{Moment, Power, Readings};
 use super::order::{Order, Pause, Paused};
+use super::remembered::Remembered;
 use super::rules::Rules;
 use super::temperature::TemperatureRule;
 use super::trend::Trend;
@@ -72,6 +73,29 @@ impl Policy {
             temperature: TemperatureRule::default(),
             cpu: Ceiling::default(),
             memory: Ceiling::default(),
+        }
+    }
+
+    /// What the rules will want to know when the node starts again.
+    #[must_use]
+    pub fn remembered(&self) -> Remembered {
+        Remembered {
+            battery_below: self.rules.battery_min.filter(|_| self.battery.blocks()),
+            charge_falls: self.charge.blocks(),
+            hotter_than: self.rules.temp_max.filter(|_| self.temperature.blocks()),
+        }
+    }
+
+    /// Goes on from what the rules said when the node ran last. What was said of another limit is forgotten, as ever.
+    pub fn remember(&mut self, last: Remembered) {
+        if last.battery_below.is_some() && last.battery_below == self.rules.battery_min {
+            self.battery.go_on();
+        }
+        if last.charge_falls && self.rules.charge_only {
+            self.charge.go_on();
+        }
+        if last.hotter_than.is_some() && last.hotter_than == self.rules.temp_max {
+            self.temperature.go_on();
         }
     }
 

@@ -4,6 +4,7 @@
 use super::judge::{Policy, Reason};
 use super::moment::{Moment, Readings};
 use super::order::{Order, Pause};
+use super::remembered::Remembered;
 use super::rules::{Key, Limits, Rules, RulesError};
 use super::store::{self, Kept, StoreError};
 use rc_scheduler::{Blocked, Capacity, Mono, Span};
@@ -167,6 +168,8 @@ pub(crate) struct Keeper {
     set: Limits,
     /// Where what is said is kept; `None`: nowhere.
     data_dir: Option<PathBuf>,
+    /// What was written there of what the rules said.
+    remembered: Remembered,
     readings: Readings,
     reasons: Vec<Reason>,
     gave_up: bool,
@@ -185,8 +188,12 @@ impl Keeper {
         let Kept { limits: set, order } = store::read(data_dir)?;
         let rules = Self::rules_of(&base, file, &set, flags)
             .map_err(|error| StoreError::Malformed { path: data_dir.to_owned(), why: error.to_string() })?;
+        let remembered = Remembered::read(data_dir);
+        let mut policy = Policy::new(rules, order, now);
+        policy.remember(remembered);
         Ok(Self {
-            policy: Policy::new(rules, order, now),
+            policy,
+            remembered,
             base,
             file: file.clone(),
             flags: flags.clone(),
@@ -208,6 +215,7 @@ impl Keeper {
             flags: Limits::new(),
             set: Limits::new(),
             data_dir: None,
+            remembered: Remembered::default(),
             readings: Readings::default(),
             reasons: Vec::new(),
             gave_up: false,
@@ -232,6 +240,17 @@ impl Keeper {
         }
         self.again = verdict.again;
         self.reasons = verdict.reasons;
+        self.keep_remembered();
+    }
+
+    /// Seldom more than a comparison: a rule says something else a few times a day.
+    fn keep_remembered(&mut self) {
+        let remembered = self.policy.remembered();
+        let Some(data_dir) = self.data_dir.as_ref().filter(|_| remembered != self.remembered) else { return };
+        if let Err(error) = remembered.write(data_dir) {
+            tracing::warn!(%error, "what the policy's rules say is not kept for the next start");
+        }
+        self.remembered = remembered;
     }
 
     /// The same readings at another time, or under other rules.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// The first byte of such an exchange.
@@ -144,8 +144,19 @@ async fn send(stream: &mut dyn Stream, what: &impl Serialize) -> io::Result<()> 
     stream.flush().await
 }
 
+/// Hears an order, and an answer to one. Only for those who throw bytes at it.
+pub(crate) async fn hear<R: AsyncRead + Unpin>(stream: &mut R) -> io::Result<()> {
+    let order: DeviceOrder = receive(stream).await?;
+    if let Ask::Pause(Some(span)) = order.ask() {
+        assert!(span <= PAUSE_MAX, "a pause that never ends");
+    }
+    let again: DeviceOrder = serde_json::from_slice(&serde_json::to_vec(&order)?)?;
+    assert_eq!(again, order, "an order is what it was");
+    receive::<Answer, _>(stream).await.map(drop)
+}
+
 /// At most what two bytes can say.
-async fn receive<T: for<'de> Deserialize<'de>>(stream: &mut dyn Stream) -> io::Result<T> {
+async fn receive<T: for<'de> Deserialize<'de>, R: AsyncRead + Unpin + ?Sized>(stream: &mut R) -> io::Result<T> {
     let mut bytes = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut bytes).await?;
     Ok(serde_json::from_slice(&bytes)?)

@@ -29,6 +29,16 @@ impl TemperatureRule {
         self.blocks.then(|| format!("{what} {} °C {until}", milli_c.saturating_add(999).div_euclid(1000)))
     }
 
+    /// It blocks until the device has cooled.
+    pub(super) const fn blocks(&self) -> bool {
+        self.blocks
+    }
+
+    /// It blocked when the node ran last.
+    pub(super) const fn go_on(&mut self) {
+        self.blocks = true;
+    }
+
     /// The rule is off.
     pub(super) const fn rest(&mut self) {
         self.blocks = false;

@@ -13,7 +13,12 @@ pub(super) type Resource = libc::c_int;
 
 /// Applies the limits and the ties to the parent, as somebody else if this is root and there is somebody to be. `parent` is the
 /// process that forked.
-pub(super) fn confine(limits: &ProcessLimits, user: Option<TaskUser>, parent: libc::pid_t) -> io::Result<()> {
+pub(super) fn confine(
+    limits: &ProcessLimits,
+    user: Option<TaskUser>,
+    mark: Option<u32>,
+    parent: libc::pid_t,
+) -> io::Result<()> {
     // First: a change of user unties.
     user.map_or(Ok(()), drop_root)?;
     die_with(parent)?;
@@ -22,8 +27,36 @@ pub(super) fn confine(limits: &ProcessLimits, user: Option<TaskUser>, parent: li
     set(libc::RLIMIT_NOFILE as Resource, limits.open_files)?;
     set(libc::RLIMIT_DATA as Resource, limits.memory_bytes)?;
     set(libc::RLIMIT_STACK as Resource, limits.stack_bytes)?;
+    // Without it survivors are looked for by less.
+    let _ = mark.map(brand);
     // SAFETY: umask cannot fail and touches nothing but this process.
     unsafe { libc::umask(0o077) };
+    Ok(())
+}
+
+/// Makes this process and all its descendants known by a number: as microseconds that a thread of real time may compute without
+/// a pause, which nobody here is. A limit that is set already stays as it is.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn brand(number: u32) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit for the first call to fill in and for the second to read.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_RTTIME, &mut limit) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if limit.rlim_max == libc::RLIM_INFINITY {
+            limit = libc::rlimit { rlim_cur: number as libc::rlim_t, rlim_max: number as libc::rlim_t };
+            if libc::setrlimit(libc::RLIMIT_RTTIME, &limit) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// There is no such limit.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn brand(_: u32) -> io::Result<()> {
     Ok(())
 }
 

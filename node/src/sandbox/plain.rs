@@ -3,8 +3,10 @@
 //! One thread, because the signal that kills a child with its parent fires when the *thread* that forked it ends, and
 //! runtime threads come and go. The thread also collects children that nobody waits for any more.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::limits::confine;
 use super::process::{Process, wait4};
+use super::survivors::{self, Brands};
 use super::user::TaskUser;
 use super::{LaunchError, Launcher, Program};
 
@@ -26,8 +29,8 @@ const REAP_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) enum Request {
     Launch(Box<Launch>),
-    /// A child that was killed and that nobody waits for.
-    Collect(Pid),
+    /// A child that was killed and that nobody waits for, and the brand of those that it may have left behind.
+    Collect(Pid, Option<u32>),
 }
 
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(super) struct Launch {
     program: Program,
     /// Who to become first, for a node that is root.
     user: Option<TaskUser>,
+    /// What its descendants are known by.
+    brand: Option<u32>,
     reply: oneshot::Sender<io::Result<Process>>,
     /// For the process, to ask for being collected.
     requests: mpsc::Sender<Request>,
@@ -45,6 +50,8 @@ pub(super) struct Launch {
 #[derive(Debug)]
 pub struct PlainLauncher {
     requests: mpsc::Sender<Request>,
+    /// Of programs that may leave others behind.
+    brands: Option<Brands>,
 }
 
 impl PlainLauncher {
@@ -55,17 +62,40 @@ impl PlainLauncher {
     pub fn new() -> io::Result<Self> {
         let (requests, queue) = mpsc::channel();
         std::thread::Builder::new().name("spawner".to_owned()).spawn(move || serve(&queue))?;
-        Ok(Self { requests })
+        Ok(Self { requests, brands: None })
+    }
+
+    /// One for programs that may leave others behind, which are found and killed: also those that are left of an earlier launcher with
+    /// this work directory. Blocks for the time that it takes to look at all processes.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn for_programs(work_root: &Path) -> io::Result<Self> {
+        // Two nodes may call theirs the same, from different places.
+        let whole = work_root.canonicalize().unwrap_or_else(|_| work_root.to_owned());
+        let brands = Brands::of(whole.as_os_str().as_encoded_bytes());
+        brands.sweep(Path::new("/proc"));
+        Ok(Self { brands: Some(brands), ..Self::new()? })
     }
 }
 
 impl PlainLauncher {
-    /// The same as [`launch`](Launcher::launch), as somebody else if this process is root.
+    /// The same as [`launch`](Launcher::launch), for a program that may leave others behind: as somebody else if this process is root,
+    /// and with a brand by which those are found.
     pub(super) async fn launch_as(&self, program: Program, user: Option<TaskUser>) -> Result<Process, LaunchError> {
+        self.start(program, user, self.brands.as_ref().map(Brands::next)).await
+    }
+
+    async fn start(
+        &self,
+        program: Program,
+        user: Option<TaskUser>,
+        brand: Option<u32>,
+    ) -> Result<Process, LaunchError> {
         let name = program.program.to_string_lossy().into_owned();
         let (reply, answer) = oneshot::channel();
         let (requests, runtime) = (self.requests.clone(), tokio::runtime::Handle::current());
-        let launch = Launch { program, user, reply, requests, runtime };
+        let launch = Launch { program, user, brand, reply, requests, runtime };
         let request = Request::Launch(Box::new(launch));
         self.requests.send(request).map_err(|_| LaunchError::Gone)?;
         let spawned = answer.await.map_err(|_| LaunchError::Gone)?;
@@ -76,7 +106,7 @@ impl PlainLauncher {
 #[async_trait]
 impl Launcher for PlainLauncher {
     async fn launch(&self, program: Program) -> Result<Process, LaunchError> {
-        self.launch_as(program, None).await
+        self.start(program, None, None).await
     }
 }
 
@@ -92,13 +122,18 @@ fn serve(queue: &mpsc::Receiver<Request>) {
         };
         match request {
             Ok(Request::Launch(launch)) => {
-                let Launch { program, user, reply, requests, runtime } = *launch;
+                let Launch { program, user, brand, reply, requests, runtime } = *launch;
                 let _entered = runtime.enter();
-                let process = spawn(program, user).and_then(|child| Process::new(child, requests));
+                let process = spawn(program, user, brand).and_then(|child| Process::new(child, brand, requests));
                 // A caller that gave up drops the process, which kills it.
                 let _ = reply.send(process);
             }
-            Ok(Request::Collect(pid)) => orphans.push(pid),
+            Ok(Request::Collect(pid, brand)) => {
+                orphans.push(pid);
+                if brand.is_some() {
+                    survivors::kill(Path::new("/proc"), brand, &[], &BTreeSet::new());
+                }
+            }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) if orphans.is_empty() => return,
             // Nobody will ask for anything any more, but the last of them were only just killed.
@@ -107,7 +142,7 @@ fn serve(queue: &mpsc::Receiver<Request>) {
     }
 }
 
-fn spawn(program: Program, user: Option<TaskUser>) -> io::Result<std::process::Child> {
+fn spawn(program: Program, user: Option<TaskUser>, brand: Option<u32>) -> io::Result<std::process::Child> {
     let parent = rustix::process::getpid().as_raw_nonzero().get();
     let mut command = Command::new(&program.program);
     command
@@ -121,6 +156,6 @@ fn spawn(program: Program, user: Option<TaskUser>) -> io::Result<std::process::C
         .process_group(0);
     let limits = program.limits;
     // SAFETY: `confine` makes system calls only and does not allocate, on success and on failure alike.
-    unsafe { command.pre_exec(move || confine(&limits, user, parent)) };
+    unsafe { command.pre_exec(move || confine(&limits, user, brand, parent)) };
     command.spawn()
 }

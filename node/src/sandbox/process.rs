@@ -57,8 +57,8 @@ pub struct Process {
 /// Whose child it is.
 #[derive(Debug)]
 enum Keeper {
-    /// This process's own; who collects it when nobody waits.
-    Own(mpsc::Sender<Request>),
+    /// This process's own; who collects it when nobody waits, and what those are known by that leave its group.
+    Own(mpsc::Sender<Request>, Option<u32>),
     /// The spawner's.
     Spawner(Held),
 }
@@ -79,12 +79,16 @@ impl Process {
     }
 
     /// Takes charge of a child that leads a group. Must be called on a runtime.
-    pub(super) fn new(mut child: std::process::Child, reaper: mpsc::Sender<Request>) -> io::Result<Self> {
+    pub(super) fn new(
+        mut child: std::process::Child,
+        brand: Option<u32>,
+        reaper: mpsc::Sender<Request>,
+    ) -> io::Result<Self> {
         let raw = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = raw.ok_or_else(|| io::Error::other("a child without a process id"))?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // From here on the group dies if a pipe cannot be registered with the runtime.
-        let keeper = Keeper::Own(reaper);
+        let keeper = Keeper::Own(reaper, brand);
         let mut process = Self { pid, tier: Tier::Limits, exit: None, keeper, stdin: None, stdout: None, stderr: None };
         process.stdin = stdin.map(ChildStdin::from_std).transpose()?;
         process.stdout = stdout.map(ChildStdout::from_std).transpose()?;
@@ -145,8 +149,8 @@ impl Process {
         Ok(self.exit)
     }
 
-    /// Kills the group and, where `/proc` shows them, those who left it: descendants of the leader and every process
-    /// whose environment has all of `marks` (`NAME=value`).
+    /// Kills the group and, where `/proc` shows them, those who left it: descendants of the leader, those with its brand, and every
+    /// process whose environment has all of `marks` (`NAME=value`).
     pub async fn kill_tree(&self, marks: Vec<String>) {
         if let Keeper::Spawner(_) = self.keeper {
             self.signal_group(Signal::KILL);
@@ -165,7 +169,8 @@ impl Process {
         let walked = walk.await;
         self.signal_group(Signal::KILL);
         if let Ok((descendants, marks)) = walked {
-            let kill = move || survivors::kill(Path::new("/proc"), &marks, &descendants);
+            let brand = if let Keeper::Own(_, brand) = self.keeper { brand } else { None };
+            let kill = move || survivors::kill(Path::new("/proc"), brand, &marks, &descendants);
             // An error means that the runtime is shutting down; then the group is dead at least.
             let _ = tokio::task::spawn_blocking(kill).await;
         }
@@ -184,11 +189,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let Keeper::Own(reaper) = &self.keeper else { return };
+        let Keeper::Own(reaper, brand) = &self.keeper else { return };
         self.signal_group(Signal::KILL);
         if self.exit.is_none() {
             // If the launcher is gone this process ends soon, and its parent collects.
-            let _ = reaper.send(Request::Collect(self.pid));
+            let _ = reaper.send(Request::Collect(self.pid, *brand));
         }
     }
 }

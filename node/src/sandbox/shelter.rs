@@ -75,7 +75,10 @@ impl Shelter {
     /// # Errors
     /// No thread can be had.
     pub async fn new(config: ShelterConfig) -> io::Result<Self> {
-        let plain = Arc::new(PlainLauncher::new()?);
+        // Moved to a thread that may block: it looks at all processes once.
+        let root = config.work_root.clone();
+        let plain = tokio::task::spawn_blocking(move || PlainLauncher::for_programs(&root)).await;
+        let plain = Arc::new(plain.map_err(io::Error::other)??);
         let (tier, shortfalls, spawners) = (Tier::Limits, Vec::new(), Mutex::default());
         let (user, counted) = (task_user(), Mutex::default());
         let (own_network, groups) = (false, None);

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -150,7 +150,21 @@ async fn send(stream: &mut dyn Stream, what: &impl Serialize) -> io::Result<()> 
     stream.flush().await
 }
 
-async fn receive<T: for<'de> Deserialize<'de>>(stream: &mut dyn Stream, bytes_max: u32) -> io::Result<T> {
+/// Hears a request for a share, and a share, which is added to another as in a sum. Only for those who throw bytes at it.
+pub(crate) async fn hear<R: AsyncRead + Unpin>(stream: &mut R) -> io::Result<()> {
+    let ask: ShareAsk = receive(stream, ASK_BYTES_MAX).await?;
+    let again: ShareAsk = serde_json::from_slice(&serde_json::to_vec(&ask)?)?;
+    assert_eq!(again, ask, "a request is what it was");
+    let share: Share = receive(stream, ANSWER_BYTES_MAX).await?;
+    let mut sum = share.counts.clone();
+    sum.merge(&share.counts);
+    Ok(())
+}
+
+async fn receive<T: for<'de> Deserialize<'de>, R: AsyncRead + Unpin + ?Sized>(
+    stream: &mut R,
+    bytes_max: u32,
+) -> io::Result<T> {
     let length = stream.read_u32().await?;
     if length > bytes_max {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "too long"));

@@ -1,9 +1,12 @@
 //! Nobody outlives a task: not by hiding, not by ignoring, not by the death of those who should have ended it.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::cell::{alive_with, cells, eventually, quick, token};
+use super::cell::{Cell, alive_with, cells, eventually, open, program as program_of_tests, quick, token};
+use rc_node::handlers::command::CommandGrants;
 use rc_node::handlers::{ErrorClass, TaskLimits};
+use rc_node::sandbox::{Hold, ProcessLimits, Program, Shelter, ShelterConfig, Tier};
 use serde_json::json;
 
 /// A child, one in a session of its own, one that daemonised, and one that ignores what it can.
@@ -37,6 +40,77 @@ async fn nobody_outlives_a_normal_end() {
         assert!(begin.elapsed() < Duration::from_secs(8), "held pipes hold nobody up");
         eventually("0 survivors", || alive_with(&token).is_empty()).await;
     }
+}
+
+/// As [`hiding`], with nothing in the environment to know anybody by.
+fn hiding_without_a_name(token: &str) -> String {
+    format!(
+        "env -i setsid sh -c 'sleep {token} >/dev/null 2>&1 </dev/null & sleep {token} >/dev/null 2>&1 </dev/null &' ; \
+         (env -i nohup sleep {token} >/dev/null 2>&1 </dev/null &) ; echo ready"
+    )
+}
+
+#[tokio::test]
+async fn nobody_outlives_a_task_where_nothing_holds_it() {
+    let Some(cell) = Cell::new(Tier::Limits, CommandGrants::default()).await else { return };
+    let rounds: [fn(&str) -> String; 2] = [|token| hiding(token), |token| hiding_without_a_name(token)];
+    for hide in rounds {
+        let token = token();
+        let timeout = json!({"command": format!("{}; sleep {token}", hide(&token)), "shell": true, "timeout": 0.6});
+        let (ctx, done) = cell.run_with(quick(), timeout).await;
+        assert_eq!(done.unwrap_err().class, ErrorClass::TimeoutError);
+        assert!(ctx.captured().0.text().contains("ready"));
+        eventually("0 survivors of a timeout", || alive_with(&token).is_empty()).await;
+
+        let token = self::token();
+        let ends = json!({"command": format!("({}) & sleep 0.3; exit 0", hide(&token)), "shell": true});
+        assert_eq!(cell.run(ends).await.unwrap()["return_code"], 0);
+        eventually("0 survivors of an end", || alive_with(&token).is_empty()).await;
+
+        let token = self::token();
+        let dropped = json!({"command": format!("{}; sleep {token}", hide(&token)), "shell": true});
+        tokio::select! {
+            _ = rc_node::handlers::TaskHandler::execute(&cell.handler, cell.ctx(quick()), dropped) => {
+                panic!("it ended by itself")
+            }
+            () = eventually("it runs", || alive_with(&token).len() >= 3) => {}
+        }
+        eventually("0 survivors of a task that is dropped", || alive_with(&token).is_empty()).await;
+    }
+    assert_eq!(cell.shell("echo still there").await, "still there\n");
+}
+
+#[tokio::test]
+async fn what_a_node_left_that_was_killed_dies_when_it_starts_again() {
+    let Some(cell) = Cell::new(Tier::Limits, CommandGrants::default()).await else { return };
+    let work = cell.shelter.work_root().join("left");
+    std::fs::create_dir(&work).unwrap();
+    open(&work, 0o777);
+    let token = token();
+    let argv = ["-c".to_owned(), format!("{}; exec sleep {token}", hiding_without_a_name(&token))];
+    let program = Program {
+        program: "/bin/sh".into(),
+        args: argv.map(Into::into).into(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        cwd: PathBuf::new(),
+        stdin: false,
+        limits: ProcessLimits::default(),
+    };
+    let groups = Vec::new();
+    let hold = Hold { work, network: false, read: Vec::new(), write: Vec::new(), processes_max: 64, groups };
+    let process = cell.shelter.launch(program, &hold).await.unwrap();
+    eventually("they run", || alive_with(&token).len() >= 3).await;
+    // As after `kill -9`: nobody is told that it is over.
+    std::mem::forget(process);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let shelter = |root: &Path| {
+        let work_root = root.to_owned();
+        Shelter::new(ShelterConfig { program: program_of_tests(), work_root, tier_max: Tier::Limits })
+    };
+    shelter(elsewhere.path()).await.unwrap();
+    assert!(alive_with(&token).len() >= 3, "another node's programs are its own affair");
+    shelter(cell.shelter.work_root()).await.unwrap();
+    eventually("0 survivors", || alive_with(&token).is_empty()).await;
 }
 
 #[tokio::test]

@@ -167,6 +167,7 @@ impl Record {
             let beside = leases().filter(|lease| lease.beside == Some(first.epoch) && lease.epoch > first.epoch);
             beside.max_by_key(|lease| lease.epoch)
         });
+        let mut good: Option<&Closed> = None;
         for fact in self.facts() {
             match fact {
                 Fact::Closed(f) => {
@@ -178,8 +179,9 @@ impl Record {
                     }
                     if let Close::Finished(outcome) = &f.close
                         && outcome.is_ok()
-                        && state.good.is_none_or(|(epoch, _)| f.epoch < epoch)
+                        && good.is_none_or(|best| (f.epoch, f.by, f.by_inc) < (best.epoch, best.by, best.by_inc))
                     {
+                        good = Some(f);
                         state.good = Some((f.epoch, outcome));
                     }
                 }
@@ -214,16 +216,17 @@ impl Record {
         })
     }
 
-    /// The outcome of a lease, if it ran to an end.
+    /// The outcome of a lease, if it ran to an end. Only where two hosts have one key is there more than one: then a good one, and of
+    /// several that of the smallest id.
     #[must_use]
     pub fn outcome(&self, epoch: Epoch) -> Option<&Outcome> {
-        self.facts().find_map(|fact| match fact {
-            Fact::Closed(f) if f.epoch == epoch => match &f.close {
-                Close::Finished(outcome) => Some(outcome),
-                Close::Released(_) => None,
-            },
+        let ends = self.facts().filter_map(|fact| match fact {
+            Fact::Closed(Closed { epoch: of, by, by_inc, close: Close::Finished(outcome) }) if *of == epoch => {
+                Some((!outcome.is_ok(), *by, *by_inc, outcome))
+            }
             _ => None,
-        })
+        });
+        ends.min_by_key(|(bad, by, inc, _)| (*bad, *by, *inc)).map(|(.., outcome)| outcome)
     }
 }
 

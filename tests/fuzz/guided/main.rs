@@ -3,6 +3,9 @@
 #![no_main]
 
 #[cfg(feature = "node")]
+#[path = "../targets/http.rs"]
+mod http;
+#[cfg(feature = "node")]
 #[path = "../targets/node.rs"]
 mod node;
 #[path = "../targets/protocol.rs"]
@@ -22,7 +25,7 @@ pub struct Target {
 fn all() -> Vec<Target> {
     let all = protocol::all().into_iter();
     #[cfg(feature = "node")]
-    let all = all.chain(node::all());
+    let all = all.chain(node::all()).chain(http::all());
     all.filter(|target| target.weight > 0).collect()
 }
 

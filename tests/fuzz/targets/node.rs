@@ -144,6 +144,30 @@ fn seeds_of(name: &str) -> fn() -> Vec<Vec<u8>> {
             let head = [&[0xff; 4][..], &[0], &300_000_u64.to_be_bytes(), &[9; 64]].concat();
             vec![[&hold[..], &1_u32.to_be_bytes(), &head].concat(), hold]
         },
+        "device_order" => || {
+            let framed = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+            let answers = [r#"{"blocked":[["paused","until 12:00"]]}"#, r#"{"refused":"no"}"#];
+            let orders = [r#"{"order":"pause","ms":60000}"#, r#"{"order":"resume"}"#, r#"{"order":"pause","ms":null}"#];
+            orders.iter().flat_map(|order| answers.map(|answer| [framed(order), framed(answer)].concat())).collect()
+        },
+        "attempt_frames" => || {
+            let piece = |kind: u8, at: u64| {
+                [&[kind][..], &at.to_be_bytes(), &at.to_be_bytes(), &3_u32.to_be_bytes(), b"abc"].concat()
+            };
+            let follow = [&[1][..], &[7; 16], &9_u64.to_be_bytes(), &0_u64.to_be_bytes(), &[1]].concat();
+            let state = b"\x03\0\0\0\x25\xa4gpercent\x04dtextaxjcpu_micros\x05pmemory_bytes_max\x06".to_vec();
+            let end = [&[4][..], &6_u64.to_be_bytes()].concat();
+            vec![
+                [&follow[..], &piece(1, 0), &state, &piece(2, 3), &end].concat(),
+                [&[2, 6][..], &[7; 16], &9_u64.to_be_bytes(), &piece(1, 5), &[0]].concat(),
+            ]
+        },
+        "stats_share" => || {
+            let framed = |text: &str| [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat();
+            let ask =
+                r#"{"from_wall_ms":1,"to_wall_ms":90000,"by":"device","present":["01010101010101010101010101010101"]}"#;
+            vec![[framed(ask), framed(r#"{"counts":{},"partial":false}"#)].concat(), framed(ask)]
+        },
         "log_frames" => || vec![include_bytes!("../../../node/src/storage/tests/golden/version1.log").to_vec()],
         "worker_reply" => || {
             let head = br#"{"value":{"Ok":{"result":1,"repr":null}},"printed":"","printed_more":false}"#;

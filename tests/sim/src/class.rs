@@ -99,6 +99,8 @@ classes! {
     Retention = "retention",
     /// Owners take their devices back at any time, at once or when what runs is done, and give them again.
     Owners = "owners",
+    /// A device's disk is copied to another host, and both run under one key until the copy is switched off.
+    Twins = "twins",
     /// Everything.
     Mixed = "mixed",
 }
@@ -139,11 +141,12 @@ impl Class {
                 | Self::Leave
                 | Self::Rollback
                 | Self::StoppedClock
+                | Self::Twins
         )
     }
 
-    /// Whether a promise is made at all in runs of this class. Disks that forget what they had acknowledged leave only the weakest:
-    /// no core breaks, nothing that another disk has is lost, and in the end all agree.
+    /// Whether a promise is made at all in runs of this class. Disks that forget what they had acknowledged, and two that speak as one,
+    /// leave only the weakest: no core breaks, nothing that another disk has is lost, nobody talks without end, and in the end all agree.
     #[must_use]
     pub fn promises(self, invariant: &str) -> bool {
         let void = [
@@ -154,7 +157,12 @@ impl Class {
             "what_is_reported_is_on_the_disks_it_names",
             "one_fault_at_a_time_never_two_holders_at_once",
         ];
-        self != Self::Rollback || !void.contains(&invariant)
+        match self {
+            // A failure at one of them is news at the other only when somebody passes it on.
+            Self::Twins if invariant == "a_retry_waits_as_long_as_was_asked" => false,
+            Self::Rollback | Self::Twins => !void.contains(&invariant),
+            _ => true,
+        }
     }
 
     /// Whether two attempts of one task with side effects at once can be nobody's fault.

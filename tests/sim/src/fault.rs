@@ -64,6 +64,8 @@ pub enum Fault {
     Snapshot(usize),
     /// The device dies, and its disk is what was remembered; the flag: its boot counter, too.
     Rollback(usize, bool),
+    /// The second host is given a copy of the first one's disk, key included, and starts.
+    Copy(usize, usize),
     /// The first device hears something absurd from the second; the number says what.
     Absurd(usize, usize, u8),
     /// One device learns that another one is a member of this kind.
@@ -114,7 +116,7 @@ pub fn schedule(class: Class, n: usize, end: Micros, rng: &mut Rng) -> Vec<Timed
     if class == Class::Mixed {
         for _ in 0..rng.between(2, 6) {
             let class = rng.pick(Class::ALL);
-            if !matches!(class, Class::Mixed | Class::DiskDeath | Class::Rollback | Class::Leave) {
+            if !matches!(class, Class::Mixed | Class::DiskDeath | Class::Rollback | Class::Leave | Class::Twins) {
                 draw(class, n, end, rng, &mut out);
             }
         }
@@ -144,7 +146,7 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
             }
         }
         Class::Bridge | Class::Ring | Class::TakeoverCut | Class::SplitRestart => cuts::draw(class, n, end, rng, out),
-        Class::JoinDeath | Class::Leave | Class::Rollback => members::draw(class, n, end, rng, out),
+        Class::JoinDeath | Class::Leave | Class::Rollback | Class::Twins => members::draw(class, n, end, rng, out),
         Class::Latency => {
             for _ in 0..rng.between(1, 6) {
                 let (a, b) = two(n, rng);

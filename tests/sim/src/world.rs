@@ -118,6 +118,8 @@ pub struct World {
     pub left: Vec<bool>,
     /// Whose disk has forgotten what it had acknowledged: what it says itself may be old news for ever.
     pub forgetful: Vec<bool>,
+    /// A device and the host that has its key, too.
+    pub twins: Option<(usize, usize)>,
     /// Who runs a later version of the protocol than the others.
     pub newer: Vec<bool>,
     /// Messages go through their form on the wire.
@@ -155,6 +157,7 @@ impl World {
             Class::None => rng.between(1, 6) as usize,
             Class::DiskDeath | Class::Bridge | Class::Leave | Class::Rollback => rng.between(3, 6) as usize,
             Class::JoinDeath | Class::Ring | Class::SplitRestart => rng.between(4, 8) as usize,
+            Class::Twins => rng.between(2, 5) as usize + 1,
             _ => rng.between(2, 6) as usize,
         });
         let end = CALM_BEFORE + plan.seconds * SECOND;
@@ -163,10 +166,14 @@ impl World {
         let mut names = Names::default();
         ids.iter().enumerate().for_each(|(index, id)| names.device(*id, index));
         let joins = matches!(plan.class, Class::Join | Class::JoinDeath);
-        let late = if joins && n > 1 { rng.between(1, n as u64 - 1) as usize } else { 0 };
+        let late = match plan.class {
+            Class::Twins => 1,
+            _ if joins && n > 1 => rng.between(1, n as u64 - 1) as usize,
+            _ => 0,
+        };
         let scripts =
             workload::scripts(plan.class, &ids[..n - late], tasks, end - 5 * SECOND.min(end / 4), &mut rng.fork());
-        let all_known = !joins && rng.chance(500_000);
+        let all_known = !joins && plan.class != Class::Twins && rng.chance(500_000);
         let drift = matches!(plan.class, Class::Drift | Class::Mixed);
         let devices: Vec<Device> = (0..n)
             .map(|index| {
@@ -200,6 +207,7 @@ impl World {
             failure: None,
             left: vec![false; n],
             forgetful: vec![false; n],
+            twins: None,
             newer: vec![false; n],
             wire: plan.seed.is_multiple_of(3),
             healed: false,
@@ -223,7 +231,7 @@ impl World {
             reads: BTreeMap::new(),
             plan,
         };
-        for device in 0..n {
+        for device in 0..n - usize::from(world.plan.class == Class::Twins) {
             let at = if device >= n - late { rng.between(CALM_BEFORE, end) } else { rng.between(0, SECOND) };
             world.queue.push(at, Event::Fault(Fault::Boot(device)));
         }
@@ -280,6 +288,20 @@ impl World {
     #[must_use]
     pub fn is_gone(&self, device: usize) -> bool {
         self.devices[device].disk.destroyed || self.left[device]
+    }
+
+    /// The other host with the key of this one.
+    #[must_use]
+    pub fn twin(&self, device: usize) -> Option<usize> {
+        let (original, copy) = self.twins?;
+        [(original, copy), (copy, original)].into_iter().find_map(|(a, b)| (a == device).then_some(b))
+    }
+
+    /// The host that `device` means by a key: of two with one, that to which it has a link.
+    pub(crate) fn host(&self, device: usize, id: DeviceId) -> Option<usize> {
+        let host = self.names.index(id)?;
+        let linked = |twin: &usize| self.net.conn(device, *twin).is_some();
+        Some(self.twin(host).filter(linked).unwrap_or(host))
     }
 
     /// How many devices there are.

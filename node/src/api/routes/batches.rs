@@ -3,21 +3,20 @@
 use super::submit::{self, SubmitQuery};
 use crate::api::body;
 use crate::api::model::{
-    BatchAccepted, BatchDone, BatchHead, BatchTaskView, BatchView, DeviceNames, Invalid, TaskView, batch_wall_ms,
-    new_batch_id, parse_batch,
+    BatchAccepted, BatchDone, BatchHead, BatchTaskView, BatchView, DeviceNames, Invalid, TaskRequest, TaskView,
+    batch_wall_ms, is_bad_end, new_batch_id, parse_batch,
 };
 use crate::api::node::NodeApi;
 use crate::api::problem::{Code, Problem};
 use crate::api::state::App;
 use crate::clock;
 use crate::driver::DriverError;
-use crate::trace::Traceparent;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, StatusCode};
 use futures_util::{StreamExt, stream};
-use rc_scheduler::{BatchFound, BatchId, BatchPlace, NewTask, Status, TaskId};
+use rc_scheduler::{BatchFound, BatchId, BatchPlace, Status, TaskId};
 use serde::Deserialize;
 use std::future::Future;
 
@@ -27,8 +26,6 @@ const TASKS_DEFAULT: usize = 100;
 const TASKS_MAX: usize = 10_000;
 /// Requests about single tasks that are under way at once.
 const AT_ONCE: usize = 64;
-/// Those that have ended otherwise than well.
-const BAD_ENDS: [Status; 3] = [Status::Failed, Status::Timeout, Status::Cancelled];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,35 +48,35 @@ pub(super) async fn submit<N: NodeApi>(
     body: Body,
 ) -> Result<(StatusCode, Json<BatchAccepted>), Problem> {
     let disks = query?.0.checked()?;
-    let key = submit::key(&headers)?;
-    let mut request = parse_batch(&body::read(&headers, body, app.payload_bytes_max()).await?)?;
+    let request = parse_batch(&body::read(&headers, body, app.payload_bytes_max()).await?)?;
     let head = BatchHead::new(request.name, request.description, false)?;
-    if let Some(key) = key {
-        for (index, task) in request.tasks.iter_mut().enumerate() {
-            task.set_key(&format!("{key}/{index}")).map_err(|error| error.of_tasks(index))?;
-        }
-    }
-    request.tasks[0].set_head(head.clone());
-    let tasks = submit::convert(&app, request.tasks, &Invalid::of_tasks).await?;
-    let accepted = accept(&app, tasks, key, disks, head, submit::context(&headers)).await?;
+    let accepted = hand_in(&app, request.tasks, head, disks, &headers, &Invalid::of_tasks).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-/// Hands tasks in as one batch.
-pub(super) async fn accept<N: NodeApi>(
+/// Hands tasks in as one batch; there is at least one. `of` says of which task an error is.
+pub(super) async fn hand_in<N: NodeApi>(
     app: &App<N>,
-    mut tasks: Vec<NewTask>,
-    key: Option<&str>,
-    disks: Option<usize>,
+    mut requests: Vec<TaskRequest>,
     head: BatchHead,
-    context: Option<Traceparent>,
+    disks: Option<usize>,
+    headers: &HeaderMap,
+    of: &(dyn Fn(Invalid, usize) -> Invalid + Sync),
 ) -> Result<BatchAccepted, Problem> {
+    let key = submit::key(headers)?;
+    if let Some(key) = key {
+        for (index, request) in requests.iter_mut().enumerate() {
+            request.set_key(&format!("{key}/{index}")).map_err(|error| of(error, index))?;
+        }
+    }
+    requests[0].set_head(head.clone());
+    let mut tasks = submit::convert(app, requests, of).await?;
     let batch = new_batch_id(key, clock::now().wall_ms);
     let of = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
     for (index, task) in (0..).zip(&mut tasks) {
         task.spec.batch = Some(BatchPlace { batch, index, of });
     }
-    app.node().trace(&mut tasks, context);
+    app.node().trace(&mut tasks, submit::context(headers));
     let accepted = app.node().submit(tasks, disks).await?;
     app.accepted_batch(batch);
     let names = app.names().await;
@@ -139,7 +136,7 @@ pub(super) async fn show<N: NodeApi>(
         return Err(Invalid::new("limit", format!("allowed is 1 to {TASKS_MAX}")).into());
     }
     let which = match query.tasks.as_deref().unwrap_or("failed") {
-        "failed" => BAD_ENDS.to_vec(),
+        "failed" => Status::ALL.iter().copied().filter(|status| is_bad_end(*status)).collect(),
         "open" => open(),
         "all" => Status::ALL.to_vec(),
         "none" => Vec::new(),

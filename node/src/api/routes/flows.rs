@@ -1,7 +1,7 @@
 //! `/v1/flows`: tasks with names that come after one another, handed in as one batch, and how each of them stands.
 
-use super::batches::{ListQuery, accept, each, look, views};
-use super::submit::{self, SubmitQuery};
+use super::batches::{ListQuery, each, hand_in, look, views};
+use super::submit::SubmitQuery;
 use crate::api::body;
 use crate::api::model::{
     BatchAccepted, BatchHead, BatchView, ErrorView, FlowTaskView, FlowView, Invalid, TaskView, flow_tasks, parse_flow,
@@ -25,25 +25,15 @@ pub(super) async fn run<N: NodeApi>(
     body: Body,
 ) -> Result<(StatusCode, Json<BatchAccepted>), Problem> {
     let disks = query?.0.checked()?;
-    let key = submit::key(&headers)?;
     let plan = parse_flow(&body::read(&headers, body, app.payload_bytes_max()).await?)?;
     let head = BatchHead::new(plan.name.clone(), plan.description.clone(), true)?;
     let refused = |refused: Refused| Invalid::new(format!("body:{}", refused.place), refused.message);
-    let mut requests = flow_tasks(&plan).map_err(refused)?;
+    let requests = flow_tasks(&plan).map_err(refused)?;
     let of = |error: Invalid, index: usize| {
         let field = plan.tasks.get(index).map_or_else(String::new, |task| format!("tasks.{}.", task.name));
         Invalid { field: format!("{field}{}", error.field), ..error }
     };
-    for (index, request) in requests.iter_mut().enumerate() {
-        if let Some(key) = key {
-            request.set_key(&format!("{key}/{index}")).map_err(|error| of(error, index))?;
-        }
-        if index == 0 {
-            request.set_head(head.clone());
-        }
-    }
-    let tasks = submit::convert(&app, requests, &of).await?;
-    let mut accepted = accept(&app, tasks, key, disks, head, submit::context(&headers)).await?;
+    let mut accepted = hand_in(&app, requests, head, disks, &headers, &of).await?;
     accepted.names = plan.tasks.into_iter().map(|task| task.name).collect();
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }

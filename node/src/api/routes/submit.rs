@@ -4,6 +4,7 @@ use crate::api::body;
 use crate::api::model::{AcceptedView, DeviceNames, Invalid, PlacementView, TaskRequest, TaskRequests, parse_tasks};
 use crate::api::node::NodeApi;
 use crate::api::problem::{Code, Problem};
+use crate::api::registered;
 use crate::api::state::{App, Names};
 use crate::trace::{self, Trace, Traceparent};
 use axum::Json;
@@ -74,12 +75,13 @@ pub(super) fn context(headers: &HeaderMap) -> Option<Traceparent> {
     values.next().is_none().then_some(value)
 }
 
-/// From requests to what the scheduler takes; devices are found by name. `at` says where in the request a task is.
+/// From requests to what the scheduler takes; devices and modules are found by name. `at` says where in the request a task is.
 pub(super) async fn convert<N: NodeApi>(
     app: &App<N>,
-    requests: Vec<TaskRequest>,
+    mut requests: Vec<TaskRequest>,
     at: &(dyn Fn(Invalid, usize) -> Invalid + Sync),
 ) -> Result<Vec<NewTask>, Problem> {
+    registered::resolve(app, &mut requests, at).await?;
     let named = requests.iter().any(|request| request.devices_named().next().is_some());
     let names = if named { app.names().await } else { Names::default() };
     let convert = |(index, request): (usize, TaskRequest)| {

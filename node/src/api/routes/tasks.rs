@@ -4,7 +4,7 @@ use super::submit::TRACERESPONSE;
 use crate::api::large;
 use crate::api::model::{
     CancelledView, DeviceNames, ExplainView, HistoryView, Invalid, ResultView, SECONDS_MAX, TaskDetail, TaskView,
-    status_filter,
+    is_keeper, status_filter,
 };
 use crate::api::node::NodeApi;
 use crate::api::problem::{Code, Problem};
@@ -15,12 +15,14 @@ use axum::Json;
 use axum::extract::{Path, Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use rc_scheduler::Status;
+use rc_scheduler::{DeviceId, Status};
 use serde::Deserialize;
 use std::time::Duration;
 
 const LIST_DEFAULT: u32 = 100;
 const LIST_MAX: u32 = 100_000;
+/// So many names and templates are looked past.
+const KEPT_MAX: u32 = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +59,7 @@ pub(super) async fn list<N: NodeApi>(
     let asked = if wanted.is_some() { LIST_MAX } else { limit };
     let (reports, silent) = match query.open_of {
         Some(task_type) => app.node().open_of(task_type).await?,
-        None => app.node().list(asked).await?,
+        None => list_of(&app, asked).await?,
     };
     let names = app.names().await;
     let views = reports
@@ -74,6 +76,17 @@ pub(super) async fn list<N: NodeApi>(
         }
     }
     Ok((headers, Json(views)))
+}
+
+/// The newest so many, without those that keep something and are nobody's work.
+async fn list_of<N: NodeApi>(app: &App<N>, asked: u32) -> Result<(Vec<TaskReport>, Vec<DeviceId>), Problem> {
+    let keeps = |report: &TaskReport| report.spec.as_ref().is_some_and(|spec| is_keeper(&spec.task_type));
+    let (mut reports, mut silent) = app.node().list(asked).await?;
+    if reports.len() >= asked as usize && reports.iter().any(keeps) {
+        (reports, silent) = app.node().list(asked.saturating_add(KEPT_MAX).min(LIST_MAX)).await?;
+    }
+    reports.retain(|report| !keeps(report));
+    Ok((reports, silent))
 }
 
 #[derive(Deserialize)]

@@ -48,13 +48,18 @@ pub async fn serve_http(address: SocketAddr, routes: Router, stopped: watch::Rec
     let address = listener.local_addr()?;
     let connections = Connections::new(routes, stopped, CONNECTIONS_MAX);
     let task = tokio::spawn(async move {
-        while let Some(slot) = connections.slot().await {
+        loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
+                    let Some(visit) = connections.enter().await else { return };
                     let connections = connections.clone();
                     tokio::spawn(async move {
-                        if let Some(stream) = sniff(stream).await {
-                            connections.serve(stream, slot).await;
+                        let stream = tokio::select! {
+                            stream = sniff(stream) => stream,
+                            () = visit.shown_out() => None,
+                        };
+                        if let Some(stream) = stream {
+                            connections.serve(stream, visit).await;
                         }
                     });
                 }

@@ -46,10 +46,11 @@ pub async fn serve_socket(path: &Path, routes: Router, stopped: watch::Receiver<
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     let connections = Connections::new(routes, stopped, connections_max());
     let task = tokio::spawn(async move {
-        while let Some(slot) = connections.slot().await {
+        loop {
             match listener.accept().await {
                 Ok((stream, _)) if is_ours(&stream) => {
-                    tokio::spawn(connections.clone().serve(stream, slot));
+                    let Some(visit) = connections.enter().await else { return };
+                    tokio::spawn(connections.clone().serve(stream, visit));
                 }
                 Ok(_) => tracing::warn!("another user tried to use the node's socket"),
                 Err(error) => {

@@ -106,6 +106,25 @@ pub(in crate::cli) struct WaitFlag {
     pub(in crate::cli) wait: Option<Option<Duration>>,
 }
 
+/// How a batch or a flow is handed in.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct HandingFlags {
+    #[command(flatten)]
+    pub(in crate::cli) wait: WaitFlag,
+    /// Answer when so many devices have it on disk, or after 2 s [default: 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(in crate::cli) ack: Option<u16>,
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+impl HandingFlags {
+    /// The API's path with what it is asked there.
+    pub(in crate::cli) fn path(&self, path: &str) -> String {
+        self.ack.map_or_else(|| path.to_owned(), |disks| format!("{path}?disks={disks}"))
+    }
+}
+
 #[derive(Args, Debug)]
 pub(in crate::cli) struct BatchSubmitArgs {
     /// Tasks as a JSON list, or one after the other, or with --each-line, lines; - is standard input
@@ -123,12 +142,7 @@ pub(in crate::cli) struct BatchSubmitArgs {
     #[command(flatten)]
     pub(in crate::cli) task: TaskFlags,
     #[command(flatten)]
-    pub(in crate::cli) wait: WaitFlag,
-    /// Answer when so many devices have it on disk, or after 2 s [default: 2]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub(in crate::cli) ack: Option<u16>,
-    #[command(flatten)]
-    pub(in crate::cli) output: OutputArgs,
+    pub(in crate::cli) handing: HandingFlags,
     /// The command and its arguments
     #[arg(value_name = "CMD", last = true)]
     pub(in crate::cli) argv: Vec<String>,

@@ -1,6 +1,6 @@
 //! The flags of `flow` and `template`.
 
-use super::batch::WaitFlag;
+use super::batch::{HandingFlags, WaitFlag};
 use super::verbs::{OutputArgs, id};
 use crate::flow::graph::Picture;
 use clap::{Args, Subcommand, ValueEnum};
@@ -117,17 +117,6 @@ pub(in crate::cli) struct SetFlags {
     /// The value of a variable: JSON if it reads as such, else text; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(in crate::cli) set: Vec<String>,
-}
-
-#[derive(Args, Debug)]
-pub(in crate::cli) struct HandingFlags {
-    #[command(flatten)]
-    pub(in crate::cli) wait: WaitFlag,
-    /// Answer when so many devices have it on disk, or after 2 s [default: 2]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub(in crate::cli) ack: Option<u16>,
-    #[command(flatten)]
-    pub(in crate::cli) output: OutputArgs,
 }
 
 /// How a flow is drawn.

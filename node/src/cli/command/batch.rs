@@ -65,13 +65,11 @@ pub(super) async fn batch(place: &Place, args: BatchArgs) -> Result<u8, CliError
 async fn submit(place: &Place, mut args: BatchSubmitArgs) -> Result<u8, CliError> {
     let body = bulk::request(&mut args)?;
     let mut session = Session::daemon(place).await?;
-    let path = match args.ack {
-        Some(disks) => format!("/v1/batches?disks={disks}"),
-        None => "/v1/batches".to_owned(),
-    };
+    let handing = args.handing;
+    let path = handing.path("/v1/batches");
     let accepted: BatchAccepted = session.client.request(Method::POST, &path, Some(body)).await?.json()?;
-    let mut output = Output::stdout(args.output.output);
-    match handed_in(&accepted, args.wait.wait, "batch", &mut output)? {
+    let mut output = Output::stdout(handing.output.output);
+    match handed_in(&accepted, handing.wait.wait, "batch", &mut output)? {
         Some(timeout) => {
             wait_for(&mut session, &accepted.batch_id, timeout, (Listed::Failed, LISTED), &mut output).await
         }

@@ -102,10 +102,7 @@ pub(super) async fn run(
     if let Value::Object(fields) = &mut body {
         fields.insert("set".to_owned(), variables(set)?.into_iter().collect());
     }
-    let path = match handing.ack {
-        Some(disks) => format!("/v1/flows?disks={disks}"),
-        None => "/v1/flows".to_owned(),
-    };
+    let path = handing.path("/v1/flows");
     let sent = session.client.request(Method::POST, &path, Some(body.to_string().into_bytes())).await?;
     let accepted: BatchAccepted = sent.json()?;
     let mut output = Output::stdout(handing.output.output);

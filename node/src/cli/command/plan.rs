@@ -1,6 +1,6 @@
 //! `plan`: where a task would go, without submitting it.
 
-use super::{explain, register};
+use super::explain;
 use crate::api::model::ExplainView;
 use crate::cli::args::SubmitArgs;
 use crate::cli::error::{CliError, Exit};
@@ -15,7 +15,6 @@ pub(super) async fn plan(place: &Place, args: SubmitArgs) -> Result<u8, CliError
     let body = request::of_submit(&args, &files)?;
     let mut session = Session::daemon_or_embedded(place, body.needs_command).await?;
     let done = async {
-        let body = register::resolve(&mut session, body).await?;
         let many = body.many;
         let answer = session.client.request(Method::POST, "/v1/plan", Some(body.bytes)).await?;
         let views: Vec<ExplainView> = if many { answer.json()? } else { vec![answer.json()?] };

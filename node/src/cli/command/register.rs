@@ -1,38 +1,18 @@
 //! Names for WebAssembly modules, kept by the cluster: a name is an open task of a type that no device runs, so that it is on as many
 //! disks as any task, outlives the device it was given at, and keeps the module's blob as long as it is there. Forgetting a name is
-//! cancelling that task. `submit` asks for names of types that no device has, and turns them into tasks of the type `wasm`.
+//! cancelling that task. Whichever device takes a task of such a type turns it into one of the type `wasm` (`api/registered.rs`).
 
 use super::blob;
-use crate::api::model::{PeerView, TaskDetail, TaskView};
+use crate::api::model::{BUILT_IN_TYPES, MODULE_KEPT_AS, PeerView, Registered, TaskView};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::progress::Progress;
-use crate::cli::request::{self, Body};
 use crate::cli::session::{Place, Session};
 use crate::client::path_part;
 use hyper::Method;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The type of the tasks that keep names.
-pub(super) const KEPT_AS: &str = "wasm_type";
-/// Those that need no asking.
-const BUILT_IN: [&str; 8] =
-    ["echo", "sleep", "system_info", "python_eval", "wasm", "command", "file_operation", "http_request"];
 /// Longest name, as of any task type.
 const NAME_BYTES_MAX: usize = 64;
-
-/// What a name stands for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::cli) struct Registered {
-    /// The blob.
-    pub(in crate::cli) module: String,
-    /// The function; none of a program.
-    #[serde(default)]
-    pub(in crate::cli) function: Option<String>,
-    /// Fields of the payload that are its arguments.
-    #[serde(default)]
-    pub(in crate::cli) params: Vec<String>,
-}
 
 /// The names that tasks of a type keep, each with the task that keeps it; the newest of one name first.
 pub(super) async fn names(session: &mut Session, kept_as: &str) -> Result<Vec<(String, String)>, CliError> {
@@ -44,30 +24,6 @@ pub(super) async fn names(session: &mut Session, kept_as: &str) -> Result<Vec<(S
         .collect();
     names.sort_by(|a, b| b.1.cmp(&a.1));
     Ok(names)
-}
-
-/// The request, as one for the module that its type names, if its type is such a name.
-pub(super) async fn resolve(session: &mut Session, body: Body) -> Result<Body, CliError> {
-    let Some(name) = request::task_type_of(&body).filter(|name| !BUILT_IN.contains(&name.as_str())) else {
-        return Ok(body);
-    };
-    let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
-    if peers.iter().any(|peer| peer.task_types.contains(&name)) {
-        return Ok(body);
-    }
-    let Some((_, task)) = names(session, KEPT_AS).await?.into_iter().find(|(known, _)| *known == name) else {
-        return Ok(body);
-    };
-    let kept: TaskDetail = session.client.get(&format!("/v1/tasks/{}", path_part(&task))).await?;
-    #[derive(Deserialize)]
-    struct Extra {
-        metadata: Registered,
-    }
-    let extra = kept.extra.and_then(|extra| serde_json::from_str::<Extra>(extra.get()).ok());
-    match extra {
-        Some(extra) => request::with_module(&body, &name, &extra.metadata),
-        None => Ok(body),
-    }
 }
 
 pub(super) async fn register(
@@ -85,7 +41,7 @@ pub(super) async fn register(
     let mut session = Session::daemon(place).await?;
     let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
     let taken = |peer: &PeerView| peer.task_types.contains(&name);
-    if BUILT_IN.contains(&name.as_str()) || name == KEPT_AS || peers.iter().any(taken) {
+    if BUILT_IN_TYPES.contains(&name.as_str()) || name == MODULE_KEPT_AS || peers.iter().any(taken) {
         return Err(CliError::usage(format!("there is a task type {name:?} already"), "choose another name"));
     }
     let mut begin = [0; 4];
@@ -95,9 +51,9 @@ pub(super) async fn register(
         return Err(CliError::usage(format!("{} is no WebAssembly module", file.display()), hint));
     }
     let module = blob::put(place, file).await?.blob.to_string();
-    let older = names(&mut session, KEPT_AS).await?;
+    let older = names(&mut session, MODULE_KEPT_AS).await?;
     let task = serde_json::json!({
-        "task_type": KEPT_AS,
+        "task_type": MODULE_KEPT_AS,
         "name": name,
         "blobs": [module],
         "metadata": Registered { module: module.clone(), function, params },
@@ -112,7 +68,7 @@ pub(super) async fn register(
 
 pub(super) async fn unregister(place: &Place, name: &str) -> Result<u8, CliError> {
     let mut session = Session::daemon(place).await?;
-    let all = names(&mut session, KEPT_AS).await?;
+    let all = names(&mut session, MODULE_KEPT_AS).await?;
     let mine: Vec<_> = all.into_iter().filter(|(known, _)| known == name).collect();
     if mine.is_empty() {
         let hint = "rc-node task types lists those there are";

@@ -1,6 +1,6 @@
 //! `submit`: hands tasks in, and says how safe they are.
 
-use super::{register, result, wait};
+use super::{result, wait};
 use crate::api::model::{AcceptedView, TaskDetail};
 use crate::cli::args::SubmitArgs;
 use crate::cli::error::{CliError, Exit};
@@ -26,7 +26,6 @@ pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliErr
             files.upload(place).await?;
             request::of_submit(&args, &files)?
         };
-        let body = register::resolve(&mut session, body).await?;
         let after = ids(&mut session, &args.after).await?;
         let body = request::with_after(body, &after)?;
         submit_with(&mut session, &args, body).await

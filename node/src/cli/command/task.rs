@@ -1,7 +1,7 @@
 //! `task types`: which device does what, and what keeps the others from it, as their records tell.
 
 use super::register;
-use crate::api::model::PeerView;
+use crate::api::model::{MODULE_KEPT_AS, PeerView};
 use crate::cli::args::{TaskArgs, TaskVerb};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::{Cell, Output, Paint, Row, Style};
@@ -42,7 +42,7 @@ pub(super) async fn task(place: &Place, args: TaskArgs) -> Result<u8, CliError> 
     let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
     let mut rows = rows(&peers);
     let modules: BTreeSet<String> =
-        register::names(&mut session, register::KEPT_AS).await?.into_iter().map(|(name, _)| name).collect();
+        register::names(&mut session, MODULE_KEPT_AS).await?.into_iter().map(|(name, _)| name).collect();
     // Who runs modules runs those that have names.
     let wasm = rows.iter().position(|row| row.task_type == "wasm");
     for name in modules {

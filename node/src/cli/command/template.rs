@@ -3,7 +3,7 @@
 
 use super::flow;
 use super::register::{forget, names};
-use crate::api::model::{AcceptedView, TaskDetail};
+use crate::api::model::{AcceptedView, TEMPLATE_KEPT_AS, TaskDetail};
 use crate::cli::args::{TemplateArgs, TemplateVerb};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::{Cell, Output, Row, Style};
@@ -14,8 +14,6 @@ use crate::flow::hole::{NAME_CHARS_MAX, is_name};
 use hyper::Method;
 use serde::Serialize;
 
-/// The type of the tasks that keep templates.
-const KEPT_AS: &str = "flow_template";
 /// Longest template, bytes of JSON: what travels inside a task.
 const TEMPLATE_BYTES_MAX: usize = rc_scheduler::PAYLOAD_BYTES_MAX;
 
@@ -39,7 +37,7 @@ pub(super) async fn template(place: &Place, args: TemplateArgs) -> Result<u8, Cl
         TemplateVerb::Ls { output } => {
             let mut session = Session::daemon(place).await?;
             let mut rows = Vec::new();
-            for (name, task_id) in names(&mut session, KEPT_AS).await? {
+            for (name, task_id) in names(&mut session, TEMPLATE_KEPT_AS).await? {
                 let flow = definition(&mut session, &task_id).await?;
                 let tasks = match &flow["tasks"] {
                     serde_json::Value::Array(tasks) => tasks.len(),
@@ -55,7 +53,7 @@ pub(super) async fn template(place: &Place, args: TemplateArgs) -> Result<u8, Cl
         TemplateVerb::Rm { name } => {
             let mut session = Session::daemon(place).await?;
             find(&mut session, &name).await?;
-            let mine = names(&mut session, KEPT_AS).await?;
+            let mine = names(&mut session, TEMPLATE_KEPT_AS).await?;
             forget(&mut session, mine.into_iter().filter(|(known, _)| *known == name)).await?;
             Ok(Exit::Ok.code())
         }
@@ -73,8 +71,8 @@ async fn add(place: &Place, name: &str, file: &str) -> Result<u8, CliError> {
         return Err(flow::not_valid(&format!("it has {bytes} bytes; a template has at most {TEMPLATE_BYTES_MAX}")));
     }
     let mut session = Session::daemon(place).await?;
-    let older = names(&mut session, KEPT_AS).await?;
-    let task = serde_json::json!({ "task_type": KEPT_AS, "name": name, "payload": flow });
+    let older = names(&mut session, TEMPLATE_KEPT_AS).await?;
+    let task = serde_json::json!({ "task_type": TEMPLATE_KEPT_AS, "name": name, "payload": flow });
     let answer = session.client.request(Method::POST, "/v1/tasks", Some(task.to_string().into_bytes())).await?;
     let kept: AcceptedView = answer.json()?;
     forget(&mut session, older.into_iter().filter(|(known, _)| *known == name)).await?;
@@ -84,7 +82,7 @@ async fn add(place: &Place, name: &str, file: &str) -> Result<u8, CliError> {
 
 /// The task that keeps the newest template of that name.
 async fn find(session: &mut Session, name: &str) -> Result<String, CliError> {
-    let found = names(session, KEPT_AS).await?.into_iter().find(|(known, _)| known == name);
+    let found = names(session, TEMPLATE_KEPT_AS).await?.into_iter().find(|(known, _)| known == name);
     found.map(|(_, task)| task).ok_or_else(|| {
         let hint = "rc-node template ls lists those there are";
         CliError::new(Exit::NotFound, format!("there is no template {name:?}"), String::new(), hint)

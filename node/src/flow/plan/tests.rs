@@ -199,6 +199,33 @@ fn too_much_is_refused() {
     assert!(plan_with(&uses, &[]).unwrap_err().message.contains("uses the results of 16 tasks"));
 }
 
+/// A short file that says much: a list for each of many tasks, one value in many places, a text in a text.
+#[test]
+fn a_short_file_that_says_much_is_refused_before_it_is_said() {
+    let numbers = |n: usize| (0..n).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let (some, many) = (numbers(9_000), numbers(50_000));
+    let holes = |hole: &str, n: usize| vec![format!("\"{hole}\""); n].join(",");
+    let files = [
+        format!(
+            r#"{{"defaults": {{"payload": [{many}]}}, "tasks": {{"a": {{"task_type": "echo", "each": [{some}]}}}}}}"#
+        ),
+        format!(
+            r#"{{"variables": {{"v": [{many}]}}, "tasks": {{"a": {{"task_type": "echo", "payload": [{}]}}}}}}"#,
+            holes("{{v}}", 50_000)
+        ),
+        format!(
+            r#"{{"variables": {{"v": "{}"}}, "tasks": {{"a": {{"task_type": "echo", "payload": "{}"}}}}}}"#,
+            "y".repeat(100_000),
+            "{{v}}".repeat(50_000)
+        ),
+    ];
+    for file in files {
+        assert!(file.len() < 1_000_000);
+        let error = plan_with(&file, &[]).unwrap_err().message;
+        assert_eq!(error, "with its variables filled in the flow is larger than 64 MiB");
+    }
+}
+
 #[test]
 fn pictures() {
     let plan = plan(SOME);

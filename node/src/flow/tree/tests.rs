@@ -98,3 +98,18 @@ fn what_grows_without_end_is_refused() {
     assert!(toml.contains("nests deeper") || toml.contains("is not TOML"), "{toml}");
     assert!(error(Format::Yaml, "a: &a [*a]").contains("alias"));
 }
+
+#[test]
+fn places_are_those_that_counting_gives_however_long_the_line() {
+    let text = format!("{}\n\n{}\nü", "aüb€c".repeat(200), "x".repeat(MARK_EVERY * 2 - 1));
+    let lines = Lines::new(&text);
+    for (byte, _) in text.char_indices().chain([(text.len(), ' ')]) {
+        let before = &text[..byte];
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        let expected = Place { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 };
+        assert_eq!(lines.of(byte), expected, "{byte}");
+    }
+    assert_eq!(Lines::new("").of(0), Place { line: 1, column: 1 });
+    let full = "y".repeat(MARK_EVERY);
+    assert_eq!(Lines::new(&full).of(MARK_EVERY), Place { line: 1, column: MARK_EVERY + 1 });
+}

@@ -2,6 +2,7 @@
 //! whose interface changes between releases.
 
 use std::borrow::Cow;
+use std::io;
 use std::time::{Duration, Instant};
 
 use monty::MontyRun;
@@ -53,14 +54,49 @@ pub(super) struct Limits {
     pub(super) memory_bytes: usize,
 }
 
-/// What `print` wrote, up to a cap.
+/// Tells what `print` wrote.
+pub(super) type Tell = fn(Vec<u8>) -> io::Result<()>;
+
+/// Lines that are told at once, each by itself, before telling slows down to one in [`TELL_EVERY`].
+const TOLD_AT_ONCE: u32 = 32;
+const TELL_EVERY: Duration = Duration::from_millis(25);
+
+/// What `print` wrote, up to a cap; told line by line, but of very many lines several at a time, so that telling costs little. What was
+/// not told is in `text` with the rest.
 pub(super) struct Printed {
     pub(super) text: String,
     pub(super) more: bool,
-    pub(super) bytes_max: usize,
+    bytes_max: usize,
+    told: usize,
+    at_once: u32,
+    last: Instant,
+    tell: Tell,
 }
 
 impl Printed {
+    pub(super) fn new(bytes_max: usize, tell: Tell) -> Self {
+        let (text, last) = (String::new(), Instant::now());
+        Self { text, more: false, bytes_max, told: 0, at_once: TOLD_AT_ONCE, last, tell }
+    }
+
+    /// A line has ended, or something was written without an end.
+    fn tell(&mut self, line: bool) {
+        if self.told == self.text.len() {
+            return;
+        }
+        // What is not a line yet waits for its end, unless that is long in coming.
+        let due = || self.last.elapsed() >= TELL_EVERY;
+        if line && self.at_once > 0 {
+            self.at_once -= 1;
+        } else if !due() {
+            return;
+        }
+        // Without anybody to hear it the worker will be killed, or find out when it answers.
+        let _ = (self.tell)(self.text.as_bytes()[self.told..].to_vec());
+        self.told = self.text.len();
+        self.last = Instant::now();
+    }
+
     fn push(&mut self, text: &str) {
         let room = self.bytes_max.saturating_sub(self.text.len());
         let kept = text.floor_char_boundary(room);
@@ -72,11 +108,13 @@ impl Printed {
 impl PrintWriterCallback for Printed {
     fn stdout_write(&mut self, output: Cow<'_, str>) -> Result<(), MontyException> {
         self.push(&output);
+        self.tell(output.ends_with('\n'));
         Ok(())
     }
 
     fn stdout_push(&mut self, end: char) -> Result<(), MontyException> {
         self.push(end.encode_utf8(&mut [0; 4]));
+        self.tell(end == '\n');
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ fn reply(reply: Reply) -> io::Result<Frame> {
 
 fn answer(request: &Request) -> Reply {
     let before = own_usage();
-    let mut printed = Printed { text: String::new(), more: false, bytes_max: request.print_bytes_max };
+    let mut printed = Printed::new(request.print_bytes_max, workers::tell);
     let limits = Limits { time: Duration::from_millis(request.limit_ms), memory_bytes: request.memory_bytes };
     // Nothing of an evaluation is used by the next one, so what a panic leaves half done harms nobody.
     let evaluated = std::panic::catch_unwind(AssertUnwindSafe(|| evaluate(&request.expression, limits, &mut printed)));

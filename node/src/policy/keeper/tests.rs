@@ -1,6 +1,8 @@
 //! Who wins, what is kept, and what others are told.
 
 use super::*;
+use crate::capabilities::Battery;
+use crate::policy::Power;
 
 fn now() -> Moment {
     Moment { mono: Mono(1_000_000), wall_ms: 1_773_144_000_000, ahead_s: 0 }
@@ -76,4 +78,59 @@ fn what_runs_is_given_up_once_and_others_are_told_why() {
     later.judge(Readings::default(), now(), true);
     assert!(later.apply(&mut capacity), "a start does not end a pause");
     assert_eq!(capacity.blocked, [Blocked::Paused, Blocked::Draining].into());
+}
+
+#[test]
+fn a_battery_that_is_spared_is_spared_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = limits(&[(Key::BatteryMin, "40"), (Key::BatteryResume, "60")]);
+    let open = |file: &Limits| Keeper::open(Rules::new(false), file, &Limits::new(), dir.path(), now()).unwrap();
+    let at = |level, milli_c| Readings {
+        power: Power::Battery(Battery {
+            level_percent: Some(level),
+            charging: Some(true),
+            full: Some(false),
+            temperature_milli_c: Some(milli_c),
+        }),
+        ..Readings::default()
+    };
+    let says = |keeper: &mut Keeper, readings| {
+        keeper.judge(readings, now(), true);
+        keeper.reasons.iter().map(|reason| reason.text.clone()).collect::<Vec<_>>()
+    };
+    assert!(says(&mut open(&file), at(45, 20_000)).is_empty(), "nothing was said before");
+    assert_eq!(says(&mut open(&file), at(39, 41_000)).len(), 2, "too low and too hot");
+    let mut again = open(&file);
+    let texts = says(&mut again, at(45, 38_000));
+    assert_eq!(texts, ["battery 45 % (min 40 %), resumes at 60 %", "battery 38 °C (max 40 °C), resumes at 36 °C"]);
+    assert_eq!(says(&mut open(&file), at(46, 36_000)), ["battery 46 % (min 40 %), resumes at 60 %"], "it has cooled");
+    let other = limits(&[(Key::BatteryMin, "30"), (Key::BatteryResume, "60")]);
+    assert!(says(&mut open(&other), at(46, 38_000)).is_empty(), "another limit means from now on");
+    says(&mut open(&file), at(39, 20_000));
+    assert!(says(&mut open(&file), at(60, 20_000)).is_empty(), "it has recovered");
+    assert!(says(&mut open(&file), at(45, 20_000)).is_empty(), "and that is known the next time");
+    says(&mut open(&file), at(39, 20_000));
+    std::fs::write(dir.path().join("policy-state.json"), "nonsense").unwrap();
+    assert!(says(&mut open(&file), at(45, 20_000)).is_empty(), "a memory that makes no sense is none");
+}
+
+#[test]
+fn a_charger_that_does_not_keep_up_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Keeper::open(Rules::new(true), &Limits::new(), &Limits::new(), dir.path(), now()).unwrap();
+    let at = |level, charging| {
+        let battery = Battery { level_percent: Some(level), charging: Some(charging), ..Battery::default() };
+        Readings { power: Power::Battery(battery), ..Readings::default() }
+    };
+    let works = |keeper: &mut Keeper, readings| {
+        keeper.judge(readings, now(), true);
+        keeper.reasons.is_empty()
+    };
+    let mut keeper = open();
+    assert!(works(&mut keeper, at(80, true)));
+    assert!(!works(&mut keeper, at(77, true)), "three points lost while it charges");
+    let mut keeper = open();
+    assert!(!works(&mut keeper, at(77, true)) && !works(&mut keeper, at(78, true)));
+    assert!(works(&mut keeper, at(79, true)), "it rises");
+    assert!(works(&mut open(), at(79, true)));
 }

@@ -32,6 +32,22 @@ pub(super) fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut
                 }
             }
         }
+        Class::Twins => {
+            let (original, copy) = (rng.index(n - 1), n - 1);
+            let at = rng.between(CALM_BEFORE, end / 2);
+            if rng.chance(500_000) {
+                // Most copies are made of what is switched off.
+                out.push((at, Fault::Kill(original, 0)));
+                out.push((at + rng.skewed(SECOND, 30 * SECOND), Fault::Boot(original)));
+            }
+            out.push((at + 500 * MS, Fault::Copy(original, copy)));
+            for _ in 0..rng.between(0, 3) {
+                let device = rng.pick(&[original, copy]);
+                let then = rng.between(at + SECOND, end);
+                out.push((then, die(device, rng)));
+                out.push((then + down_for(rng), Fault::Boot(device)));
+            }
+        }
         _ => {
             for _ in 0..rng.between(1, 2) {
                 let device = rng.index(n);

@@ -2,7 +2,7 @@
 
 use super::Place::{Class, Scene};
 use super::mutations;
-use crate::class::Class::{CrashOne, DiskDeath, None, PowerOne, SplitRestart};
+use crate::class::Class::{CrashOne, DiskDeath, None, PowerOne, SplitRestart, Twins};
 
 mutations! {
     "a lease is closed by anybody's end of it" breaks "12" in Class(None) => {
@@ -11,6 +11,11 @@ mutations! {
 
     "the normal form keeps no good outcome" breaks "9" in Scene("a-holder-that-keeps-dying") => {
         "record.rs": "shed(good, keep::OK_OUTCOMES, false);" => "shed(good, if MUTANT { 0 } else { keep::OK_OUTCOMES }, false);";
+    }
+
+    "of several ends of one lease counts the one that came first" breaks "9" in Class(Twins) => {
+        "record/resolve.rs": "good.is_none_or(|best| (f.epoch, f.by, f.by_inc) < (best.epoch, best.by, best.by_inc))" => "good.is_none_or(|best| if MUTANT { f.epoch < best.epoch } else { (f.epoch, f.by, f.by_inc) < (best.epoch, best.by, best.by_inc) })";
+        "record/resolve.rs": "(*bad, *by, *inc)" => "(*bad && !MUTANT, *by, *inc)";
     }
 
     "an acknowledgement does not wait for the disk" breaks "15" in Class(CrashOne) => {

@@ -174,7 +174,8 @@ impl World {
 
     fn accepted(&mut self, device: usize, first: usize, tasks: &[TaskId], disks: &[rc_scheduler::DeviceId]) {
         let named: Vec<usize> = disks.iter().filter_map(|d| self.names.index(*d)).collect();
-        let disks = Set::of(self.n(), |i| named.contains(&i));
+        // Nobody knows which disk of two with one key it was.
+        let disks = Set::of(self.n(), |i| named.contains(&i) && self.twin(i).is_none());
         for (script, task) in (first..).zip(tasks) {
             self.names.task(*task, script);
             let with = self.after_new.remove(&script).unwrap_or_default();

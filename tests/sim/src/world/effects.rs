@@ -35,7 +35,7 @@ impl World {
                 self.flush(device);
             }
             Effect::Load { task } => self.load(device, task),
-            Effect::Send { to, message } => match self.names.index(to) {
+            Effect::Send { to, message } => match self.host(device, to) {
                 Some(to) if to != device => self.send(device, to, message),
                 _ => self.fail("messages_go_to_members", format!("d{device} sends to {to}")),
             },
@@ -45,7 +45,7 @@ impl World {
             Effect::Reply { id, reply } => self.reply(device, id, reply),
             Effect::Notify(notice) => match notice {
                 Notice::PeerLost { device: peer, .. } => {
-                    if let Some(peer) = self.names.index(peer) {
+                    if let Some(peer) = self.host(device, peer) {
                         self.give_up(device, peer);
                     }
                 }

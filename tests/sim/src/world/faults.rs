@@ -100,6 +100,13 @@ impl World {
                     accepted.disks.0 &= !(1 << device);
                 }
             }
+            Fault::Copy(original, copy) => {
+                self.devices[copy].id = self.devices[original].id;
+                self.devices[copy].disk = self.devices[original].disk.clone();
+                self.twins = Some((original, copy));
+                self.forgetful[original] = true;
+                self.boot(copy);
+            }
             Fault::Absurd(to, from, kind) => self.absurd(to, from, kind),
             Fault::Member { at, of, keeps, retired, revoked } => {
                 let (from, device) = (self.devices[of].id, self.devices[of].id);
@@ -207,6 +214,9 @@ impl World {
         // A disk that was silent answers what it was asked meanwhile.
         self.queue.hurry_disks(self.now + SECOND);
         let n = self.n();
+        if let Some((_, copy)) = self.twins {
+            self.fault(Fault::Destroy(copy));
+        }
         for from in 0..n {
             for to in (0..n).filter(|to| *to != from) {
                 self.net.path(from, to).slow = 0;

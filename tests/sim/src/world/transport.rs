@@ -102,6 +102,11 @@ impl World {
         if self.devices[device].core.is_none() || self.net.conn(device, peer).is_some_and(|current| current >= link) {
             return;
         }
+        // Two hosts with one key are one peer, and the newest link to it counts.
+        if let Some((twin, old)) = self.twin(peer).and_then(|twin| Some((twin, self.net.conn(device, twin)?))) {
+            self.link_down(device, twin, old);
+            self.travel(device, twin, Event::Fin { from: device, to: twin, link: old });
+        }
         let id = self.devices[peer].id;
         if self.net.conn(device, peer).is_some() && !self.weather.no_down {
             self.feed(device, Input::PeerDown(id));
@@ -147,7 +152,7 @@ impl World {
     }
 
     pub(crate) fn redial(&mut self, a: usize, b: usize) {
-        if a != b && !std::mem::replace(self.net.dialing(a, b), true) {
+        if a != b && self.twin(a) != Some(b) && !std::mem::replace(self.net.dialing(a, b), true) {
             let wait = self.dice.net.between(5 * MS, 100 * MS);
             self.queue.push(self.now + wait, Event::Dial { a, b });
         }

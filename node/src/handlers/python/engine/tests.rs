@@ -4,12 +4,16 @@ use serde_json::json;
 
 use super::*;
 
+fn deaf(_: Vec<u8>) -> std::io::Result<()> {
+    Ok(())
+}
+
 fn limits(time: Duration) -> Limits {
     Limits { time, memory_bytes: 64 << 20 }
 }
 
 fn run(expression: &str) -> Result<Evaluated, (Failure, String)> {
-    let mut printed = Printed { text: String::new(), more: false, bytes_max: 100 };
+    let mut printed = Printed::new(100, deaf);
     evaluate(expression, limits(Duration::from_secs(20)), &mut printed)
 }
 
@@ -110,14 +114,14 @@ fn failures_say_what_python_says() {
 #[test]
 fn the_time_limit_cannot_be_caught() {
     let code = "while True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass";
-    let mut printed = Printed { text: String::new(), more: false, bytes_max: 100 };
+    let mut printed = Printed::new(100, deaf);
     let (failure, message) = evaluate(code, limits(Duration::from_millis(50)), &mut printed).unwrap_err();
     assert_eq!(failure, Failure::TimeUp, "{message}");
 }
 
 #[test]
 fn prints_are_kept_up_to_the_cap() {
-    let mut printed = Printed { text: String::new(), more: false, bytes_max: 8 };
+    let mut printed = Printed::new(8, deaf);
     evaluate("print('a', 1)\nprint('üüüü')", limits(Duration::from_secs(5)), &mut printed).unwrap();
     assert_eq!((printed.text.as_str(), printed.more), ("a 1\nüü", true));
 }
