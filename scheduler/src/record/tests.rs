@@ -281,11 +281,11 @@ fn an_attempt_failed_once_however_many_of_its_leases_did() {
         record.resolve().failure().map(|(closed, _)| closed.epoch)
     };
     let (first, copy) = (finished(0, no(ErrorClass::Task)), copy_ends(1, no(ErrorClass::Network)));
-    let both = vec![leased(0), copied(1, 0)];
+    let both = [leased(0), copied(1, 0)];
     let with = |more: &[Fact]| both.iter().chain(more).cloned().collect::<Vec<_>>();
     assert_eq!(of(with(&[])), None);
-    assert_eq!(of(with(&[first.clone()])), Some(epoch(0)));
-    assert_eq!(of(with(&[copy.clone()])), Some(epoch(1)));
+    assert_eq!(of(with(core::slice::from_ref(&first))), Some(epoch(0)));
+    assert_eq!(of(with(core::slice::from_ref(&copy))), Some(epoch(1)));
     assert_eq!(of(with(&[copy, first])), Some(epoch(0)));
     assert_eq!(of(with(&[closed(0, Close::Released(Released::Drained))])), None);
 }

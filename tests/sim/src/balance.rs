@@ -149,7 +149,6 @@ pub fn print() -> Result<(), String> {
         let (waited, most) = (found.waited / SECOND, most / SECOND);
         println!("| {} ms | {at} | {waited} | {most} | {} |", length / MS, found.overtook);
     }
-    stragglers::print()?;
     println!("\ntwo submitters, 3,000 tasks and 100: tasks of the first between the first and last of the other\n");
     for same in [true, false] {
         let at = if same { "at the same device" } else { "at two devices" };

@@ -31,16 +31,19 @@ fn middle(mut all: Vec<Micros>) -> Micros {
     all[all.len() / 2]
 }
 
+/// Draws devices and tasks from a seed.
+type Draw<'a> = &'a dyn Fn(u64) -> (Vec<Machine>, Vec<Job>);
+
 /// Prints tables.
 ///
 /// # Errors
 /// A bag that was not worked off.
-pub(super) fn print() -> Result<(), String> {
-    println!("\ncopies of stragglers: ten seeds each, with and without\n");
+pub fn print() -> Result<(), String> {
+    println!("copies of stragglers: ten seeds each, with and without\n");
     println!("| bag | copies | makespan, of the best | median makespan, s | p99 of completion, s | attempts more |");
     println!("|---|---|---|---|---|---|");
     let worn = |tasks, seed| (one_is_worn_out(), alike(tasks, &mut Rng::new(seed)));
-    let bags: [(&str, &dyn Fn(u64) -> (Vec<Machine>, Vec<Job>)); 4] = [
+    let bags: [(&str, Draw<'_>); 4] = [
         ("300 of 0.5 to 1.5 s, one of eight devices at a twentieth", &|seed| worn(300, seed)),
         ("1,000 of them", &|seed| worn(1_000, seed)),
         ("300 of 10 ms to 10 s, devices 4x", &|seed| small(2_000, seed)),
