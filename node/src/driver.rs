@@ -41,6 +41,7 @@ pub use handle::*;
 pub(crate) use hosts::Hosts;
 pub(crate) use internet::Internet;
 pub(crate) use keys::{CLOCK_CELL, GRAVES_CELL, decode_clock, decode_graves, decode_member, decode_record};
+pub(crate) use meter::ALERT_CELL;
 pub(crate) use peers::{PEER_CELL, decode_addresses, decode_peer};
 pub(crate) use run::{Driver, Parts};
 pub(crate) use watch::{Look, Watch, first_look, watch as watch_capacity};

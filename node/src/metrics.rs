@@ -30,6 +30,8 @@ pub struct MetricsReport {
     pub bad_messages: u64,
     /// Spans that the collector did not get.
     pub spans_dropped: u64,
+    /// Alerts that were dropped or given up.
+    pub alerts_unsent: u64,
     /// Gossip messages: out, in, lost here.
     pub gossip: [u64; 3],
     /// Connections turned away: not members; anything else.

@@ -18,7 +18,7 @@ pub use error::NodeError;
 pub use hooks::Hooks;
 pub(crate) use ports::{PORTS_CELL, Ports};
 
-use crate::alerts;
+use crate::alerts::{self, Alert, Outbox};
 use crate::blobs::Blobs;
 use crate::capabilities::Sampler;
 use crate::clock;
@@ -115,6 +115,7 @@ impl Node {
         let core_config = Config {
             retention: Span(u64::try_from(config.retention.as_micros()).unwrap_or(u64::MAX)),
             keep_max: config.keep_tasks,
+            queue_max: config.queue_max,
             ..Config::default()
         };
         let boot = boot.restore(id, core_config, seed).await?;
@@ -135,6 +136,7 @@ impl Node {
         let blobs = blobs(&config, &client, boot.blobs).await?;
         let live = Live::new(id, Arc::new(client.clone()));
         let spans = config.otlp.take().map(|to| Exporter::start(to, id, config.name.clone()));
+        let (outbox, outgoing) = Outbox::new();
         let counter = Counter::new(id, Arc::new(client.clone()));
         if let Some(incoming) = client.take_incoming() {
             let services = (blobs.clone(), live.clone(), policy.clone(), counter.clone());
@@ -177,20 +179,35 @@ impl Node {
             orders,
             counter,
             spans,
+            alerts: alerts.is_some().then(|| outbox.clone()),
             listening: listening_tell,
             ports,
             disk_found: boot.disk_found,
         });
-        if let Some(post) = alerts {
-            let asked = handle.clone();
-            let trace_id = move |task| {
-                let asked = asked.clone();
-                async move {
-                    let spec = asked.task(task).await.ok().and_then(|report| report.spec);
-                    Trace::of(task, spec.as_ref()).id.to_string()
+        let asked = handle.clone();
+        let over = move |alert: Alert| {
+            let asked = asked.clone();
+            async move { asked.alert_over(alert.name()).await }
+        };
+        match alerts {
+            Some(post) => {
+                let asked = handle.clone();
+                let trace_id = move |task| {
+                    let asked = asked.clone();
+                    async move {
+                        let spec = asked.task(task).await.ok().and_then(|report| report.spec);
+                        Trace::of(task, spec.as_ref()).id.to_string()
+                    }
+                };
+                let told_by = (config.name.clone(), outbox.count());
+                tokio::spawn(alerts::serve(post, boot.alerts, outgoing, told_by, trace_id, over));
+            }
+            // Its owner wants to hear of none any more.
+            None => drop(tokio::spawn(async move {
+                for alert in boot.alerts {
+                    over(alert).await;
                 }
-            };
-            tokio::spawn(alerts::serve(post, handle.watch(), config.name.clone(), trace_id));
+            })),
         }
         if let Some(hooks) = config.hooks.take() {
             tokio::spawn(hooks::tell(hooks, handle.clone()));

@@ -49,8 +49,8 @@ pub use invariant::Violation;
 pub use member::{Member, Members};
 pub use message::*;
 pub use placement::{
-    Candidate, GB_BYTES, PPM, Pick, QUEUE_MAX, Remedy, Row, Terms, Unmet, explain, fits, pick, rank, refusal, score,
-    unmet, view_hash,
+    Candidate, Contention, Demand, GB_BYTES, PPM, Pick, QUEUE_MAX, Remedy, Row, Supply, Terms, Unmet, contention,
+    explain, fits, pick, rank, refusal, score, unmet, view_hash,
 };
 pub use record::{
     CancelAsked, Close, Closed, DepDone, Fact, FactKey, Grounds, Leased, Merged, Outcome, Record, Released, Reopened,

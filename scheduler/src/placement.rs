@@ -5,6 +5,7 @@
 //! [`Candidate`].
 
 mod candidate;
+mod contention;
 mod explain;
 mod filter;
 mod pick;
@@ -15,6 +16,7 @@ mod unmet;
 mod view;
 
 pub use candidate::Candidate;
+pub use contention::{Contention, Demand, Supply, contention};
 pub use explain::{Row, explain};
 pub use filter::{QUEUE_MAX, fits, refusal, unmet};
 pub use pick::{Pick, pick, rank};

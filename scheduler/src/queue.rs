@@ -2,7 +2,8 @@
 //!
 //! Tasks of one class (same priority, submitter, type and requirements) wait in one line, oldest first. Within a line the dynamic
 //! priority falls from the head on, so only heads are compared, and a line whose head cannot be placed holds up nobody but itself.
-//! Among lines of one priority the submitters take turns (rule 22a).
+//! Among lines of one priority the submitters take turns (rule 22a). Of equal heads the one that asks for most of what there is goes
+//! first (SPEC's tie-breaker under contention).
 
 mod class;
 mod fair;
@@ -11,24 +12,52 @@ mod runs;
 pub(crate) use class::{Class, Share};
 pub(crate) use runs::RunTimes;
 
-use crate::id::TaskId;
+use crate::id::{DeviceId, TaskId};
+use crate::placement::{Demand, Supply, contention};
 use crate::task::{Priority, TaskSpec};
 use crate::time::{Mono, Span};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use fair::Turns;
 
 #[derive(Clone, Debug)]
 struct Line {
-    task_type: String,
+    kind: Kind,
     tasks: BTreeSet<(Mono, TaskId)>,
-    /// Its head could not be placed, and nothing has changed for it since.
-    stuck: bool,
+    state: State,
 }
 
-/// Heads of lines by type, the oldest first.
-type Heads = BTreeMap<String, BTreeSet<(Mono, TaskId, Class)>>;
+/// Whether the head of a line may be placed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// As far as is known.
+    Ready,
+    /// It could not, and nothing has changed for it since; if a device is named, only an answer of that one changes anything.
+    Stuck(Option<DeviceId>),
+}
+
+/// What the order among heads depends on, beside how long they have waited.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Kind {
+    task_type: String,
+    demand: Demand,
+}
+
+/// Heads of lines by kind, the oldest first.
+type Heads = BTreeMap<Kind, BTreeSet<(Mono, TaskId, Class)>>;
+
+/// What the order of a queue is worked out from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale<'a> {
+    /// The present.
+    pub(crate) now: Mono,
+    /// How long tasks of a type run.
+    pub(crate) runs: &'a RunTimes,
+    /// What there is for those that wait.
+    pub(crate) supply: Supply,
+}
 
 /// Lines of waiting tasks.
 #[derive(Clone, Debug, Default)]
@@ -37,11 +66,13 @@ pub(crate) struct Queue {
     class_of: BTreeMap<TaskId, (Class, Mono)>,
     /// The heads of the lines that are not stuck.
     ready: BTreeMap<Priority, BTreeMap<Share, Heads>>,
-    /// The heads of those that are.
-    stuck: BTreeMap<Priority, Heads>,
+    /// The heads of those that are, by whose answer they wait for.
+    stuck: BTreeMap<(Option<DeviceId>, Priority), Heads>,
     turns: BTreeMap<Priority, Turns>,
     /// How many wait of each type.
     types: BTreeMap<String, u32>,
+    /// How many lines ask for something of which there may be too little.
+    demanding: usize,
 }
 
 /// The task that comes next.
@@ -55,6 +86,20 @@ pub(crate) struct Head {
     pub(crate) priority: Priority,
 }
 
+/// A head of a line that waits for an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Asking {
+    /// The task.
+    pub(crate) task: TaskId,
+    /// Whose answer.
+    pub(crate) of: DeviceId,
+    /// How many stand in the line.
+    pub(crate) len: usize,
+}
+
+/// Heads that ask and are told of at once.
+const ASKING_MAX: usize = 64;
+
 /// The dynamic priority in thousandths.
 fn dynamic(priority: Priority, wait: Span, mean_run: Span) -> u64 {
     let weight = u64::from(priority.weight_permille()) * 1_000;
@@ -67,13 +112,31 @@ fn worth(dynamic: u64) -> Priority {
     Priority::ALL.iter().filter(reached).max().copied().unwrap_or(Priority::Background)
 }
 
-/// The head with the highest dynamic priority.
-fn best(heads: &Heads, priority: Priority, now: Mono, runs: &RunTimes) -> Option<(u64, Mono, TaskId, Class)> {
-    let firsts = heads.iter().filter_map(|(task_type, heads)| heads.first().map(|first| (task_type, first)));
-    let scored = firsts.map(|(task_type, (since, task, class))| {
-        (dynamic(priority, now.since(*since), runs.mean(task_type)), *since, *task, *class)
-    });
-    scored.max_by_key(|(score, since, task, _)| (*score, core::cmp::Reverse((*since, *task))))
+/// A head and its place in the order: the least goes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    dynamic: Reverse<u64>,
+    contention: Reverse<u32>,
+    since: Mono,
+    task: TaskId,
+    class: Class,
+}
+
+/// The head that goes first.
+fn best(heads: &Heads, priority: Priority, scale: &Scale<'_>) -> Option<Rank> {
+    let firsts = heads.iter().filter_map(|(kind, heads)| heads.first().map(|first| (kind, first)));
+    firsts.map(|(kind, (since, task, class))| rank(kind, priority, *since, *task, *class, scale)).min()
+}
+
+fn rank(kind: &Kind, priority: Priority, since: Mono, task: TaskId, class: Class, scale: &Scale<'_>) -> Rank {
+    let wait = scale.now.since(since);
+    Rank {
+        dynamic: Reverse(dynamic(priority, wait, scale.runs.mean(&kind.task_type))),
+        contention: Reverse(contention(kind.demand, scale.supply, wait).total()),
+        since,
+        task,
+        class,
+    }
 }
 
 impl Queue {
@@ -87,14 +150,15 @@ impl Queue {
             Some(count) => *count += 1,
             None => _ = self.types.insert(spec.task_type.clone(), 1),
         }
-        self.lines.entry(class).or_insert_with(|| Line {
-            task_type: spec.task_type.clone(),
-            tasks: BTreeSet::new(),
-            stuck: false,
+        let demanding = &mut self.demanding;
+        self.lines.entry(class).or_insert_with(|| {
+            let kind = Kind { task_type: spec.task_type.clone(), demand: Demand::of(&spec.requirements) };
+            *demanding += usize::from(!kind.demand.is_none());
+            Line { kind, tasks: BTreeSet::new(), state: State::Ready }
         });
         self.change(class, |line| {
             if line.tasks.first().is_none_or(|first| (since, task) < *first) {
-                line.stuck = false;
+                line.state = State::Ready;
             }
             line.tasks.insert((since, task));
         });
@@ -104,11 +168,11 @@ impl Queue {
     pub(crate) fn remove(&mut self, task: TaskId) {
         if let Some((class, since)) = self.class_of.remove(&task) {
             if let Some(line) = self.lines.get(&class)
-                && let Some(count) = self.types.get_mut(&line.task_type)
+                && let Some(count) = self.types.get_mut(&line.kind.task_type)
             {
                 *count -= 1;
                 if *count == 0 {
-                    self.types.remove(&line.task_type);
+                    self.types.remove(&line.kind.task_type);
                 }
             }
             self.change(class, |line| _ = line.tasks.remove(&(since, task)));
@@ -118,7 +182,7 @@ impl Queue {
     /// A task's turn has come: takes it out of line, and counts what it costs to whose account it goes.
     pub(crate) fn serve(&mut self, task: TaskId, runs: &RunTimes) {
         if let Some((class, _)) = self.class_of.get(&task).copied() {
-            let mean = self.lines.get(&class).map_or(Span::ZERO, |line| runs.mean(&line.task_type));
+            let mean = self.lines.get(&class).map_or(Span::ZERO, |line| runs.mean(&line.kind.task_type));
             self.turns.entry(class.priority).or_default().serve(class.share, mean);
             self.remove(task);
         }
@@ -127,45 +191,49 @@ impl Queue {
     /// Changes a line, and keeps its head where it is looked for.
     fn change(&mut self, class: Class, change: impl FnOnce(&mut Line)) {
         let Some(line) = self.lines.get_mut(&class) else { return };
-        let before = (line.tasks.first().copied(), line.stuck);
+        let before = (line.tasks.first().copied(), line.state);
         change(line);
-        let after = (line.tasks.first().copied(), line.stuck);
+        let after = (line.tasks.first().copied(), line.state);
         if before == after {
             return;
         }
         let Class { priority, share, .. } = class;
-        if let (Some((since, task)), stuck) = before {
-            let lines = if stuck {
-                self.stuck.get_mut(&priority)
-            } else {
-                self.ready.get_mut(&priority).and_then(|shares| shares.get_mut(&share))
+        if let (Some((since, task)), state) = before {
+            let lines = match state {
+                State::Stuck(by) => self.stuck.get_mut(&(by, priority)),
+                State::Ready => self.ready.get_mut(&priority).and_then(|shares| shares.get_mut(&share)),
             };
             if let Some(lines) = lines
-                && let Some(heads) = lines.get_mut(&line.task_type)
+                && let Some(heads) = lines.get_mut(&line.kind)
             {
                 heads.remove(&(since, task, class));
                 if heads.is_empty() {
-                    lines.remove(&line.task_type);
+                    lines.remove(&line.kind);
                 }
             }
         }
-        if let (Some((since, task)), stuck) = after {
-            let lines = if stuck {
-                self.stuck.entry(priority).or_default()
-            } else {
-                self.ready.entry(priority).or_default().entry(share).or_default()
+        if let (Some((since, task)), state) = after {
+            let lines = match state {
+                State::Stuck(by) => self.stuck.entry((by, priority)).or_default(),
+                State::Ready => self.ready.entry(priority).or_default().entry(share).or_default(),
             };
-            match lines.get_mut(&line.task_type) {
+            match lines.get_mut(&line.kind) {
                 Some(heads) => _ = heads.insert((since, task, class)),
-                None => _ = lines.insert(line.task_type.clone(), BTreeSet::from([(since, task, class)])),
+                None => _ = lines.insert(line.kind.clone(), BTreeSet::from([(since, task, class)])),
             }
         } else {
+            self.demanding -= usize::from(!line.kind.demand.is_none());
             self.lines.remove(&class);
         }
         if let Some(shares) = self.ready.get_mut(&priority)
             && shares.get(&share).is_some_and(BTreeMap::is_empty)
         {
             shares.remove(&share);
+        }
+        if let State::Stuck(by) = before.1
+            && self.stuck.get(&(by, priority)).is_some_and(BTreeMap::is_empty)
+        {
+            self.stuck.remove(&(by, priority));
         }
     }
 
@@ -179,39 +247,64 @@ impl Queue {
         self.class_of.len()
     }
 
+    /// Whether it matters to the order how much there is for those that wait.
+    pub(crate) const fn is_demanding(&self) -> bool {
+        self.demanding > 0
+    }
+
     /// The task whose turn it is, of the lines that are not stuck: of the priority with the highest dynamic priority at the head of a
-    /// line, the submitter who has had least, and of his tasks the one with the highest dynamic priority.
-    pub(crate) fn next(&self, now: Mono, runs: &RunTimes) -> Option<Head> {
+    /// line, the submitter who has had least, and of his tasks the one with the highest dynamic priority; of equal ones the one that
+    /// asks for most.
+    pub(crate) fn next(&self, scale: &Scale<'_>) -> Option<Head> {
         let mut found: Option<(u64, Head)> = None;
         for (priority, shares) in self.ready.iter().rev() {
-            let heads = shares.iter().filter_map(|(share, heads)| Some((*share, best(heads, *priority, now, runs)?)));
+            let heads = shares.iter().filter_map(|(share, heads)| Some((*share, best(heads, *priority, scale)?)));
             let heads: Vec<_> = heads.collect();
-            let Some(top) = heads.iter().map(|(_, head)| head.0).max() else { continue };
+            let Some(top) = heads.iter().map(|(_, head)| head.dynamic.0).max() else { continue };
             if found.is_some_and(|(other, _)| other >= top) {
                 continue;
             }
             let turns = self.turns.get(priority);
             let turn = |share| turns.map_or(0, |turns| turns.of(share));
-            let first = heads.into_iter().min_by_key(|(share, (score, since, task, _))| {
-                (turn(*share), core::cmp::Reverse(*score), *since, *task)
-            });
-            if let Some((_, (_, _, task, class))) = first {
-                found = Some((top, Head { class, task, priority: worth(top) }));
+            if let Some((_, first)) = heads.into_iter().min_by_key(|(share, head)| (turn(*share), *head)) {
+                found = Some((top, Head { class: first.class, task: first.task, priority: worth(top) }));
             }
         }
         found.map(|(_, head)| head)
     }
 
-    /// The head of a line cannot be placed before something changes for it.
-    pub(crate) fn stick(&mut self, class: Class) {
-        self.change(class, |line| line.stuck = true);
+    /// The head of a line cannot be placed before something changes for it; if it waits for the answer of a device, before that.
+    pub(crate) fn stick(&mut self, class: Class, answer_of: Option<DeviceId>) {
+        self.change(class, |line| line.state = State::Stuck(answer_of));
     }
 
-    /// Something has changed for the lines of whose heads this holds.
-    pub(crate) fn unstick(&mut self, is_concerned: impl Fn(TaskId) -> bool) {
-        let heads = self.stuck.values().flat_map(BTreeMap::values).flatten();
-        let classes: Vec<_> = heads.filter(|(_, task, _)| is_concerned(*task)).map(|(.., class)| *class).collect();
-        classes.into_iter().for_each(|class| self.change(class, |line| line.stuck = false));
+    /// All lines may be looked at again.
+    pub(crate) fn unstick_all(&mut self) {
+        self.unstick(|_| true, |_| true);
+    }
+
+    /// Something has changed: of those that wait for the answer of a device, for those whose device has answered; of the others, for those
+    /// of whose heads it holds.
+    pub(crate) fn unstick(&mut self, has_answered: impl Fn(DeviceId) -> bool, is_concerned: impl Fn(TaskId) -> bool) {
+        let groups = self.stuck.iter().filter(|((by, _), _)| by.is_none_or(&has_answered));
+        let heads = groups.flat_map(|((by, _), heads)| heads.values().flatten().map(move |head| (by.is_some(), head)));
+        let concerned = heads.filter(|(has_asked, (_, task, _))| *has_asked || is_concerned(*task));
+        let classes: Vec<_> = concerned.map(|(_, (.., class))| *class).collect();
+        classes.into_iter().for_each(|class| self.change(class, |line| line.state = State::Ready));
+    }
+
+    /// The heads that wait for the answer of a device and are more urgent than this: each with the device, and how many stand in its line.
+    pub(crate) fn asking_above(&self, priority: Priority, scale: &Scale<'_>) -> Vec<Asking> {
+        let asked = self.stuck.iter().filter_map(|((by, own), heads)| Some(((*by)?, *own, heads)));
+        let heads = asked.flat_map(|(of, own, heads)| {
+            heads.iter().flat_map(move |(kind, heads)| {
+                heads.iter().map(move |(since, task, class)| {
+                    let dynamic = dynamic(own, scale.now.since(*since), scale.runs.mean(&kind.task_type));
+                    (worth(dynamic), Asking { task: *task, of, len: self.line_len(*class) })
+                })
+            })
+        });
+        heads.filter(|(worth, _)| *worth > priority).map(|(_, asking)| asking).take(ASKING_MAX).collect()
     }
 
     /// The first task of each line.
@@ -220,17 +313,18 @@ impl Queue {
     }
 
     /// All that wait, by dynamic priority, each with the time that tasks of its type take.
-    pub(crate) fn in_order(&self, now: Mono, runs: &RunTimes) -> Vec<(TaskId, Span)> {
+    pub(crate) fn in_order(&self, scale: &Scale<'_>) -> Vec<(TaskId, Span)> {
         let mut all = Vec::with_capacity(self.len());
         for (class, line) in &self.lines {
-            let mean = runs.mean(&line.task_type);
-            let scored = line.tasks.iter().map(|(since, task)| {
-                (core::cmp::Reverse(dynamic(class.priority, now.since(*since), mean)), *since, *task, mean)
-            });
-            all.extend(scored);
+            let mean = scale.runs.mean(&line.kind.task_type);
+            let ranks = line
+                .tasks
+                .iter()
+                .map(|(since, task)| (rank(&line.kind, class.priority, *since, *task, *class, scale), mean));
+            all.extend(ranks);
         }
         all.sort_unstable();
-        all.into_iter().map(|(.., task, mean)| (task, mean)).collect()
+        all.into_iter().map(|(rank, mean)| (rank.task, mean)).collect()
     }
 
     /// How long all that wait would take one after the other.
@@ -246,10 +340,12 @@ impl Queue {
 
     /// As urgent as the most urgent that waits has become by waiting.
     pub(crate) fn top(&self, now: Mono, runs: &RunTimes) -> Option<Priority> {
+        let scale = Scale { now, runs, supply: Supply::default() };
         let ready =
             self.ready.iter().flat_map(|(priority, shares)| shares.values().map(move |heads| (priority, heads)));
-        let all = ready.chain(&self.stuck).filter_map(|(priority, heads)| best(heads, *priority, now, runs));
-        all.map(|(score, ..)| score).max().map(worth)
+        let stuck = self.stuck.iter().map(|((_, priority), heads)| (priority, heads));
+        let all = ready.chain(stuck).filter_map(|(priority, heads)| best(heads, *priority, &scale));
+        all.map(|head| head.dynamic.0).max().map(worth)
     }
 }
 

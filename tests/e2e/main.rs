@@ -16,6 +16,7 @@ mod input;
 mod logs;
 mod otlp;
 mod owner;
+mod queue;
 mod sandbox;
 mod stats;
 mod stragglers;

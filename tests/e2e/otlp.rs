@@ -123,7 +123,7 @@ fn a_collector_that_is_not_there_holds_nothing_up() {
         if some { Ok(()) } else { Err(format!("{dropped:?}")) }
     });
     assert!(node.log().contains("the collector takes no spans"), "{}", node.log());
-    let mut bad = device(&dir, "other", &["--otlp", "https://collector"]);
+    let mut bad = device(&dir, "other", &["--otlp", "grpc://collector"]);
     let flags: Vec<_> = std::mem::take(&mut bad.flags);
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     let said = bad.say(&[&["run"], &flags[..]].concat());

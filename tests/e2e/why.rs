@@ -28,6 +28,10 @@ fn a_task_that_nobody_can_run_says_what_is_missing_holds_up_no_other_and_starts_
     assert_eq!(node.json(&["ps"]).as_array().map(Vec::len), Some(0), "nothing was accepted");
     let planned = node.json(&["plan", "echo", "-p", "n=1"]);
     assert_eq!((&planned["chosen"], &planned["task"]["task_id"]), (&NAMES[0].into(), &Value::Null), "{planned:#}");
+    assert_eq!(planned["rows"][0]["contention"]["total"], 0.0, "it asks for nothing in particular: {planned:#}");
+    let planned = node.json(&["plan", "echo", "-p", "n=1", "--min-cpu-cores", "0.01"]);
+    let tie = &planned["rows"][0]["contention"];
+    assert!(tie["cpu"].as_f64() > Some(0.0) && tie["total"].as_f64() <= Some(0.4), "{planned:#}");
 
     let waiting = node.say(&["submit", "echo", "-p", "n=1", "--required-tags", "attested", "--priority", "urgent"]);
     assert_eq!(waiting.code, 7, "{waiting:?}");
@@ -156,7 +160,15 @@ fn a_task_that_fails_for_good_is_told_to_whoever_the_owner_says() {
     assert_eq!(node.result(&id, PATIENCE)["status"], "failed");
     // The first time nobody takes it.
     drop(hook.accept().expect("a connection"));
-    let (mut connection, _) = hook.accept().expect("it is sent again");
+    let request = taken(&hook);
+    assert!(request.starts_with("POST /hook HTTP/1.1") && request.contains(&id), "{request}");
+    let wrong = node.say(&["run", "--alert-webhook", "ftp://x", "--data-dir", "/nonexistent"]);
+    assert!(wrong.code == 2 && wrong.err.contains("alert-webhook"), "{wrong:?}");
+}
+
+/// Takes a request and answers it; what it said.
+fn taken(hook: &TcpListener) -> String {
+    let (mut connection, _) = hook.accept().expect("a connection");
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     while !String::from_utf8_lossy(&request).contains("invalid_payload") {
@@ -165,8 +177,35 @@ fn a_task_that_fails_for_good_is_told_to_whoever_the_owner_says() {
         request.extend_from_slice(&buffer[..read]);
     }
     connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("an answer");
-    let request = String::from_utf8_lossy(&request).into_owned();
-    assert!(request.starts_with("POST /hook HTTP/1.1") && request.contains(&id), "{request}");
-    let wrong = node.say(&["run", "--alert-webhook", "ftp://x", "--data-dir", "/nonexistent"]);
-    assert!(wrong.code == 2 && wrong.err.contains("alert-webhook"), "{wrong:?}");
+    String::from_utf8_lossy(&request).into_owned()
+}
+
+#[test]
+fn an_alert_that_nobody_took_outlives_its_device_and_one_that_was_taken_does_not_come_again() {
+    let hook = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = hook.local_addr().expect("an address");
+    drop(hook);
+    let url = format!("http://{address}/hook");
+    let (mut node, _dir) = alone(&["--alert-webhook", &url]);
+    let id = node.submit(&["sleep", "-p", "duration=-1"]);
+    assert_eq!(node.result(&id, PATIENCE)["status"], "failed");
+    node.kill();
+    let hook = TcpListener::bind(address).expect("the port is free again");
+    node.start();
+    let request = taken(&hook);
+    assert!(request.contains(&id) && request.contains("\"attempts\":1"), "{request}");
+    // The next to fail is the next that comes: it is after the first has been taken off the disk.
+    let second = node.submit(&["sleep", "-p", "duration=-2"]);
+    assert!(taken(&hook).contains(&second));
+    let third = node.submit(&["sleep", "-p", "duration=-3"]);
+    assert!(taken(&hook).contains(&third));
+    node.kill();
+    node.start();
+    let fourth = node.submit(&["sleep", "-p", "duration=-4"]);
+    let mut told = taken(&hook);
+    // Of the last one before the end its device may not have written down that it was taken.
+    if told.contains("not -3") {
+        told = taken(&hook);
+    }
+    assert!(told.contains(&fourth), "{told}");
 }

@@ -10,6 +10,7 @@ mod device;
 mod discovery;
 mod failover;
 mod failure;
+mod flow;
 mod lan;
 mod logs;
 mod net;

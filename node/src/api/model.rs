@@ -26,8 +26,8 @@ mod why;
 mod tests;
 
 pub use batch::{
-    BatchAccepted, BatchDone, BatchHead, BatchRequest, BatchTaskView, BatchView, batch_wall_ms, is_bad_end,
-    new_batch_id,
+    BatchAccepted, BatchDone, BatchHead, BatchRequest, BatchTaskView, BatchView, batch_tasks, batch_wall_ms,
+    is_bad_end, new_batch_id,
 };
 pub use blob::{BlobView, BlobsView};
 pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_batch, parse_tasks};
@@ -46,10 +46,10 @@ pub use requirements::GB_BYTES;
 pub use stats::{PercentilesView, StatsRowView, StatsView};
 pub use task::{
     AcceptedView, AttemptView, BatchPlaceView, CancelledView, HistoryView, PlacementView, TaskDetail, TaskView,
-    status_filter,
+    extra_name, status_filter,
 };
 pub use timestamp::{parse_rfc3339, rfc3339};
-pub use why::{DecidedView, ExplainRowView, ExplainView, ExplainedView, WouldRunView};
+pub use why::{ContentionView, DecidedView, ExplainRowView, ExplainView, ExplainedView, WouldRunView};
 
 use rc_scheduler::DeviceId;
 

@@ -40,6 +40,7 @@ pub async fn start(settings: &Settings) -> Result<Handle, EngineError> {
     config.retention = settings.retention;
     config.otlp.clone_from(&settings.otlp);
     config.keep_tasks = settings.keep_tasks as usize;
+    config.queue_max = settings.queue_max as usize;
     match Node::start(config).await {
         Ok(node) => Ok(node.handle()),
         Err(error @ NodeError::InUse { .. }) => Err(EngineError::InUse(error.to_string())),

@@ -76,6 +76,11 @@ impl<W: Write> Output<W> {
         Self { format, style, to }
     }
 
+    /// It took a while to get here: ages are from now on.
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.style.look_at_the_clock();
+    }
+
     pub(super) const fn format(&self) -> Format {
         self.format
     }

@@ -66,6 +66,7 @@ impl Object {
         let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
         self.set_some("priority", flags.priority.as_ref())?;
         self.set_some("name", flags.name.as_ref())?;
+        self.set_some("submitter", flags.submitter.as_ref())?;
         self.set_some("idempotency_key", flags.idempotency_key.as_ref())?;
         self.set_some("idempotent", flags.idempotent.then_some(true))?;
         self.set_some("speculative", flags.speculative.then_some(true))?;

@@ -71,6 +71,9 @@ pub struct Layer {
     /// Ended tasks accepted here that are kept; of more, the oldest are forgotten early [default: 100000]
     #[arg(long, value_name = "N")]
     pub keep_tasks: Option<u32>,
+    /// Open tasks that this device holds, its own and those it keeps for others; of more, none are accepted [default: 1000000]
+    #[arg(long, value_name = "N")]
+    pub queue_max: Option<u32>,
     /// The port for programs on this device, or `off` [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR|off")]
     pub http: Option<String>,
@@ -126,6 +129,7 @@ impl Layer {
             payload_max_bytes: self.payload_max_bytes.or(lower.payload_max_bytes),
             retention: self.retention.or(lower.retention),
             keep_tasks: self.keep_tasks.or(lower.keep_tasks),
+            queue_max: self.queue_max.or(lower.queue_max),
             http: self.http.or(lower.http),
             log_format: self.log_format.or(lower.log_format),
             otlp: self.otlp.or(lower.otlp),
@@ -181,6 +185,7 @@ pub fn read_env(get: &dyn Fn(&'static str) -> Option<OsString>) -> Result<Layer,
         payload_max_bytes: text("RC_NODE_PAYLOAD_MAX_BYTES")?,
         retention: text("RC_NODE_RETENTION")?,
         keep_tasks: number("RC_NODE_KEEP_TASKS")?,
+        queue_max: number("RC_NODE_QUEUE_MAX")?,
         http: text("RC_NODE_HTTP")?,
         log_format: text("RC_NODE_LOG_FORMAT")?,
         otlp: text("RC_NODE_OTLP")?,

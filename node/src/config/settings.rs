@@ -6,7 +6,7 @@ use crate::blobs::StoreLimits;
 use crate::node::{INTERNET_PROBE_DEFAULT, OwnerSays};
 use crate::policy::{Key, Limits, Rules};
 use crate::telemetry::otlp::{BadCollector, Collector};
-use rc_scheduler::Role;
+use rc_scheduler::{QUEUE_MAX, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -67,6 +67,8 @@ pub struct Settings {
     pub retention: Duration,
     /// How many of them are kept.
     pub keep_tasks: u32,
+    /// Open tasks that it holds at most.
+    pub queue_max: u32,
     /// The port for programs.
     pub http: Http,
     /// How to log.
@@ -158,6 +160,7 @@ impl Settings {
             )?,
             retention: retention(layer.retention.as_deref())?,
             keep_tasks: keep_tasks(layer.keep_tasks)?,
+            queue_max: queue_max(layer.queue_max)?,
             http: http(layer.http.as_deref())?,
             policy: policy(layer.policy_file, layer.policy)?,
             policy_on: true,
@@ -227,6 +230,13 @@ fn keep_tasks(number: Option<u32>) -> Result<u32, SettingsError> {
     let number = number.unwrap_or(KEEP_DEFAULT);
     let fits = (1..=KEEP_MAX).contains(&number);
     let error = || SettingsError::new("keep-tasks", &number.to_string(), format!("allowed is 1 to {KEEP_MAX}"));
+    fits.then_some(number).ok_or_else(error)
+}
+
+fn queue_max(number: Option<u32>) -> Result<u32, SettingsError> {
+    let number = number.unwrap_or(QUEUE_MAX);
+    let fits = (1..=QUEUE_MAX).contains(&number);
+    let error = || SettingsError::new("queue-max", &number.to_string(), format!("allowed is 1 to {QUEUE_MAX}"));
     fits.then_some(number).ok_or_else(error)
 }
 

@@ -50,6 +50,7 @@ fn a_setting_that_makes_no_sense_is_named() {
     assert!(layer(&|l| l.max_concurrent_tasks = Some(0)).contains("1 to 1024"));
     assert!(layer(&|l| l.retention = Some("1s".to_owned())).contains("1m to"));
     assert!(layer(&|l| l.keep_tasks = Some(0)).contains("1 to 10000000"));
+    assert!(layer(&|l| l.queue_max = Some(0)).contains("1 to 1000000"));
     assert!(layer(&|l| l.peers = Some(vec!["attic".into()])).starts_with("peer \"attic\""));
     assert!(layer(&|l| l.name = text("")).starts_with("name \"\""));
     let unknown = toml::from_str::<Layer>("nmae = \"x\"").expect_err("typo").to_string();

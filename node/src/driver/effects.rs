@@ -102,6 +102,7 @@ impl Driver {
             }
             other => tracing::trace!(event = ?other, "news"),
         }
+        self.raise(&event);
         self.meter(&event);
         self.trace_end(&event);
         self.tell_listeners(&event);

@@ -102,6 +102,8 @@ pub struct AttemptReport {
 pub struct HistoryRow {
     /// `submitted`, `leased`, …
     pub fact: &'static str,
+    /// When, milliseconds since 1970 by its writer's clock; most facts do not say.
+    pub at_wall_ms: Option<u64>,
     /// Who wrote it.
     pub by: Option<DeviceId>,
     /// To whom the task was leased.

@@ -4,6 +4,7 @@ use super::handle::{DriverError, Handle};
 use super::report;
 use super::request::Request;
 use super::run::Driver;
+use crate::alerts::{Alert, Outbox};
 use crate::clock;
 use crate::events::EventLog;
 use crate::metrics::{MetricCounts, MetricsReport};
@@ -11,6 +12,9 @@ use crate::stats::{StatsAsk, StatsReport};
 use crate::telemetry::otlp::{self, Exporter};
 use rc_scheduler::{Event, Fact};
 use std::collections::BTreeMap;
+
+/// Prefix of the cells with alerts that nobody has taken yet.
+pub(crate) const ALERT_CELL: &str = "alert/";
 
 impl Driver {
     /// Each thing is counted by one device: who accepted, granted or ran it.
@@ -62,6 +66,18 @@ impl Driver {
         }
     }
 
+    /// A task has failed for good: somebody outside is told, if anybody is to be. Written down before the end is, so that no life ends
+    /// between the two.
+    pub(super) fn raise(&mut self, event: &Event) {
+        let Some(outbox) = &self.alerts else { return };
+        if let Some(alert) = Alert::of(event, clock::now().wall_ms) {
+            let (name, value) = (format!("{ALERT_CELL}{}", alert.name()), alert.to_bytes());
+            if outbox.take(alert) {
+                self.disk.put_cell(&name, &value);
+            }
+        }
+    }
+
     pub(super) fn metrics(&self) -> MetricsReport {
         let view = self.core.view();
         let mut peers = BTreeMap::new();
@@ -77,6 +93,7 @@ impl Driver {
             dropped: view.counters(),
             bad_messages: self.bad_messages,
             spans_dropped: self.spans.as_ref().map_or(0, Exporter::dropped),
+            alerts_unsent: self.alerts.as_ref().map_or(0, Outbox::unsent),
             gossip: [network.gossip_out, network.gossip_in, network.gossip_dropped],
             turned_away: [network.not_members, network.handshakes_failed],
         }
@@ -84,6 +101,12 @@ impl Driver {
 }
 
 impl Handle {
+    /// An alert was sent, or will not be.
+    pub(crate) async fn alert_over(&self, name: String) {
+        // Who stops meanwhile sends it again in his next life.
+        let _ = self.ask(|answer| Request::AlertOver { name, answer }).await;
+    }
+
     /// The last events, for those who come and go.
     #[must_use]
     pub const fn events(&self) -> &EventLog {

@@ -102,6 +102,11 @@ pub(super) enum Request {
     Metrics {
         answer: Answer<Box<MetricsReport>>,
     },
+    /// The alert of this name needs no sending any more.
+    AlertOver {
+        name: String,
+        answer: Answer<()>,
+    },
     Invite {
         answer: Answer<String>,
     },

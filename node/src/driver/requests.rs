@@ -1,6 +1,7 @@
 //! Questions from handles: answered from what is here, or handed to the core.
 
 use super::handle::{DriverError, NodeStatus};
+use super::meter::ALERT_CELL;
 use super::report;
 use super::request::{Pending, Request, answer};
 use super::run::Driver;
@@ -80,6 +81,10 @@ impl Driver {
             Request::Ended { ask, answer } => self.ended_part(&ask, answer),
             Request::Status { answer: to } => answer(to, Ok(self.status())),
             Request::Metrics { answer: to } => answer(to, Ok(Box::new(self.metrics()))),
+            Request::AlertOver { name, answer: to } => {
+                self.disk.delete_cell(&format!("{ALERT_CELL}{name}"));
+                answer(to, Ok(()));
+            }
             Request::Invite { answer: to } => {
                 let ticket = Ticket::new(self.secret.clone(), inviting(&self.listening.borrow()));
                 answer(to, Ok(ticket.to_string()));

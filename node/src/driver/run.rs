@@ -10,6 +10,7 @@ use super::request::{Pending, Request};
 use super::stop::Stopping;
 use super::waiters::Waiters;
 use super::watch::{LOOK_EVERY, LOOK_LATEST, Look, Told};
+use crate::alerts::Outbox;
 use crate::blobs::Blobs;
 use crate::clock;
 use crate::events::EventLog;
@@ -62,6 +63,7 @@ pub(crate) struct Parts {
     pub(crate) orders: Orders,
     pub(crate) counter: Counter,
     pub(crate) spans: Option<Exporter>,
+    pub(crate) alerts: Option<Outbox>,
     pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
     pub(crate) ports: crate::node::Ports,
     /// What the start found wrong on the disk, in words.
@@ -102,6 +104,7 @@ pub(crate) struct Driver {
     pub(super) log: EventLog,
     pub(super) counts: MetricCounts,
     pub(super) spans: Option<Exporter>,
+    pub(super) alerts: Option<Outbox>,
     pub(super) listening: watch::Sender<Vec<Multiaddr>>,
     pub(super) ports: crate::node::Ports,
     pub(super) disk_found: Vec<String>,
@@ -165,6 +168,7 @@ impl Driver {
             log: handle.events().clone(),
             counts: MetricCounts::default(),
             spans: parts.spans,
+            alerts: parts.alerts,
             listening: parts.listening,
             ports: parts.ports,
             disk_found: parts.disk_found,

@@ -41,6 +41,8 @@ pub(super) struct Arrival {
     pub(super) ran: Span,
     /// Where it has run, and for how long, when that is played again.
     pub(super) own: Option<(DeviceId, Span)>,
+    /// Arrivals that must have ended before it comes.
+    pub(super) after: Vec<usize>,
 }
 
 /// What became of it.
@@ -79,6 +81,10 @@ pub(super) struct Cluster {
     /// Which arrival a task is.
     tasks: BTreeMap<TaskId, usize>,
     fates: Vec<Fate>,
+    /// For how many others an arrival waits.
+    waits: Vec<usize>,
+    /// Which arrivals wait for one.
+    next: BTreeMap<usize, Vec<usize>>,
     /// When something began or ended last.
     moved: Mono,
     open: usize,
@@ -102,6 +108,8 @@ impl Cluster {
             wall_ms: wall_ms.saturating_sub(CALM.as_ms()),
             tasks: BTreeMap::new(),
             fates: Vec::new(),
+            waits: Vec::new(),
+            next: BTreeMap::new(),
             moved: begin,
             open: 0,
         };
@@ -146,15 +154,20 @@ impl Cluster {
     pub(super) fn play(&mut self, arrivals: &[Arrival], run: Run<'_>) -> Result<Vec<Fate>, ForecastError> {
         self.fates = vec![Fate::default(); arrivals.len()];
         self.open = arrivals.len();
+        self.waits = arrivals.iter().map(|arrival| arrival.after.len()).collect();
+        self.next.clear();
         let mut last = self.begin;
         for (index, arrival) in arrivals.iter().enumerate() {
             // Those that run have begun before the others come; these keep their order.
             let head = if arrival.is_running { Span(self.begin.0 - HEAD_START.0) } else { Span(self.begin.0) };
             let at = Mono(head.0 + arrival.at.0 + index as u64);
-            let id = index as u64 + 1;
-            let command = Command::Submit { tasks: vec![arrival.task.clone()], disks: Some(1) };
-            self.push(at, arrival.acceptor, Happening::Input(Box::new(Input::Command { id, command })));
             last = last.max(at);
+            for dep in &arrival.after {
+                self.next.entry(*dep).or_default().push(index);
+            }
+            if arrival.after.is_empty() {
+                self.come(index, arrival, at);
+            }
         }
         for device in self.devices.values() {
             let until = device.capacity.blocked_until_wall_ms.values().max();
@@ -196,6 +209,24 @@ impl Cluster {
         self.queue.push(Reverse((at, self.sequence, device, slot)));
     }
 
+    /// An arrival is handed in.
+    fn come(&mut self, index: usize, arrival: &Arrival, at: Mono) {
+        let command = Command::Submit { tasks: vec![arrival.task.clone()], disks: Some(1) };
+        let input = Input::Command { id: index as u64 + 1, command };
+        self.push(at, arrival.acceptor, Happening::Input(Box::new(input)));
+    }
+
+    /// What waited for no other comes, as soon as its guardian hears of the end.
+    fn release(&mut self, ended: usize, arrivals: &[Arrival]) {
+        for index in self.next.remove(&ended).unwrap_or_default() {
+            self.waits[index] -= 1;
+            if self.waits[index] == 0 {
+                let due = Mono(self.begin.0 + arrivals[index].at.0);
+                self.come(index, &arrivals[index], due.max(self.now + HOP));
+            }
+        }
+    }
+
     fn happen(&mut self, id: DeviceId, happening: Happening, arrivals: &[Arrival], run: Run<'_>) {
         let input = match happening {
             Happening::Wake => match self.devices.get_mut(&id) {
@@ -221,6 +252,9 @@ impl Cluster {
                     .map_or(self.now, |(_, from, _)| Mono(self.begin.0 + from * 1_000));
                 if let Some((_, _, until)) = fate.and_then(|fate| fate.runs.as_mut()) {
                     *until = self.now.0.saturating_sub(self.begin.0) / 1_000;
+                }
+                if let Some(index) = self.tasks.get(&task).copied() {
+                    self.release(index, arrivals);
                 }
                 let ended = ended(None, self.now.since(begin));
                 Input::Attempt { task, epoch, event: AttemptEvent::Ended(ended) }
@@ -313,7 +347,7 @@ impl Cluster {
     fn tell_misfits(&mut self) {
         for (task, index) in &self.tasks {
             let fate = &mut self.fates[*index];
-            if fate.runs.is_none() {
+            if fate.runs.is_none() && self.waits[*index] == 0 {
                 let keeper = self.devices.values().find(|device| device.core.view().record(*task).is_some());
                 let why = keeper.and_then(|device| device.core.view().waiting_reason(*task));
                 fate.misfit = Some(why.map_or_else(|| "no device fits".to_owned(), |(_, why)| why));

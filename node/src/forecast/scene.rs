@@ -5,6 +5,7 @@ use super::times::Times;
 use super::{Basis, DEVICES_MAX, Forecast, ForecastError, TASKS_MAX, TaskForecast};
 use crate::driver::{PeerReport, TaskReport};
 use rc_scheduler::{Capacity, DeviceId, NewTask, Reason, Span, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What if.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,11 +44,7 @@ pub(crate) fn forecast(
         machines.iter().find(|machine| machine.id == device).and_then(|machine| machine.like).unwrap_or(device)
     };
     let mut wanted: Vec<_> = match asked.replay {
-        // Nobody knows when what waits for other tasks may begin.
-        None => {
-            let waits = |report: &TaskReport| report.reason == Some(Reason::WaitingDependency);
-            reports.iter().filter(|report| !report.status.is_terminal() && !waits(report)).collect()
-        }
+        None => reports.iter().filter(|report| !report.status.is_terminal()).collect(),
         Some(span) => {
             let from = now_wall_ms.saturating_sub(span.as_ms());
             let ended = |report: &&TaskReport| report.outcome.is_some() && report.submitted_wall_ms >= from;
@@ -57,10 +54,22 @@ pub(crate) fn forecast(
     wanted.retain(|report| report.spec.is_some());
     wanted.sort_by_key(|report| (report.submitted_wall_ms, report.id));
     wanted.drain(..wanted.len().saturating_sub(TASKS_MAX));
+    let places: BTreeMap<TaskId, usize> = (0..).zip(&wanted).map(|(at, report)| (report.id, at)).collect();
+    let ended: BTreeSet<TaskId> =
+        reports.iter().filter(|report| report.status.is_terminal()).map(|report| report.id).collect();
+    // Those that wait for a task of which nothing is known.
+    let mut lost = BTreeMap::new();
     let begin = wanted.first().map_or(now_wall_ms, |report| report.submitted_wall_ms);
     let mut arrivals = Vec::with_capacity(wanted.len());
-    for report in &wanted {
+    for (index, report) in wanted.iter().enumerate() {
         let Some(spec) = report.spec.clone() else { continue };
+        let waits = asked.replay.is_some() || report.reason == Some(Reason::WaitingDependency);
+        let deps = || spec.after.iter().filter(|_| waits);
+        let after: BTreeSet<usize> = deps().filter_map(|dep| places.get(dep).copied()).collect();
+        let unknown = |dep: &&TaskId| !places.contains_key(dep) && !ended.contains(dep);
+        if let Some(dep) = deps().find(unknown).filter(|_| asked.replay.is_none()) {
+            lost.insert(index, *dep);
+        }
         let mut spec = rc_scheduler::TaskSpec {
             after: Vec::new(),
             uses: Vec::new(),
@@ -89,6 +98,8 @@ pub(crate) fn forecast(
             is_running: runs_at.is_some(),
             ran,
             own,
+            // Whoever waits for itself waits for ever.
+            after: if lost.contains_key(&index) { vec![index] } else { after.into_iter().collect() },
         });
     }
     let run = |arrival: &Arrival, device: DeviceId| -> (Span, Basis) {
@@ -101,7 +112,16 @@ pub(crate) fn forecast(
         }
     };
     let mut cluster = Cluster::start(&machines, if asked.replay.is_some() { begin } else { now_wall_ms })?;
-    let fates = cluster.play(&arrivals, &run)?;
+    let mut fates = cluster.play(&arrivals, &run)?;
+    for (index, arrival) in arrivals.iter().enumerate() {
+        let open = arrival.after.iter().find(|dep| fates[**dep].runs.is_none());
+        if let Some(dep) = open.filter(|_| fates[index].runs.is_none()) {
+            fates[index].misfit = Some(match lost.get(&index) {
+                Some(dep) => format!("waits for {dep}, of which nothing is known here"),
+                None => format!("waits for {}, which would not run", wanted[*dep].id),
+            });
+        }
+    }
     let tasks = wanted.iter().zip(&arrivals).zip(fates).map(|((report, arrival), fate)| {
         let device = fate.runs.map_or(arrival.acceptor, |(device, ..)| device);
         let basis = run(arrival, device).1;

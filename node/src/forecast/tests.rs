@@ -126,3 +126,40 @@ fn a_replay_takes_as_long_as_it_took_and_half_of_it_with_twice_the_devices() {
     let twice = forecast(&peers, &reports, &Asked { replay, add: vec![extra], ..Asked::default() }, NOW).unwrap();
     assert!(about(twice.makespan_ms, 60), "{twice:#?}");
 }
+
+#[test]
+fn what_waits_for_other_tasks_begins_when_they_have_ended() {
+    let peers = [device(1, 4), device(2, 4)];
+    let after = |number: u8, deps: &[u8]| {
+        let mut report = task(number, "sleep");
+        report.spec.as_mut().unwrap().after = deps.iter().map(|dep| TaskId([*dep; 16])).collect();
+        report.reason = Some(rc_scheduler::Reason::WaitingDependency);
+        report
+    };
+    let mut never = task(6, "sleep");
+    never.spec.as_mut().unwrap().requirements.required_tags = ["moon".to_owned()].into();
+    // 100 has ended, 1 is open, 9 is not known.
+    let reports = [
+        task(1, "sleep"),
+        after(2, &[1, 100]),
+        after(3, &[1]),
+        after(4, &[2, 3]),
+        after(5, &[9]),
+        never,
+        after(7, &[6]),
+        after(8, &[7]),
+        done(100, 10, 1),
+    ];
+    let told = forecast(&peers, &reports, &Asked::default(), NOW).unwrap();
+    assert!(about(told.makespan_ms, 30), "{told:#?}");
+    let of = |number: u8| told.tasks.iter().find(|task| task.task == TaskId([number; 16])).unwrap();
+    for (number, seconds) in [(1, 0), (2, 10), (3, 10), (4, 20)] {
+        assert!(about(of(number).runs.unwrap().1, seconds), "{number}: {told:#?}");
+    }
+    let why = |number: u8| of(number).misfit.clone().unwrap_or_default();
+    assert!(why(5).starts_with("waits for ") && why(5).ends_with(", of which nothing is known here"), "{told:#?}");
+    assert!(why(6).contains("moon"), "{told:#?}");
+    for number in [7, 8] {
+        assert_eq!(why(number), format!("waits for {}, which would not run", TaskId([number - 1; 16])));
+    }
+}

@@ -131,6 +131,9 @@ pub fn render(report: &MetricsReport, blobs: Option<BlobStats>) -> String {
 
     page.count("rcnode_spans_dropped_total", "Spans that the collector did not get.", report.spans_dropped);
 
+    let text = "Alerts that the webhook did not take, or for which there was no room.";
+    page.count("rcnode_alerts_unsent_total", text, report.alerts_unsent);
+
     let healthy = u8::from(status.storage_healthy);
     page.gauge("rcnode_storage_healthy", "1 if the disk takes new facts.", healthy);
     page.count("rcnode_storage_syncs_total", "Groups of writes made durable with one sync each.", status.disk_syncs);

@@ -2,11 +2,12 @@
 
 use super::error::NodeError;
 use super::ports::PORTS_CELL;
+use crate::alerts::Alert;
 use crate::blobs::named_by;
 use crate::clock;
 use crate::driver::{
-    CLOCK_CELL, GRAVES_CELL, PEER_CELL, decode_addresses, decode_clock, decode_graves, decode_member, decode_peer,
-    decode_record,
+    ALERT_CELL, CLOCK_CELL, GRAVES_CELL, PEER_CELL, decode_addresses, decode_clock, decode_graves, decode_member,
+    decode_peer, decode_record,
 };
 use crate::identity::{self, LOG_DIR, MEMBER_CELL, SEEDS_CELL};
 use crate::storage::{Batch, Counter, Damaged, OpenError, Options, Report, Storage};
@@ -30,6 +31,8 @@ pub(super) struct Ready {
     pub(super) ports: Option<Vec<u8>>,
     /// The blobs that records name.
     pub(super) blobs: Vec<(TaskId, BlobRef)>,
+    /// What nobody was told yet, the oldest first.
+    pub(super) alerts: Vec<Alert>,
     /// What was cut or damaged, in words.
     pub(super) disk_found: Vec<String>,
 }
@@ -41,6 +44,8 @@ pub(super) struct Boot {
     pub(super) known: Vec<(PeerId, Vec<Multiaddr>)>,
     pub(super) seeds: Vec<Multiaddr>,
     pub(super) ports: Option<Vec<u8>>,
+    /// What nobody was told yet, the oldest first.
+    pub(super) alerts: Vec<Alert>,
     /// What was cut or damaged, in words.
     pub(super) disk_found: Vec<String>,
 }
@@ -49,7 +54,7 @@ impl Boot {
     /// The core, given all that was kept, one record after the other.
     pub(super) async fn restore(self, me: DeviceId, config: Config, seed: [u8; 32]) -> Result<Ready, NodeError> {
         tokio::task::spawn_blocking(move || {
-            let Self { mut storage, durable, known, seeds, ports, disk_found } = self;
+            let Self { mut storage, durable, known, seeds, ports, alerts, disk_found } = self;
             let mut restore = Restore::new(me, config, seed, durable, clock::now())?;
             let mut blobs = Vec::new();
             storage.for_each_task(|record| {
@@ -63,7 +68,7 @@ impl Boot {
                     }
                 }
             })?;
-            Ok(Ready { core: restore.finish(clock::now()), storage, known, seeds, ports, blobs, disk_found })
+            Ok(Ready { core: restore.finish(clock::now()), storage, known, seeds, ports, blobs, alerts, disk_found })
         })
         .await?
     }
@@ -87,6 +92,7 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
 
     let mut durable = Durable { incarnation, ..Durable::default() };
     let mut known = Vec::new();
+    let mut alerts = Vec::new();
     for (name, value) in storage.cells() {
         if name.starts_with(MEMBER_CELL) {
             match decode_member(value) {
@@ -100,6 +106,8 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
             }
         } else if name.starts_with(PEER_CELL) {
             known.extend(decode_peer(name, value));
+        } else if name.starts_with(ALERT_CELL) {
+            alerts.extend(Alert::from_bytes(value));
         }
     }
     if let Some((ran_s, series)) = storage.cell(CLOCK_CELL).and_then(decode_clock) {
@@ -110,7 +118,8 @@ fn read(data_dir: &Path) -> Result<Boot, NodeError> {
     }
     let seeds = storage.cell(SEEDS_CELL).map(decode_addresses).unwrap_or_default();
     let ports = storage.cell(PORTS_CELL).map(<[u8]>::to_vec);
-    Ok(Boot { storage, durable, known, seeds, ports, disk_found })
+    alerts.sort_by(Alert::by_time);
+    Ok(Boot { storage, durable, known, seeds, ports, alerts, disk_found })
 }
 
 /// A new life, on disk before it begins: nobody can take it for an earlier one. In the counter, which a full disk takes as well; and

@@ -61,6 +61,8 @@ pub struct NodeConfig {
     pub retention: Duration,
     /// How many of them are kept; of more, the oldest are forgotten early. Default: 100,000.
     pub keep_tasks: usize,
+    /// Open tasks that it holds, its own and those that it keeps for others; of more, it accepts none. Default: 1,000,000.
+    pub queue_max: usize,
     /// What is dialled to find out whether there is a way to the Internet, while some task wants to know: a TCP handshake and nothing
     /// more. Empty: never, and no task that needs the Internet comes here.
     pub internet_probe: Vec<SocketAddr>,
@@ -110,6 +112,7 @@ impl NodeConfig {
             blobs: StoreLimits::default(),
             retention: Duration::from_secs(7 * 24 * 3_600),
             keep_tasks: 100_000,
+            queue_max: rc_scheduler::QUEUE_MAX as usize,
             internet_probe: INTERNET_PROBE_DEFAULT.to_vec(),
             alert_webhook: None,
             handlers: Vec::new(),

@@ -135,5 +135,5 @@ async fn what_makes_no_sense_is_refused_as_a_whole() {
     let refused = problem(post(&mut client, "/v1/tasks/last/retry", &Value::Null).await.expect_err("it has a result"));
     assert_eq!(refused, "409 not_failed: it is completed");
     let bad = problem(client.get::<Value>("/v1/batches/last?tasks=some").await.expect_err("some"));
-    assert!(bad.contains("allowed are failed, open, all, none"), "{bad}");
+    assert!(bad.contains("allowed are failed, cancelled, open, all, none"), "{bad}");
 }

@@ -264,6 +264,7 @@ impl NodeApi for Fake {
     async fn history(&self, task: TaskId) -> Result<Vec<HistoryRow>, DriverError> {
         self.get(task)?;
         let row = |fact, by, text: &str| HistoryRow {
+            at_wall_ms: None,
             fact,
             by: Some(by),
             to: None,
@@ -376,6 +377,7 @@ impl NodeApi for Fake {
             dropped: rc_scheduler::Counters::default(),
             bad_messages: 3,
             spans_dropped: 0,
+            alerts_unsent: 0,
             gossip: [1, 2, 3],
             turned_away: [4, 5],
         }))

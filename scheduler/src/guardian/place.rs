@@ -6,12 +6,13 @@ use crate::core::Scheduler;
 use crate::id::{DeviceId, TaskId};
 use crate::keeper::rendezvous;
 use crate::message::{Grant, Message, Want};
-use crate::placement::{Candidate, Pick, fits, pick, score};
-use crate::queue::Head;
+use crate::placement::{Candidate, Pick, Supply, fits, pick, score};
+use crate::queue::{Asking, Head, Scale};
 use crate::record::{Close, Grounds, Released};
 use crate::task::Priority;
 use crate::time::Span;
 use crate::timers::Timer;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
@@ -34,6 +35,8 @@ enum Next {
         devices: Vec<DeviceId>,
         /// Those that have said so.
         full: usize,
+        /// Nothing changes for it before this one answers, or does not for too long.
+        answer_of: Option<DeviceId>,
     },
     /// No device fits that may have room.
     Wait,
@@ -46,7 +49,10 @@ impl Scheduler {
             return;
         }
         self.look_again();
-        while let Some(Head { class, task, priority }) = self.guardian.queue.next(self.now.mono, &self.guardian.runs) {
+        let supply = if self.guardian.queue.is_demanding() { self.most_there_is() } else { Supply::default() };
+        loop {
+            let scale = Scale { now: self.now.mono, runs: &self.guardian.runs, supply };
+            let Some(Head { class, task, priority }) = self.guardian.queue.next(&scale) else { break };
             // Where nobody has room, no task needs to be looked at.
             match self.any_room() {
                 Room::Yes | Room::Unknown => {}
@@ -56,14 +62,14 @@ impl Scheduler {
                     break;
                 }
             }
-            let next = self.choose(task);
+            let next = self.choose(task, priority);
             match next {
                 Next::Lease(chosen) => {
                     self.lease(task, chosen.device, chosen.terms.total());
                     self.settle_dirty();
                 }
-                Next::Ask { devices, full } => {
-                    self.guardian.queue.stick(class);
+                Next::Ask { devices, full, answer_of } => {
+                    self.guardian.queue.stick(class, answer_of);
                     self.timers.set_earlier(Timer::Place, self.now.mono + ASK_PATIENCE);
                     let line = self.guardian.queue.line_len(class);
                     let most = line.max(2 * full).clamp(ASK_MIN, ASK_MAX);
@@ -72,7 +78,7 @@ impl Scheduler {
                     }
                 }
                 Next::Wait => {
-                    self.guardian.queue.stick(class);
+                    self.guardian.queue.stick(class, None);
                     self.timers.set_earlier(Timer::Place, self.now.mono + ASK_AGAIN);
                 }
             }
@@ -94,24 +100,33 @@ impl Scheduler {
     fn look_again(&mut self) {
         let news = core::mem::take(&mut self.guardian.news);
         if core::mem::take(&mut self.guardian.anew) {
-            self.guardian.queue.unstick(|_| true);
+            self.guardian.queue.unstick_all();
             return;
         }
         let Self { guardian, devices, own, tasks, me, .. } = self;
         let record = |device| if device == *me { Some(&*own) } else { devices.get(&device) };
-        let news: Vec<_> = news.into_iter().filter_map(record).map(Candidate::new).collect();
+        let records: Vec<_> = news.iter().filter_map(|device| record(*device)).map(Candidate::new).collect();
         if !news.is_empty() {
-            guardian.queue.unstick(|task| {
-                tasks.get(&task).is_none_or(|entry| news.iter().any(|candidate| fits(&entry.spec, candidate)))
-            });
+            guardian.queue.unstick(
+                |device| news.contains(&device),
+                |task| tasks.get(&task).is_none_or(|entry| records.iter().any(|record| fits(&entry.spec, record))),
+            );
         }
     }
 
-    fn choose(&self, task: TaskId) -> Next {
+    /// The most that any device has to spare of what tasks can ask for.
+    fn most_there_is(&self) -> Supply {
+        let records = core::iter::once(&self.own).chain(self.devices.values());
+        let takes = records.filter(|record| record.capacity.blocked.is_empty());
+        takes.map(|record| Supply::of(&record.capacity)).fold(Supply::default(), Supply::max)
+    }
+
+    fn choose(&self, task: TaskId, priority: Priority) -> Next {
         let Some(entry) = self.tasks.get(&task) else { return Next::Wait };
         let spec = &entry.spec;
         let mut offers = self.offers(task);
         offers.retain(|offer| offer.candidate.reachable);
+        let held_for = self.leave_to_the_more_urgent(&mut offers, priority);
         // The devices that have failed this task are avoided while another fits, even a busy one.
         let other_fits = offers.iter().any(|offer| !offer.avoid && fits(spec, &offer.candidate));
         let best_of = |may: fn(Room) -> bool| {
@@ -152,7 +167,41 @@ impl Scheduler {
             let total = |offer: &Offer<'_>| Reverse(score(spec, &offer.candidate).total());
             offers.sort_by_cached_key(|offer| (device(offer) != best.device, total(offer), device(offer)));
         }
-        Next::Ask { devices: offers.iter().map(device).collect(), full }
+        // What is in hand elsewhere it does not take while the best may have room, so only that one's answer matters; or that of who is
+        // asked by those for whose sake it waits.
+        let answer_of = held_for.get(&best.device).copied().or((full == 0).then_some(best.device));
+        Next::Ask { devices: offers.iter().map(device).collect(), full, answer_of }
+    }
+
+    /// What is more urgent than this and waits for the answer of its best device goes where room is in hand if that one is full. So much is
+    /// left to it meanwhile: returns the devices that have no more than that, each with whose answer decides.
+    fn leave_to_the_more_urgent(&self, offers: &mut [Offer<'_>], priority: Priority) -> BTreeMap<DeviceId, DeviceId> {
+        let scale = Scale { now: self.now.mono, runs: &self.guardian.runs, supply: Supply::default() };
+        let asking = self.guardian.queue.asking_above(priority, &scale);
+        let mut held = BTreeMap::new();
+        if asking.is_empty() {
+            return held;
+        }
+        for offer in offers.iter_mut().filter(|offer| offer.room == Room::Yes) {
+            let device = offer.candidate.record.device;
+            let fit = |asking: &&Asking| {
+                self.tasks
+                    .get(&asking.task)
+                    .is_some_and(|entry| fits(&entry.spec, &Candidate::new(offer.candidate.record)))
+            };
+            let waiting: Vec<_> = asking.iter().filter(fit).collect();
+            let in_hand = match self.peers.get(&device) {
+                Some(peer) if device != self.me => peer.lease_limit(self.now.mono) - self.counted_at(device).0,
+                _ => self.local_room(),
+            };
+            if let Some(first) = waiting.first()
+                && waiting.iter().map(|asking| asking.len).sum::<usize>() >= in_hand as usize
+            {
+                offer.room = Room::Asked;
+                held.insert(device, first.of);
+            }
+        }
+        held
     }
 
     /// Wants none for now. It forgets that this device has asked, so it is asked again as soon as there is something for it.

@@ -4,7 +4,8 @@ use super::Phase;
 use crate::core::Scheduler;
 use crate::id::{DeviceId, TaskId};
 use crate::message::Move;
-use crate::placement::{Candidate, fits};
+use crate::placement::{Candidate, Supply, fits};
+use crate::queue::Scale;
 use crate::record::{Close, Fact, Grounds, Released};
 use crate::time::Span;
 use alloc::vec::Vec;
@@ -13,6 +14,12 @@ impl Scheduler {
     /// What a lease is handed back with that has not begun, because this device has too much to do.
     pub(super) fn too_busy(&self) -> Released {
         Released::Refused { record_sequence: self.own.sequence, grounds: Grounds::Busy }
+    }
+
+    /// By what the order of those that wait here is worked out.
+    pub(super) fn scale(&self) -> Scale<'_> {
+        let supply = Supply::of(&self.own.capacity);
+        Scale { now: self.now.mono, runs: &self.guardian.runs, supply }
     }
 
     /// How many leases of a granter wait here.
@@ -38,7 +45,7 @@ impl Scheduler {
         let slots = u64::from(self.own.capacity.max_concurrent_tasks.max(1));
         let mut ahead = Span::ZERO;
         let mut going = Vec::new();
-        for (task, takes) in self.holder.queue.in_order(now, &self.guardian.runs) {
+        for (task, takes) in self.holder.queue.in_order(&self.scale()) {
             if going.len() >= back.count as usize {
                 break;
             }

@@ -139,7 +139,7 @@ impl Scheduler {
     pub(crate) fn start_next(&mut self) {
         let slots = self.own.capacity.max_concurrent_tasks;
         while self.holder.active < slots && !self.holder.exclusive && self.is_able() && !self.is_blocked() {
-            let Some(Head { task, .. }) = self.holder.queue.next(self.now.mono, &self.guardian.runs) else { return };
+            let Some(Head { task, .. }) = self.holder.queue.next(&self.scale()) else { return };
             let entry = &self.tasks[&task];
             if entry.spec.requirements.exclusive && self.holder.active > 0 {
                 return;

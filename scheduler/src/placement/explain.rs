@@ -1,6 +1,7 @@
 //! The whole placement laid open: every device, what keeps the task from it, what would help, and what it scores.
 
 use super::candidate::Candidate;
+use super::contention::{Contention, Demand, Supply, contention};
 use super::filter::unmet;
 use super::pick::sort;
 use super::remedy::Remedy;
@@ -8,6 +9,7 @@ use super::score::{Terms, score};
 use super::unmet::Unmet;
 use crate::id::{DeviceId, TaskId};
 use crate::task::TaskSpec;
+use crate::time::Span;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,6 +29,9 @@ pub struct Row {
     pub terms: Terms,
     /// The weighted sum of the terms, parts per million.
     pub total: u32,
+    /// How much of what it has to spare the task asks for: of tasks of the same dynamic priority that wait there, the one with the
+    /// highest total goes first. Without the time that it has waited, which is the same for those that came together.
+    pub contention: Contention,
     /// It has failed this task before, and is avoided while another one fits.
     pub avoided: bool,
     /// What it runs, and what waits there, as it says.
@@ -74,6 +79,7 @@ fn row(spec: &TaskSpec, candidate: &Candidate<'_>, failed: &BTreeSet<DeviceId>) 
         unmet,
         terms,
         total: terms.total(),
+        contention: contention(Demand::of(&spec.requirements), Supply::of(&record.capacity), Span::ZERO),
         avoided: failed.contains(&record.device),
         active_tasks: candidate.active_tasks(),
         queued_tasks: record.queued_tasks,

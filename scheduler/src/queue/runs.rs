@@ -18,12 +18,15 @@ struct Runs {
     spread: Option<Box<Spread>>,
 }
 
+/// No run counts as longer: what a member says may be absurd, and must not be remembered for long.
+const LONGEST: Span = Span::from_secs(24 * 3_600);
 /// Types whose run time is remembered; of more, the first in the alphabet go.
 const TYPES_MAX: usize = 1_024;
 
 impl RunTimes {
     /// Counts a run, and whether it ended well.
     pub(crate) fn sample(&mut self, task_type: &str, run: Span, ok: bool) {
+        let run = run.min(LONGEST);
         if !self.0.contains_key(task_type) {
             if self.0.len() >= TYPES_MAX {
                 self.0.pop_first();
@@ -31,7 +34,7 @@ impl RunTimes {
             self.0.insert(task_type.into(), Runs { mean: run, spread: None });
         }
         let Some(runs) = self.0.get_mut(task_type) else { return };
-        runs.mean = Span((runs.mean.0.saturating_mul(7).saturating_add(run.0)) / 8);
+        runs.mean = Span((7 * runs.mean.0 + run.0) / 8);
         if ok {
             runs.spread.get_or_insert_default().add(run);
         }

@@ -21,8 +21,12 @@ impl Queue {
         self.insert(task(n), spec, Class::of(spec, Share::of(spec, None), &[]), since);
     }
 
+    fn head(&self, now: Mono, runs: &RunTimes) -> Option<Head> {
+        self.next(&Scale { now, runs, supply: Supply::default() })
+    }
+
     fn first(&self, now: Mono) -> Option<TaskId> {
-        self.next(now, &RunTimes::default()).map(|head| head.task)
+        self.head(now, &RunTimes::default()).map(|head| head.task)
     }
 }
 
@@ -48,8 +52,19 @@ fn tasks_of_a_type_that_runs_long_gain_less_by_waiting() {
     queue.put(1, &spec("long", Priority::Low), Mono(0));
     queue.put(2, &spec("echo", Priority::Low), at(90));
     // 300 + 100 / 10 against 300 + 10.
-    assert_eq!(queue.next(at(99), &runs).map(|head| head.task), Some(task(1)));
-    assert_eq!(queue.next(at(101), &runs).map(|head| head.task), Some(task(2)));
+    assert_eq!(queue.head(at(99), &runs).map(|head| head.task), Some(task(1)));
+    assert_eq!(queue.head(at(101), &runs).map(|head| head.task), Some(task(2)));
+}
+
+#[test]
+fn a_run_that_is_said_to_have_taken_for_ever_breaks_nothing_and_is_soon_forgotten() {
+    let (mut queue, mut runs) = (Queue::default(), RunTimes::default());
+    runs.sample("echo", Span(u64::MAX), true);
+    queue.put(1, &spec("echo", Priority::Low), Mono(0));
+    queue.put(2, &spec("other", Priority::Low), at(1));
+    assert_eq!(queue.head(at(2), &runs).map(|head| head.task), Some(task(2)));
+    (0..100).for_each(|_| runs.sample("echo", Span::from_ms(10), true));
+    assert!(runs.mean("echo") < Span::from_secs(1), "{:?}", runs.mean("echo"));
 }
 
 #[test]
@@ -57,14 +72,25 @@ fn a_stuck_head_holds_up_only_its_own_line() {
     let mut queue = Queue::default();
     queue.put(1, &spec("rare", Priority::Urgent), Mono(0));
     queue.put(2, &spec("echo", Priority::Low), Mono(0));
-    let head = queue.next(Mono(1), &RunTimes::default()).unwrap();
+    let head = queue.head(Mono(1), &RunTimes::default()).unwrap();
     assert_eq!((head.task, head.priority), (task(1), Priority::Urgent));
-    queue.stick(head.class);
+    queue.stick(head.class, None);
     assert_eq!(queue.first(Mono(1)), Some(task(2)));
     assert_eq!(queue.top(Mono(1), &RunTimes::default()), Some(Priority::Urgent));
-    queue.unstick(|head| head != task(1));
+    queue.unstick(|_| false, |head| head != task(1));
     assert_eq!(queue.first(Mono(1)), Some(task(2)));
-    queue.unstick(|head| head == task(1));
+    queue.unstick(|_| false, |head| head == task(1));
+    assert_eq!(queue.first(Mono(1)), Some(task(1)));
+    // One that waits for an answer is not concerned by anything else.
+    let asked = DeviceId([9; 16]);
+    queue.stick(head.class, Some(asked));
+    queue.unstick(|device| device != asked, |_| true);
+    assert_eq!(queue.first(Mono(1)), Some(task(2)));
+    let runs = RunTimes::default();
+    let scale = Scale { now: Mono(1), runs: &runs, supply: Supply::default() };
+    assert_eq!(queue.asking_above(Priority::Low, &scale), [Asking { task: task(1), of: asked, len: 1 }]);
+    assert_eq!(queue.asking_above(Priority::Urgent, &scale), []);
+    queue.unstick(|device| device == asked, |_| false);
     assert_eq!(queue.first(Mono(1)), Some(task(1)));
 }
 
@@ -89,7 +115,7 @@ fn a_task_that_a_device_failed_does_not_hold_up_those_behind_it() {
     let failed = Class::of(&echo, Share::default(), &[crate::id::DeviceId([7; 16])]);
     queue.insert(task(1), &echo, failed, Mono(0));
     queue.insert(task(2), &echo, Class::of(&echo, Share::default(), &[]), Mono(1));
-    queue.stick(failed);
+    queue.stick(failed, None);
     assert_eq!(queue.first(Mono(2)), Some(task(2)));
 }
 
@@ -130,7 +156,7 @@ fn turns_are_counted_in_time() {
     }
     let mut long = 0;
     for _ in 0..220 {
-        let first = queue.next(at(1), &runs).unwrap().task;
+        let first = queue.head(at(1), &runs).unwrap().task;
         queue.serve(first, &runs);
         long += u32::from(first < task(10_000));
     }
@@ -148,7 +174,7 @@ fn many_lines_are_kept_in_order() {
     }
     let mut last = None;
     for _ in 0..10_000 {
-        let head = queue.next(at(1), &runs).unwrap();
+        let head = queue.head(at(1), &runs).unwrap();
         let (_, since) = queue.class_of[&head.task];
         let key = (core::cmp::Reverse(head.class.priority), since);
         assert!(last.is_none_or(|last| last <= key), "{last:?} before {key:?}");
@@ -156,6 +182,50 @@ fn many_lines_are_kept_in_order() {
         queue.serve(head.task, &runs);
     }
     assert_eq!(queue.len(), 0);
-    assert!(queue.lines.is_empty() && queue.stuck.values().all(BTreeMap::is_empty));
+    assert!(queue.lines.is_empty() && queue.stuck.is_empty());
     assert!(queue.ready.values().all(BTreeMap::is_empty));
+}
+
+/// Of tasks that came together, what asks for most of what there is goes first: SPEC's tie-breaker, by a table.
+#[test]
+fn under_contention_what_asks_for_most_goes_first() {
+    type Asks = (u32, u64);
+    // What there is (cores in thousandths, kbit/s), what one task and another one ask for, and which of the two goes first.
+    let table: [(Asks, Asks, Asks, u32); 9] = [
+        ((4_000, 100_000), (1_000, 0), (2_000, 0), 2),
+        ((4_000, 100_000), (3_000, 0), (2_000, 0), 1),
+        ((4_000, 100_000), (0, 10_000), (0, 20_000), 2),
+        // All of the processor is less than all of the bandwidth.
+        ((4_000, 100_000), (4_000, 0), (0, 100_000), 2),
+        // 0.4 of a whole against 0.5 of four fifths: equal, so that the smaller id goes first.
+        ((4_000, 100_000), (4_000, 0), (0, 80_000), 1),
+        ((4_000, 100_000), (4_000, 0), (0, 79_000), 1),
+        // More than there is counts as all there is.
+        ((1_000, 100_000), (8_000, 0), (2_000, 1), 2),
+        ((1_000, 100_000), (8_000, 0), (2_000, 0), 1),
+        // Of what nobody has, anything is all.
+        ((0, 0), (1, 0), (0, 1), 2),
+    ];
+    let spec = |(cpu, io): Asks| {
+        let mut spec = spec("echo", Priority::Normal);
+        spec.requirements.min_cpu_cores_milli = Some(cpu).filter(|cpu| *cpu > 0);
+        spec.requirements.bandwidth_kbps = Some(io).filter(|io| *io > 0);
+        spec
+    };
+    let runs = RunTimes::default();
+    for (there_is, one, other, first) in table {
+        let mut queue = Queue::default();
+        queue.put(1, &spec(one), at(1));
+        queue.put(2, &spec(other), at(1));
+        let supply = Supply { cpu_milli: there_is.0.into(), io_kbps: there_is.1 };
+        let scale = Scale { now: at(2), runs: &runs, supply };
+        assert_eq!(queue.next(&scale).map(|head| head.task), Some(task(first)), "{one:?}, {other:?} of {there_is:?}");
+        assert_eq!(queue.in_order(&scale).first().map(|(task, _)| *task), Some(task(first)));
+        assert!(queue.is_demanding());
+        // It breaks ties and nothing else: whoever came a millisecond earlier goes first whatever he asks for.
+        queue.put(3, &spec((0, 0)), Mono(at(1).0 - 1_000));
+        assert_eq!(queue.next(&scale).map(|head| head.task), Some(task(3)));
+        (1..=3).for_each(|n| queue.remove(task(n)));
+        assert!(!queue.is_demanding() && queue.lines.is_empty());
+    }
 }

@@ -2,7 +2,9 @@
 
 mod alerts;
 mod batch;
+mod full;
 mod lies;
+mod requirements;
 
 use rc_scheduler::*;
 
@@ -26,9 +28,13 @@ impl Core {
     }
 
     fn of(me: u8) -> Self {
+        Self::with(me, Config::default())
+    }
+
+    fn with(me: u8, config: Config) -> Self {
         let now = Now { mono: Mono(1_000_000), wall_ms: 1_700_000_000_000 };
         let durable = Durable { incarnation: INC, ..Durable::default() };
-        let core = Scheduler::restore(device(me), Config::default(), [7; 32], durable, now).expect("counted up");
+        let core = Scheduler::restore(device(me), config, [7; 32], durable, now).expect("counted up");
         let mut it = Self { core, now };
         it.drain();
         let capacity =
@@ -41,11 +47,18 @@ impl Core {
     /// In session with one peer that is synced, says what it has, and has answered the questions of the beginning.
     fn with_peer() -> Self {
         let mut it = Self::new();
-        it.does(Input::PeerUp(device(PEER)));
+        it.meets_peer();
+        assert!(it.core.view().is_synced());
+        it
+    }
+
+    /// A peer comes that is synced, says what it has, and answers the questions of the beginning.
+    fn meets_peer(&mut self) -> Vec<String> {
+        let mut lines = self.does(Input::PeerUp(device(PEER)));
         let hello =
             |known| Hello { incarnation: INC, protocol: 1, members_hash: 0, given_up: None, known, reply: false };
-        it.says(Message::Hello(hello(Some(INC))));
-        it.persisted();
+        lines.extend(self.says(Message::Hello(hello(Some(INC)))));
+        lines.extend(self.persisted());
         let beat = Beat {
             incarnation: INC,
             number: 1,
@@ -57,9 +70,8 @@ impl Core {
             held: 0,
             held_hash: 0,
         };
-        it.says(Message::Beat(beat));
-        assert!(it.core.view().is_synced());
-        it
+        lines.extend(self.says(Message::Beat(beat)));
+        lines
     }
 
     fn drain(&mut self) -> Vec<Effect> {
@@ -263,17 +275,8 @@ fn lease_of(spec: TaskSpec, to_inc: Incarnation) -> (TaskId, Vec<(TaskId, Fact)>
     let epoch = Epoch::new(9, 0, 1);
     let (to, by) = (device(ME), device(PEER));
     facts.retain(|fact| matches!(fact, Fact::Submitted(_)));
-    facts.push(Fact::Leased(Leased {
-        epoch,
-        to,
-        to_inc,
-        by,
-        by_inc: INC,
-        attempt: 1,
-        losses: 0,
-        score_ppm: 0,
-        beside: None,
-    }));
+    let (attempt, losses, score_ppm, beside) = (1, 0, 0, None);
+    facts.push(Fact::Leased(Leased { epoch, to, to_inc, by, by_inc: INC, attempt, losses, score_ppm, beside }));
     (task, facts.into_iter().map(|fact| (task, fact)).collect())
 }
 

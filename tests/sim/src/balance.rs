@@ -3,12 +3,18 @@
 //!
 //! `cargo sim --balance` prints tables.
 
+pub mod best;
 pub mod order;
 pub mod stragglers;
+pub mod warm;
+
+pub use best::bound;
+use best::{all_known, in_line, types_known};
 
 use crate::grid::{Grid, Job, MS, Machine, Micros, SECOND};
 use crate::rng::Rng;
-use std::time::Instant;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Nothing that is measured here takes longer.
 const LONGEST: Micros = 4 * 3_600 * SECOND;
@@ -20,7 +26,7 @@ pub struct Bag {
     pub done: Vec<usize>,
     /// From the submit to the last end, as it was told.
     pub makespan: Micros,
-    /// What no schedule can be shorter than: all work on all slots, or the longest task on the fastest device.
+    /// What no schedule can be shorter than.
     pub bound: Micros,
     /// Attempts beyond one for each task.
     pub extra: usize,
@@ -48,16 +54,6 @@ pub fn work_off(machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, St
     Ok(Bag { done, makespan: last - begun, bound, extra, p99 })
 }
 
-/// What no schedule can be shorter than.
-#[must_use]
-pub fn bound(machines: &[Machine], jobs: &[Job]) -> Micros {
-    let speed = |machine: &Machine| u64::from(machine.capacity.max_concurrent_tasks) * machine.speed_permille;
-    let work: u64 = jobs.iter().map(|job| job.length).sum();
-    let fastest = machines.iter().map(|machine| machine.speed_permille).max().unwrap_or(1_000);
-    let longest = jobs.iter().map(|job| job.length).max().unwrap_or(0);
-    (work * 1_000 / machines.iter().map(speed).sum::<u64>()).max(longest * 1_000 / fastest)
-}
-
 /// Unlike devices: up to so many thousandths as fast as an ordinary one, or as many times slower, with one slot to six.
 #[must_use]
 pub fn unlike(devices: usize, fastest: u64, rng: &mut Rng) -> Vec<Machine> {
@@ -74,18 +70,15 @@ pub fn mixed(tasks: usize, rng: &mut Rng) -> Vec<Job> {
     (0..tasks).map(|_| Job::new("sleep", rng.skewed(10 * MS, 10 * SECOND))).collect()
 }
 
-/// How long it takes if each task in turn goes to the slot that is free first, the fastest of those that are: the best that can be had
-/// by who knows neither how long a task is nor moves one that runs, and without any messages.
-fn in_line(machines: &[Machine], jobs: &[Job]) -> Micros {
-    let slots = |machine: &Machine| vec![machine.speed_permille; machine.capacity.max_concurrent_tasks as usize];
-    let mut free: Vec<(Micros, u64)> = machines.iter().flat_map(slots).map(|speed| (0, speed)).collect();
-    let mut last = 0;
-    for job in jobs {
-        free.sort_unstable_by_key(|(at, speed)| (*at, std::cmp::Reverse(*speed)));
-        free[0].0 += job.length * 1_000 / free[0].1;
-        last = last.max(free[0].0);
-    }
-    last
+/// Tasks of so many types, each type with a length of its own from 20 ms to 8 s and each task up to a quarter longer or shorter.
+#[must_use]
+pub fn typed(types: usize, tasks: usize, rng: &mut Rng) -> Vec<Job> {
+    let kinds: Vec<_> = (0..types).map(|kind| (format!("type-{kind}"), rng.skewed(20 * MS, 8 * SECOND))).collect();
+    let mut any = || {
+        let (name, length) = &kinds[rng.index(types)];
+        Job::new(name, rng.between(length * 3 / 4, length * 5 / 4))
+    };
+    (0..tasks).map(|_| any()).collect()
 }
 
 /// Prints the tables.
@@ -114,23 +107,7 @@ pub fn print() -> Result<(), String> {
             speeds.iter().map(|(slots, speed)| u64::from(*slots) * speed * tasks as u64 / all).collect();
         println!("| {tasks} of {} ms | {:?} | {shares:?} | {} |", length / MS, bag.done, ratio(&bag));
     }
-    println!("\na mixed bag, 10 ms to 10 s, on eight unlike devices: makespan, of the best, for each of ten seeds\n");
-    println!("| devices differ by | tasks | makespan | worst | no messages, lengths unknown |\n|---|---|---|---|---|");
-    for (fastest, tasks) in [(2_000, 300), (2_000, 1_000), (2_000, 3_000), (4_000, 300), (4_000, 1_000), (4_000, 3_000)]
-    {
-        let (mut each, mut greedy) = (Vec::new(), Vec::new());
-        for seed in 0..10 {
-            let mut rng = Rng::new(seed);
-            let machines = unlike(8, fastest, &mut rng);
-            let jobs = mixed(tasks, &mut rng);
-            let bag = work_off(&machines, &jobs, 0)?;
-            greedy.push(format!("{:.2}", in_line(&machines, &jobs) as f64 / bag.bound as f64));
-            each.push(ratio(&bag));
-        }
-        let worst = |each: &[String]| each.iter().max().cloned().unwrap_or_default();
-        let differ = fastest * fastest / 1_000_000;
-        println!("| {differ}x | {tasks} | {} | {} | {} |", each.join(" "), worst(&each), worst(&greedy));
-    }
+    print_mixed()?;
     println!(
         "\nan urgent task behind waiting background tasks, on three devices: wait for its start, at each of them, ms\n"
     );
@@ -154,6 +131,63 @@ pub fn print() -> Result<(), String> {
         let at = if same { "at the same device" } else { "at two devices" };
         println!("{at}: {}", order::shared(3_000, 100, same)?);
     }
+    warm::print()
+}
+
+/// Best, middle and worst of the ratios to the best possible.
+fn spread(mut all: Vec<f64>) -> String {
+    all.sort_unstable_by(f64::total_cmp);
+    let at = |place: usize| all.get(place).copied().unwrap_or_default();
+    format!("{:.2} {:.2} {:.2}", at(0), at(all.len() / 2), at(all.len().saturating_sub(1)))
+}
+
+fn print_mixed() -> Result<(), String> {
+    println!(
+        "\na mixed bag on eight unlike devices, ten seeds: best, middle and worst makespan, of what nothing can be shorter than\n"
+    );
+    println!("| lengths | devices differ by | tasks | as built | no messages, lengths unknown | all lengths known |");
+    println!("|---|---|---|---|---|---|");
+    for (fastest, tasks) in [(2_000, 300), (2_000, 1_000), (2_000, 3_000), (4_000, 300), (4_000, 1_000), (4_000, 3_000)]
+    {
+        let [mut built, mut unknown, mut known] = [const { Vec::new() }; 3];
+        for seed in 0..10 {
+            let mut rng = Rng::new(seed);
+            let machines = unlike(8, fastest, &mut rng);
+            let jobs = mixed(tasks, &mut rng);
+            let bag = work_off(&machines, &jobs, 0)?;
+            let of = |makespan: Micros| makespan as f64 / bag.bound as f64;
+            built.push(of(bag.makespan));
+            unknown.push(of(in_line(&machines, &jobs)));
+            known.push(of(all_known(&machines, &jobs)));
+        }
+        let differ = fastest * fastest / 1_000_000;
+        println!("| any | {differ}x | {tasks} | {} | {} | {} |", spread(built), spread(unknown), spread(known));
+    }
+    println!("\nthe same with twelve types, each of a length of its own\n");
+    println!(
+        "| devices differ by | tasks | as built | lengths unknown | types known, in turn | types known, long ones first | all known |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (fastest, tasks) in [(2_000, 300), (2_000, 1_000), (4_000, 300), (4_000, 1_000)] {
+        let [mut built, mut unknown, mut turn, mut first, mut known] = [const { Vec::new() }; 5];
+        for seed in 0..10 {
+            let mut rng = Rng::new(seed);
+            let mut machines = unlike(8, fastest, &mut rng);
+            let jobs = typed(12, tasks, &mut rng);
+            let types = (0..12).map(|kind| format!("type-{kind}"));
+            machines.iter_mut().for_each(|machine| machine.capacity.task_types.extend(types.clone()));
+            let bag = work_off(&machines, &jobs, 0)?;
+            let of = |makespan: Micros| makespan as f64 / bag.bound as f64;
+            built.push(of(bag.makespan));
+            unknown.push(of(in_line(&machines, &jobs)));
+            turn.push(of(types_known(&machines, &jobs, false)));
+            first.push(of(types_known(&machines, &jobs, true)));
+            known.push(of(all_known(&machines, &jobs)));
+        }
+        let differ = fastest * fastest / 1_000_000;
+        let [built, unknown, turn, first, known] = [built, unknown, turn, first, known].map(spread);
+        println!("| {differ}x | {tasks} | {built} | {unknown} | {turn} | {first} | {known} |");
+    }
     Ok(())
 }
 
@@ -175,14 +209,22 @@ pub fn print_place(tasks: usize, devices: usize) -> Result<(), String> {
             job
         };
         let jobs: Vec<_> = (0..tasks).map(job).collect();
-        let begun = Instant::now();
+        let begun = processor_time();
         let bag = work_off(&machines, &jobs, 0)?;
-        let took = begun.elapsed().as_secs_f64();
+        let took = (processor_time() - begun).as_secs_f64();
         let (least, most) = (bag.done.iter().min().unwrap_or(&0), bag.done.iter().max().unwrap_or(&0));
         let each = took * 1e6 / tasks as f64;
         println!("| {classes} | {tasks} | {devices} | {least} to {most} | {} | {took:.1} | {each:.0} |", ratio(&bag));
     }
     Ok(())
+}
+
+/// What this thread has had of the processor, where the system says so; else the time since the first call.
+fn processor_time() -> Duration {
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let had = text.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    had.map_or_else(|| BEGUN.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
 }
 
 fn ratio(bag: &Bag) -> String {

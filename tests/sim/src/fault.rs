@@ -58,6 +58,8 @@ pub enum Fault {
     Resume(usize),
     /// The device lives off its battery from now on, or off the mains.
     Battery(usize, bool),
+    /// From now on the processor is found to be so busy, parts per million; zero: as it happens.
+    Load(usize, u32),
     /// The process is killed, and its attempts live on.
     Orphan(usize),
     /// The disk is remembered as it is now.

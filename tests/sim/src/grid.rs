@@ -90,6 +90,8 @@ pub struct Grid {
     warm: Vec<VecDeque<String>>,
     /// How much longer the first attempt of a type takes on a device that has not lately run one.
     pub cold: Micros,
+    /// Nobody hears where a type has lately run.
+    pub hides_affinity: bool,
     /// Every attempt, in the order of the starts.
     pub ran: Vec<Ran>,
     running: BTreeMap<(TaskId, Epoch), (usize, usize)>,
@@ -132,6 +134,7 @@ impl Grid {
             disks: vec![Disk::default(); devices],
             warm: vec![VecDeque::new(); devices],
             cold: 0,
+            hides_affinity: false,
             ran: Vec::new(),
             running: BTreeMap::new(),
             told: BTreeMap::new(),

@@ -21,22 +21,27 @@ pub mod every_task_has_ended_when_the_scene_says;
 pub mod idle_traffic_is_constant;
 pub mod no_acked_task_is_lost_while_a_disk_that_stored_it_lives;
 pub mod no_lease_waits_long_while_another_device_is_free;
+pub mod nobody_is_passed_over_for_long;
 pub mod nobody_talks_in_circles;
 pub mod nothing_runs_long_after_its_end;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;
 pub mod same_seed_same_trace;
+pub mod the_more_urgent_is_not_passed_over;
 pub mod what_an_owner_takes_back_ends_elsewhere;
 pub mod what_has_ended_is_forgotten_by_all;
 pub mod what_is_reported_is_on_the_disks_it_names;
+pub mod what_is_said_of_a_batch_is_true;
 pub mod what_was_done_is_not_done_again;
 pub mod who_is_cut_off_stops_before_others_begin;
+pub mod who_is_overloaded_begins_nothing;
 pub mod who_is_wanted_back_has_nothing_left;
 pub mod without_faults_every_task_starts_once;
 
+use self::what_is_said_of_a_batch_is_true::Asked;
 use crate::oracle::{Set, Started};
 use crate::world::World;
-use rc_scheduler::{Epoch, Record, Settled, Start, Status, TaskId};
+use rc_scheduler::{Epoch, Record, Reply, Settled, Start, Status, TaskId};
 
 /// A broken promise in words.
 pub type Broken = Result<(), String>;
@@ -65,6 +70,9 @@ pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     if let Err(text) = who_is_wanted_back_has_nothing_left::starts(world, start, started) {
         world.fail("who_is_wanted_back_has_nothing_left", text);
     }
+    if let Err(text) = who_is_overloaded_begins_nothing::starts(world, start, started) {
+        world.fail("who_is_overloaded_begins_nothing", text);
+    }
 }
 
 /// Attempts of a device changed.
@@ -76,6 +84,8 @@ pub(crate) fn after_attempt(world: &mut World, device: usize) {
 pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId, epoch: Epoch) {
     require!(world, what_was_done_is_not_done_again, granter, task, epoch);
     require!(world, a_device_is_not_leased_more_than_it_takes, to);
+    require!(world, nobody_is_passed_over_for_long, granter, task);
+    require!(world, the_more_urgent_is_not_passed_over, granter, task, epoch);
 }
 
 /// A copy was leased.
@@ -143,6 +153,15 @@ pub(crate) fn told_status(world: &mut World, device: usize, task: TaskId, status
     let record = world.devices[device].core.as_ref().and_then(|core| core.view().record(task).cloned());
     if let Some(record) = record.filter(|record| status.is_terminal() && record.resolve().status() == status) {
         told_record(world, device, task, &record);
+    }
+}
+
+/// A client is told how a batch stands.
+pub(crate) fn told_batch(world: &mut World, device: usize, first: usize, asked: &Asked, reply: &Reply) {
+    match what_is_said_of_a_batch_is_true::check(world, device, first, asked, reply) {
+        Ok(Some(statuses)) => _ = world.batch_reads.insert((first, device), statuses),
+        Ok(None) => {}
+        Err(text) => world.fail("what_is_said_of_a_batch_is_true", text),
     }
 }
 

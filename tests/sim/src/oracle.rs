@@ -2,6 +2,7 @@
 //! think: invariants are checked against this, not against internal state.
 
 use crate::clock::{Micros, SECOND};
+use crate::invariants::nobody_is_passed_over_for_long::Passed;
 use rc_scheduler::{Epoch, Settled, Status, TaskId, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +74,12 @@ impl Oracle {
             Some((_, at)) => *at = now,
             None => failures.push((first, now)),
         }
+    }
+
+    /// Whether any device has leased a task to anybody.
+    #[must_use]
+    pub fn was_leased(&self, task: TaskId) -> bool {
+        self.leases.range((task, Epoch(0))..=(task, Epoch(u64::MAX))).next().is_some()
     }
 
     /// What the clients of a task may rely on.
@@ -182,6 +189,8 @@ pub struct Oracle {
     pub died_with: BTreeMap<TaskId, BTreeSet<(usize, Micros)>>,
     /// How often an attempt took its device down, by task.
     pub kills: BTreeMap<TaskId, u32>,
+    /// Whom a guardian has leased tasks of while others waited.
+    pub passed: Passed,
     /// When attempts came to an end, by the index of the holder.
     pub ends: BTreeMap<usize, Vec<Micros>>,
     /// Two sides decided differently, out of contact: the times at which a promise was excused, for the statistics.

@@ -120,6 +120,7 @@ fn live(world: &mut World) {
     at += 8 * SECOND;
     world.run_until(at);
     require(world, "after_healing_everything_settles", invariants::after_healing_everything_settles::answers);
+    require(world, "what_is_said_of_a_batch_is_true", invariants::what_is_said_of_a_batch_is_true::answers);
     require(
         world,
         "what_an_owner_takes_back_ends_elsewhere",
@@ -148,6 +149,7 @@ fn advance(world: &mut World, until: Micros) {
     while world.now < until && world.failure.is_none() {
         world.run_until((world.now + 2 * SECOND).min(until));
         require(world, "who_is_wanted_back_has_nothing_left", invariants::who_is_wanted_back_has_nothing_left::check);
+        require(world, "who_is_overloaded_begins_nothing", invariants::who_is_overloaded_begins_nothing::check);
         require(
             world,
             "no_lease_waits_long_while_another_device_is_free",

@@ -110,6 +110,8 @@ pub(crate) mod wish {
         never: Vec<Name>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        submitter: Option<String>,
         retries: u32,
         backoff: String,
         delay: u64,
@@ -131,6 +133,7 @@ pub(crate) mod wish {
             only: names(&spec.requirements.only_devices),
             never: names(&spec.requirements.exclude_devices),
             key: spec.idempotency_key.clone(),
+            submitter: spec.submitter.clone(),
             retries: spec.retry.max_retries,
             backoff: spec.retry.backoff.to_string(),
             delay: spec.retry.base_delay.0,
@@ -164,6 +167,7 @@ pub(crate) mod wish {
             side_effects: wish.side_effects,
             speculative: wish.speculative,
             idempotency_key: wish.key,
+            submitter: wish.submitter,
             ..TaskSpec::default()
         })
     }

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod flows;
+mod losses;
 mod order;
 mod owners;
 mod stragglers;
@@ -54,17 +55,17 @@ pub const ALL: &[Scene] = &[
     Scene {
         name: "failing-link",
         about: "disks are slow, one device's frames stop reaching some of the others, and then its power goes",
-        draw: failing_link,
+        draw: losses::failing_link,
     },
     Scene {
         name: "dies-at-its-end",
         about: "a device dies at any effect around the ends of its attempts, others begin again, and it returns",
-        draw: dies_at_its_end,
+        draw: losses::dies_at_its_end,
     },
     Scene {
         name: "a-holder-is-back-soon",
         about: "a holder loses power while the ends of its attempts are on their way to its disk, and is back before it is missed",
-        draw: a_holder_is_back_soon,
+        draw: losses::a_holder_is_back_soon,
     },
     Scene {
         name: "two-die-at-once",
@@ -74,14 +75,33 @@ pub const ALL: &[Scene] = &[
     Scene {
         name: "the-last-copy",
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
-        draw: the_last_copy,
+        draw: losses::the_last_copy,
     },
     Scene {
         name: "long-work-behind-short",
         about: "devices that have completed many short tasks are given long ones, so that some wait where others could begin them",
         draw: order::long_work_behind_short,
     },
-    Scene { name: "frames-vanish", about: "a fifth of all frames vanishes on links that stay up", draw: frames_vanish },
+    Scene {
+        name: "two-who-submit",
+        about: "one who submits has many tasks in line and another one comes with a few, at one device, which or whose neighbour may fail",
+        draw: order::two_who_submit,
+    },
+    Scene {
+        name: "urgent-among-others",
+        about: "two devices have urgent tasks and such as only one device may run, and each has room in hand that the other one wants",
+        draw: order::urgent_among_others,
+    },
+    Scene {
+        name: "too-much-to-do",
+        about: "a device has too much to do while it works, another one is kept busy by others for good, and one may fail",
+        draw: order::too_much_to_do,
+    },
+    Scene {
+        name: "frames-vanish",
+        about: "a fifth of all frames vanishes on links that stay up",
+        draw: losses::frames_vanish,
+    },
     Scene {
         name: "long-work-kill",
         about: "as crash-one, with long attempts",
@@ -174,6 +194,11 @@ pub const ALL: &[Scene] = &[
         name: "stragglers-clocks",
         about: "clocks jump, drift or stop, or a device sleeps, while stragglers and their copies run",
         draw: stragglers::clocks,
+    },
+    Scene {
+        name: "a-batch-is-asked-about",
+        about: "two batches, whose acceptor dies or is cut off, and everybody asks how they stand",
+        draw: flows::a_batch_is_asked_about,
     },
 ];
 
@@ -364,103 +389,5 @@ fn long(seed: u64, class: Class) -> Scenario {
     let mut scenario = Scenario::of(&plan);
     let mut rng = Rng::new(seed ^ 0x10f6);
     scenario.scripts.values_mut().for_each(|script| lengthen(script, &mut rng));
-    scenario
-}
-
-fn failing_link(seed: u64) -> Scenario {
-    let devices = 3 + seed as usize % 3;
-    let (mut scenario, mut rng) = stage(seed, Class::PowerOne, devices, 60);
-    let fails = rng.index(devices);
-    crowd(&mut scenario, 6 * SECOND, &mut rng);
-    for script in scenario.scripts.values_mut() {
-        lengthen(script, &mut rng);
-        if rng.chance(700_000) {
-            (script.device, script.twice, script.spec.idempotency_key) = (fails, None, None);
-        }
-    }
-    for device in (0..devices).filter(|device| *device != fails) {
-        put(&mut scenario, CALM_BEFORE, Fault::Disk(device, rng.between(2 * SECOND, 10 * SECOND / 3)));
-    }
-    let at = CALM_BEFORE + rng.between(SECOND / 4, 6 * SECOND);
-    let off = at + rng.skewed(10 * MS, 3 * SECOND);
-    for other in (0..devices).filter(|other| *other != fails) {
-        if rng.chance(500_000) {
-            put(&mut scenario, at, Fault::Cut(fails, other));
-            put(&mut scenario, off + 20 * SECOND, Fault::Mend(fails, other));
-        }
-    }
-    put(&mut scenario, off, Fault::PowerOff(fails, 0));
-    put(&mut scenario, off + 25 * SECOND, Fault::Boot(fails));
-    scenario
-}
-
-fn dies_at_its_end(seed: u64) -> Scenario {
-    let devices = 3;
-    let class = if seed.is_multiple_of(2) { Class::CrashOne } else { Class::PowerOne };
-    let (mut scenario, mut rng) = stage(seed, class, devices, 60);
-    let dies = rng.index(devices);
-    crowd(&mut scenario, 2 * SECOND, &mut rng);
-    for script in scenario.scripts.values_mut() {
-        script.length = rng.between(200 * MS, 2 * SECOND);
-        script.spec.timeout = Span::from_secs(20);
-        script.plot = if rng.chance(300_000) { Plot::Retry(1) } else { Plot::Ok };
-        script.device = dies;
-    }
-    let at = CALM_BEFORE + rng.between(SECOND / 2, 4 * SECOND);
-    let effects = rng.between(0, 60) as u32;
-    let die = if class == Class::CrashOne { Fault::Kill(dies, effects) } else { Fault::PowerOff(dies, effects) };
-    put(&mut scenario, at, die);
-    put(&mut scenario, at + 35 * SECOND, Fault::Boot(dies));
-    scenario
-}
-
-fn a_holder_is_back_soon(seed: u64) -> Scenario {
-    let devices = 3;
-    let (mut scenario, mut rng) = stage(seed, Class::PowerOne, devices, 60);
-    let dies = rng.index(devices);
-    crowd(&mut scenario, 2 * SECOND, &mut rng);
-    for script in scenario.scripts.values_mut() {
-        brief(script, (dies + 1) % devices, &mut rng);
-        script.length = rng.between(200 * MS, 2 * SECOND);
-        script.spec.timeout = Span::from_secs(20);
-        script.spec.idempotency_key = None;
-    }
-    put(&mut scenario, CALM_BEFORE, Fault::Disk(dies, rng.between(100 * MS, 600 * MS)));
-    let at = CALM_BEFORE + rng.between(SECOND / 2, 4 * SECOND);
-    put(&mut scenario, at, Fault::PowerOff(dies, 0));
-    put(&mut scenario, at + rng.between(SECOND / 2, 3 * SECOND), Fault::Boot(dies));
-    scenario
-}
-
-fn frames_vanish(seed: u64) -> Scenario {
-    let devices = 3 + seed as usize % 3;
-    let (mut scenario, mut rng) = stage(seed, Class::FrameLoss, devices, 60);
-    crowd(&mut scenario, 20 * SECOND, &mut rng);
-    put(&mut scenario, CALM_BEFORE, Fault::FrameLoss(200_000));
-    put(&mut scenario, CALM_BEFORE + 30 * SECOND, Fault::FrameLoss(0));
-    scenario
-}
-
-fn the_last_copy(seed: u64) -> Scenario {
-    let devices = 6;
-    let (mut scenario, mut rng) = stage(seed, Class::Partition, devices, 60);
-    let accepts = rng.index(devices);
-    let keeps = (accepts + 1) % devices;
-    let runs = scenario.devices[(accepts + 2) % devices].id.0;
-    for script in scenario.scripts.values_mut() {
-        brief(script, accepts, &mut rng);
-        script.at = CALM_BEFORE + rng.between(8 * SECOND, 12 * SECOND);
-        // They wait until all is mended.
-        script.spec.requirements.only_devices = [runs].into();
-        script.spec.requirements.exclude_devices.clear();
-    }
-    let (dies, mend) = (CALM_BEFORE + 20 * SECOND, CALM_BEFORE + 30 * SECOND);
-    for other in (0..devices).filter(|other| ![accepts, keeps].contains(other)) {
-        for (from, to) in [(accepts, other), (other, accepts), (keeps, other), (other, keeps)] {
-            put(&mut scenario, CALM_BEFORE, Fault::Cut(from, to));
-            put(&mut scenario, mend, Fault::Mend(from, to));
-        }
-    }
-    put(&mut scenario, dies, Fault::Destroy(accepts));
     scenario
 }

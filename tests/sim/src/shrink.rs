@@ -93,13 +93,14 @@ impl<F: Fn(&Scenario) -> bool> Shrinking<F> {
     }
 
     fn plainer(&mut self) {
-        let changes: [fn(&mut Script); 11] = [
+        let changes: [fn(&mut Script); 12] = [
             |script| script.cancel_after = None,
             |script| script.cancel_at_end = None,
             |script| script.twice = None,
             |script| script.after = None,
             |script| script.also_after.clear(),
             |script| script.again_after = None,
+            |script| _ = script.asks.pop(),
             |script| script.plot = Plot::Ok,
             |script| script.spec.requirements.exclusive = false,
             |script| script.spec.requirements.exclude_devices.clear(),
@@ -183,6 +184,7 @@ fn devices_of(fault: &Fault) -> Option<(Option<usize>, Option<usize>)> {
         | Fault::Pause(d, _)
         | Fault::Resume(d)
         | Fault::Battery(d, _)
+        | Fault::Load(d, _)
         | Fault::GossipReplay(d) => Some((Some(*d), None)),
         Fault::FrameLoss(_) | Fault::GossipLoss(_) | Fault::Hang(_) => Some((None, None)),
         // The rest stays with the devices it has.
@@ -210,6 +212,7 @@ fn renamed(fault: &Fault, moved: impl Fn(usize) -> usize) -> Fault {
         Fault::Pause(d, at_once) => Fault::Pause(moved(d), at_once),
         Fault::Resume(d) => Fault::Resume(moved(d)),
         Fault::Battery(d, on) => Fault::Battery(moved(d), on),
+        Fault::Load(d, ppm) => Fault::Load(moved(d), ppm),
         other => other,
     }
 }

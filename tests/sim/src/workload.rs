@@ -5,7 +5,8 @@ use crate::clock::{MS, Micros, SECOND};
 use crate::fault::CALM_BEFORE;
 use crate::rng::Rng;
 use rc_scheduler::{
-    Backoff, DeviceId, ErrorClass, NewTask, Priority, Requirements, RetryPolicy, Span, Status, TaskId, TaskSpec,
+    Backoff, BatchId, DeviceId, ErrorClass, NewTask, Priority, Requirements, RetryPolicy, Span, Status, TaskId,
+    TaskSpec,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,15 @@ pub struct Script {
     pub slow_on: Option<usize>,
     /// Where all attempts of it fail.
     pub fails_on: Option<usize>,
+    /// If there are any, those that go together are a batch: when somebody asks how it stands, after the reply to the submit, and where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<(Micros, usize)>,
+}
+
+/// The batch that the script of this number is the first of.
+#[must_use]
+pub fn batch_of(first: usize) -> BatchId {
+    BatchId((first as u128 + 1).to_be_bytes())
 }
 
 /// See [`Script::slow_on`].
@@ -127,6 +137,8 @@ pub enum Op {
     Reopen(TaskId, usize),
     /// Reads.
     Read(TaskId, usize),
+    /// Asks how the batch stands that begins with this script.
+    Batch(usize, usize),
 }
 
 /// Draws `count` scripts for `devices`, submitted up to `end`.

@@ -9,6 +9,7 @@ mod effects;
 mod event;
 mod executor;
 mod faults;
+mod heat;
 mod laid_open;
 mod life;
 mod network;
@@ -18,6 +19,7 @@ pub use device::{Device, Doom};
 pub use disk::Disk;
 pub use event::{Event, Queue};
 pub use executor::{Executor, Run, Stage};
+pub use heat::Heat;
 pub use network::Network;
 
 use crate::class::Class;
@@ -146,6 +148,10 @@ pub struct World {
     pub(crate) next_stamp: u64,
     /// What clients last read of each task at each device.
     pub reads: BTreeMap<(rc_scheduler::TaskId, usize), rc_scheduler::Status>,
+    /// What was known when somebody asked about a batch, by command.
+    pub(crate) batch_asks: BTreeMap<u64, crate::invariants::what_is_said_of_a_batch_is_true::Asked>,
+    /// How the batch that begins with a script stood at last, at each device, if all members had answered.
+    pub batch_reads: BTreeMap<(usize, usize), Vec<Option<rc_scheduler::Status>>>,
 }
 
 impl World {
@@ -229,6 +235,8 @@ impl World {
             next_command: 0,
             next_stamp: 0,
             reads: BTreeMap::new(),
+            batch_asks: BTreeMap::new(),
+            batch_reads: BTreeMap::new(),
             plan,
         };
         for device in 0..n - usize::from(world.plan.class == Class::Twins) {
@@ -377,6 +385,9 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         effects: 0,
         config: Config::default(),
         capacity,
+        load: None,
+        heat: Heat::default(),
+        born: 0,
         paused: None,
         wanted_back: None,
         gossiped: Vec::new(),

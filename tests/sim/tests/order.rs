@@ -3,6 +3,7 @@
 
 use rc_scheduler::{OVERLOAD_LOOKS, Priority};
 use rc_sim::balance::order::{background_under, shared, urgent_behind};
+use rc_sim::balance::warm::types_come_and_go;
 use rc_sim::balance::{bound, mixed, unlike, work_off};
 use rc_sim::grid::{Grid, Job, MS, Machine, Micros, SECOND};
 use rc_sim::rng::Rng;
@@ -155,6 +156,15 @@ fn affinity_helps_and_never_piles_up() {
     assert_eq!((0..6).map(on).collect::<Vec<_>>(), [2; 6]);
 }
 
+/// With many types and little to do fewer tasks find their type not ready, and all of them end sooner on the whole.
+#[test]
+fn affinity_is_worth_its_weight() {
+    let [with, without] = [true, false].map(|affinity| types_come_and_go(24, 300, 400 * MS, affinity).unwrap());
+    assert!(with.cold * 2 <= without.cold, "{with:?}, {without:?}");
+    assert!(with.response < without.response, "{with:?}, {without:?}");
+    assert!(with.most <= 2 * 300 / 6, "it piles up: {with:?}");
+}
+
 /// Tasks that wait where every device is busy are a reason to say that one is missing; tasks that nobody can run are none.
 #[test]
 fn a_cluster_that_has_too_little_says_so_once_a_minute() {
@@ -168,4 +178,45 @@ fn a_cluster_that_has_too_little_says_so_once_a_minute() {
     grid.submit_all(0, &vec![Job::new("sleep", 5 * SECOND).priority(Priority::High); 200]);
     grid.run_to(grid.now + 90 * SECOND);
     assert_eq!(grid.count_of_notices("AddDevice"), 2);
+}
+
+/// The best device of an urgent task may have room, and is asked; meanwhile a less urgent one does not take the last room that is in hand
+/// elsewhere, and if the best device has room it is not held up for longer than the question takes.
+#[test]
+fn a_less_urgent_task_does_not_take_the_room_that_an_urgent_one_may_need() {
+    for best_is_full in [true, false] {
+        // One that accepts and runs nothing, the best device, a slower one, and another one that accepts.
+        let mut machines = vec![Machine::equal(0, 0), Machine::equal(1, 1), Machine::equal(2, 1), Machine::equal(3, 0)];
+        machines[2].capacity.cpu_usage_ppm = Some(990_000);
+        for (device, machine) in machines.iter_mut().enumerate() {
+            machine.capacity.tags = [format!("d{device}")].into();
+        }
+        let mut grid = Grid::of(machines);
+        grid.meet().unwrap();
+        let on = |device: usize, length| {
+            let mut job = Job::new("sleep", length);
+            job.spec.requirements.required_tags.insert(format!("d{device}"));
+            job
+        };
+        if best_is_full {
+            grid.submit_all(3, &[on(1, 30 * SECOND)]);
+            grid.run_to(grid.now + 4 * SECOND);
+        }
+        // Leaves room in hand on the slower one.
+        grid.submit_all(0, &[on(2, 5 * MS), on(2, 5 * MS)]);
+        grid.run_to(grid.now + 60 * MS);
+        let (begun, before) = (grid.now, grid.ran.len());
+        let slow = on(2, 20 * SECOND).priority(Priority::Background);
+        grid.submit_all(0, &[slow, Job::new("echo", SECOND).priority(Priority::Urgent)]);
+        grid.run_to(grid.now + 25 * SECOND);
+        let start = |priority| {
+            let ran = grid.ran[before..].iter().find(|ran| ran.priority == priority).expect("it has begun");
+            (ran.device, (ran.started - begun) / MS)
+        };
+        let (urgent, background) = (start(Priority::Urgent), start(Priority::Background));
+        assert_eq!(urgent.0, if best_is_full { 2 } else { 1 }, "{best_is_full}");
+        assert!(urgent.1 <= 50, "an urgent task waits for {} ms", urgent.1);
+        let most = if best_is_full { 1_100 } else { 50 };
+        assert!(background.1 <= most, "and the other one for {} ms", background.1);
+    }
 }

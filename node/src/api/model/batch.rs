@@ -3,7 +3,7 @@
 use super::number::{Invalid, text};
 use super::request::{TaskRequest, WORD_BYTES_MAX};
 use super::{ErrorView, rfc3339};
-use rc_scheduler::{BatchFound, BatchId, Status, TaskSpec};
+use rc_scheduler::{BatchFound, BatchId, BatchPlace, DeviceId, NewTask, Status, TaskSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -99,8 +99,11 @@ pub struct BatchView {
     pub total: usize,
     /// How many are completed.
     pub completed: usize,
-    /// How many have ended otherwise: failed, run out of time, or cancelled.
+    /// How many failed or ran out of time.
     pub failed: usize,
+    /// How many were cancelled.
+    #[serde(default)]
+    pub cancelled: usize,
     /// completed / total.
     pub progress: f64,
     /// How many stand where; `unknown` are those that nobody who answers has.
@@ -154,10 +157,10 @@ pub struct BatchDone {
     pub why: Option<String>,
 }
 
-/// An end that is no good one.
+/// An end that counts as failed. Who cancels a task means it to end so.
 #[must_use]
 pub const fn is_bad_end(status: Status) -> bool {
-    matches!(status, Status::Failed | Status::Timeout | Status::Cancelled)
+    matches!(status, Status::Failed | Status::Timeout)
 }
 
 impl BatchView {
@@ -165,15 +168,16 @@ impl BatchView {
     #[must_use]
     pub fn new(found: &BatchFound, head: &BatchHead, submitted_wall_ms: u64, now_wall_ms: u64) -> Self {
         let mut by_status = BTreeMap::new();
-        let (mut completed, mut failed) = (0, 0);
+        let (mut completed, mut failed, mut cancelled) = (0, 0, 0);
         for status in &found.statuses {
             let word = status.map_or("unknown", Status::word);
             *by_status.entry(word.to_owned()).or_default() += 1;
             completed += usize::from(*status == Some(Status::Completed));
             failed += usize::from(status.is_some_and(is_bad_end));
+            cancelled += usize::from(*status == Some(Status::Cancelled));
         }
         let total = found.statuses.len();
-        let (ended, elapsed_ms) = (completed + failed, now_wall_ms.saturating_sub(submitted_wall_ms));
+        let (ended, elapsed_ms) = (completed + failed + cancelled, now_wall_ms.saturating_sub(submitted_wall_ms));
         let open = total - ended;
         let eta = (ended > 0 && open > 0 && submitted_wall_ms > 0)
             .then(|| (elapsed_ms as f64 / 1_000.0 * open as f64 / ended as f64 * 10.0).round() / 10.0);
@@ -185,6 +189,7 @@ impl BatchView {
             total,
             completed,
             failed,
+            cancelled,
             progress: if total == 0 { 0.0 } else { completed as f64 / total as f64 },
             by_status,
             eta_seconds: eta,
@@ -198,8 +203,31 @@ impl BatchView {
     /// All of them have ended.
     #[must_use]
     pub const fn is_over(&self) -> bool {
-        self.completed + self.failed == self.total
+        self.completed + self.failed + self.cancelled == self.total
     }
+}
+
+/// Tasks to be handed in together, as the batch of this id; there is at least one. `device` finds the device that a text names.
+///
+/// # Errors
+/// Names the task and the field, and says what is accepted there.
+pub fn batch_tasks(
+    batch: BatchId,
+    head: BatchHead,
+    mut requests: Vec<TaskRequest>,
+    device: &dyn Fn(&str) -> Result<DeviceId, String>,
+) -> Result<Vec<NewTask>, Invalid> {
+    let of = u32::try_from(requests.len()).unwrap_or(u32::MAX);
+    match requests.first_mut() {
+        Some(first) => first.set_head(head),
+        None => return Err(Invalid::new("tasks", "is empty; a batch has at least one task")),
+    }
+    let placed = (0..of).zip(requests).map(|(index, request)| {
+        let mut task = request.into_task(device).map_err(|error| error.of_tasks(index as usize))?;
+        task.spec.batch = Some(BatchPlace { batch, index, of });
+        Ok(task)
+    });
+    placed.collect()
 }
 
 /// The id of a batch that is handed in now; with a key, the same whenever and wherever it is.
@@ -242,9 +270,9 @@ mod tests {
         assert_eq!((view.by_status["completed"], view.by_status["unknown"], view.is_over()), (3, 1, false));
         let none = BatchFound { statuses: vec![open], ..found.clone() };
         assert_eq!(BatchView::new(&none, &BatchHead::default(), 1_000, 9_000).eta_seconds, None);
-        let all = BatchFound { statuses: vec![done, failed], ..found };
+        let all = BatchFound { statuses: vec![done, failed, Some(Status::Cancelled)], ..found };
         let all = BatchView::new(&all, &BatchHead::default(), 1_000, 9_000);
-        assert_eq!((all.eta_seconds, all.is_over()), (None, true));
+        assert_eq!((all.failed, all.cancelled, all.eta_seconds, all.is_over()), (1, 1, None, true));
     }
 
     #[test]

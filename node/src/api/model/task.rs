@@ -65,6 +65,9 @@ pub struct TaskView {
     pub device: Option<String>,
     pub device_id: Option<String>,
     pub priority: Option<String>,
+    /// On whose behalf: a name that was given, else the device at which it came in.
+    #[serde(default)]
+    pub submitter: Option<String>,
     pub attempt: Option<u32>,
     pub progress: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +105,9 @@ pub struct TaskDetail {
     pub submitted_at: Option<String>,
     pub trace_id: String,
     pub priority: Option<String>,
+    /// On whose behalf: a name that was given, else the device at which it came in.
+    #[serde(default)]
+    pub submitter: Option<String>,
     pub requirements: Value,
     pub retry: Value,
     pub required_permissions: Vec<String>,
@@ -163,6 +169,9 @@ pub struct CancelledView {
 pub struct HistoryView {
     /// `submitted`, `leased`, …
     pub fact: String,
+    /// When, by the clock of the device that wrote it: of a submit, and of the end of an attempt.
+    #[serde(default)]
+    pub at: Option<String>,
     /// The name of the device that wrote it.
     pub device: Option<String>,
     /// Its id.
@@ -184,13 +193,20 @@ pub struct HistoryView {
     pub superseded: bool,
 }
 
-fn extra_name(report: &TaskReport) -> Option<String> {
+/// The name that people gave a task.
+#[must_use]
+pub fn extra_name(report: &TaskReport) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         name: Option<String>,
     }
     let extra = &report.spec.as_ref()?.extra;
     serde_json::from_slice::<Named>(extra).ok()?.name
+}
+
+fn submitter(report: &TaskReport, names: &dyn DeviceNames) -> Option<String> {
+    let given = report.spec.as_ref().and_then(|spec| spec.submitter.clone());
+    given.or_else(|| report.acceptor.map(|device| names.name(device)))
 }
 
 fn error(report: &TaskReport) -> Option<ErrorView> {
@@ -222,6 +238,7 @@ impl TaskView {
             device: report.device.map(|device| names.name(device)),
             device_id: report.device.map(|device| device.to_string()),
             priority: spec.map(|spec| spec.priority.word().to_owned()),
+            submitter: submitter(report, names),
             attempt: counts.map(|attempt| attempt.attempt),
             progress: report.progress,
             progress_text: report.progress_text.clone(),
@@ -263,6 +280,7 @@ impl TaskDetail {
             submitted_at: submitted_at(report),
             trace_id: trace_id(report),
             priority: spec.map(|spec| spec.priority.word().to_owned()),
+            submitter: submitter(report, names),
             requirements: serde_json::to_value(requirements).unwrap_or_default(),
             retry: spec.map(|spec| retry(&spec.retry)).unwrap_or_default(),
             required_permissions: spec
@@ -332,6 +350,7 @@ impl HistoryView {
     pub fn new(row: &HistoryRow, names: &dyn DeviceNames) -> Self {
         Self {
             fact: row.fact.to_owned(),
+            at: row.at_wall_ms.map(rfc3339),
             device: row.by.map(|device| names.name(device)),
             device_id: row.by.map(|device| device.to_string()),
             to: row.to.map(|device| names.name(device)),

@@ -3,7 +3,7 @@
 use super::cluster::{TermsView, unit};
 use super::{DeviceNames, ErrorView, rfc3339};
 use crate::driver::Explanation;
-use rc_scheduler::{Remedy, Row};
+use rc_scheduler::{Contention, Remedy, Row};
 use serde::{Deserialize, Serialize};
 
 /// Why a task is where it is. The same bytes on every device that has the same view.
@@ -73,6 +73,8 @@ pub struct ExplainRowView {
     pub terms: TermsView,
     /// Their weighted sum, 0 to 1.05.
     pub score: f64,
+    /// The tie-breaker among tasks that are equally urgent and wait for the same device.
+    pub contention: ContentionView,
     /// It has failed this task before, and is avoided while another one fits.
     pub avoided: bool,
     /// What runs there, as it says.
@@ -83,6 +85,24 @@ pub struct ExplainRowView {
     pub max_concurrent_tasks: u32,
     /// It would be chosen now.
     pub chosen: bool,
+}
+
+/// How much of what a device has to spare a task asks for, 0 to 1. Of tasks that are equally urgent and came together the one with the
+/// highest `total` goes first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContentionView {
+    /// `min_cpu_cores` of the idle cores.
+    pub cpu: f64,
+    /// `bandwidth_mbps` of the bandwidth.
+    pub io: f64,
+    /// `0.4 cpu + 0.5 io`; while it waits, up to 0.1 more in the first second.
+    pub total: f64,
+}
+
+impl ContentionView {
+    fn new(terms: Contention) -> Self {
+        Self { cpu: unit(terms.cpu), io: unit(terms.io), total: unit(terms.total()) }
+    }
 }
 
 /// What would let a task go to a device: all of it together.
@@ -133,6 +153,7 @@ impl ExplainRowView {
             would_run: WouldRunView::new(&row.remedies),
             terms: TermsView::new([t.cpu, t.memory, t.load, t.network, t.affinity]),
             score: unit(row.total),
+            contention: ContentionView::new(row.contention),
             avoided: row.avoided,
             active_tasks: row.active_tasks,
             queued_tasks: row.queued_tasks,

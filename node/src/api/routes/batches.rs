@@ -36,7 +36,7 @@ pub(super) struct ListQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShowQuery {
-    /// `failed` (default), `open`, `all` or `none`.
+    /// `failed` (default), `cancelled`, `open`, `all` or `none`.
     tasks: Option<String>,
     limit: Option<usize>,
 }
@@ -137,11 +137,12 @@ pub(super) async fn show<N: NodeApi>(
     }
     let which = match query.tasks.as_deref().unwrap_or("failed") {
         "failed" => Status::ALL.iter().copied().filter(|status| is_bad_end(*status)).collect(),
+        "cancelled" => vec![Status::Cancelled],
         "open" => open(),
         "all" => Status::ALL.to_vec(),
         "none" => Vec::new(),
         other => {
-            let message = format!("{other:?} is unknown; allowed are failed, open, all, none");
+            let message = format!("{other:?} is unknown; allowed are failed, cancelled, open, all, none");
             return Err(Invalid::new("tasks", message).into());
         }
     };
@@ -225,14 +226,25 @@ pub(super) async fn cancel<N: NodeApi>(
     Ok(Json(done_to(batch, done.await)))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryQuery {
+    /// Those that were cancelled as well.
+    #[serde(default)]
+    cancelled: bool,
+}
+
 /// Those that failed or ran out of time; who was cancelled was meant to be. The first first: what waits for one that begins again waits.
 pub(super) async fn retry_failed<N: NodeApi>(
     State(app): State<App<N>>,
     Path(id): Path<String>,
+    query: Result<Query<RetryQuery>, QueryRejection>,
 ) -> Result<Json<BatchDone>, Problem> {
+    let Query(query) = query?;
     let batch = app.resolve_batch(&id).await?;
-    let which = [Status::Failed, Status::Timeout];
-    let (found, _) = look(&app, batch, which.to_vec()).await?;
+    let cancelled = query.cancelled.then_some(Status::Cancelled);
+    let which: Vec<_> = [Status::Failed, Status::Timeout].into_iter().chain(cancelled).collect();
+    let (found, _) = look(&app, batch, which.clone()).await?;
     let done = each(standing_as(&found, &which).into_iter(), |task| {
         let app = app.clone();
         async move { app.node().reopen(task).await }

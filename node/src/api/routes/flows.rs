@@ -4,7 +4,8 @@ use super::batches::{ListQuery, each, hand_in, look, views};
 use super::submit::SubmitQuery;
 use crate::api::body;
 use crate::api::model::{
-    BatchAccepted, BatchHead, BatchView, ErrorView, FlowTaskView, FlowView, Invalid, TaskView, flow_tasks, parse_flow,
+    BatchAccepted, BatchHead, BatchView, ErrorView, FlowTaskView, FlowView, Invalid, TaskView, extra_name, flow_tasks,
+    parse_flow,
 };
 use crate::api::node::NodeApi;
 use crate::api::problem::Problem;
@@ -57,10 +58,8 @@ pub(super) async fn show<N: NodeApi>(
     });
     let mut reports: BTreeMap<u32, (TaskId, Option<TaskReport>)> =
         reports.await.into_iter().map(|(index, task, report)| (index, (task, report))).collect();
-    let name =
-        |report: &Option<TaskReport>| report.as_ref().and_then(|report| TaskView::new(report, &Names::default()).name);
     let called: BTreeMap<TaskId, String> =
-        reports.values().filter_map(|(task, report)| Some((*task, name(report)?))).collect();
+        reports.values().filter_map(|(task, report)| Some((*task, extra_name(report.as_ref()?)?))).collect();
     let names = app.names().await;
     let tasks = (0..).zip(&found.statuses).map(|(index, status)| {
         let (task, report) = reports.remove(&index).map_or((None, None), |(task, report)| (Some(task), report));
@@ -79,9 +78,12 @@ fn row(
 ) -> FlowTaskView {
     let view = report.map(|report| TaskView::new(report, names));
     let after = report.and_then(|report| report.spec.as_ref()).map(|spec| spec.after.clone()).unwrap_or_default();
-    let known: Vec<_> = after.iter().filter_map(|dep| Some((dep.to_string(), called.get(dep)?.clone()))).collect();
+    let deps = after.clone();
     // Within a flow a task is known by its name.
-    let by_name = |text: String| known.iter().fold(text, |text, (id, name)| text.replace(id, &format!("`{name}`")));
+    let by_name = |text: String| {
+        let known = deps.iter().filter_map(|dep| Some((dep.to_string(), called.get(dep)?)));
+        known.fold(text, |text, (id, name)| text.replace(&id, &format!("`{name}`")))
+    };
     let word = status.map_or("unknown", Status::word).to_owned();
     let after = after.into_iter().map(|dep| called.get(&dep).cloned().unwrap_or_else(|| dep.to_string())).collect();
     let base = FlowTaskView {

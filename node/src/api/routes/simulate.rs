@@ -1,7 +1,7 @@
 //! `POST /v1/simulate`: what would happen if devices came or went, or if the past happened again.
 
 use crate::api::body;
-use crate::api::model::{DeviceNames, ForecastView, Invalid, SimulateRequest, SimulateView};
+use crate::api::model::{DeviceNames, ForecastView, Invalid, SimulateRequest, SimulateView, is_keeper};
 use crate::api::node::NodeApi;
 use crate::api::problem::{Code, Problem};
 use crate::api::state::App;
@@ -37,7 +37,8 @@ pub(super) async fn simulate<N: NodeApi>(
     };
     let asked = request.resolve(&|text| names.find(text), &capacity)?;
     let limit = u32::try_from(2 * TASKS_MAX).unwrap_or(u32::MAX);
-    let (reports, _) = app.node().list(limit).await?;
+    let (mut reports, _) = app.node().list(limit).await?;
+    reports.retain(|report| !report.spec.as_ref().is_some_and(|spec| is_keeper(&spec.task_type)));
     let reports = Arc::new(reports);
     let now = clock::now().wall_ms;
     let _turn = TURN.acquire().await;

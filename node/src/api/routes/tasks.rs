@@ -39,7 +39,7 @@ pub(super) struct ResultQuery {
     wait: Option<f64>,
 }
 
-/// The header `rc-silent` names members that did not answer.
+/// The header `rc-silent` names members that did not answer. Names that the cluster keeps are no tasks that anybody waits for.
 pub(super) async fn list<N: NodeApi>(
     State(app): State<App<N>>,
     query: Result<Query<ListQuery>, QueryRejection>,
@@ -70,8 +70,12 @@ pub(super) async fn list<N: NodeApi>(
         .collect();
     let mut headers = HeaderMap::new();
     if !silent.is_empty() {
-        let ids: Vec<_> = silent.iter().take(64).map(ToString::to_string).collect();
-        if let Ok(value) = HeaderValue::from_str(&ids.join(",")) {
+        // A header takes no other letters.
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+        let called = |device: &DeviceId| Some(names.name(*device)).filter(|name| is_plain(name));
+        let called: Vec<_> =
+            silent.iter().take(64).map(|device| called(device).unwrap_or_else(|| device.to_string())).collect();
+        if let Ok(value) = HeaderValue::from_str(&called.join(", ")) {
             headers.insert("rc-silent", value);
         }
     }

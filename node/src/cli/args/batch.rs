@@ -25,6 +25,7 @@ Examples:
     Submit(Box<BatchSubmitArgs>),
     /// List the cluster's batches and flows, the newest first
     #[command(after_help = "Example:\n  rc-node batch ls -o json")]
+    #[command(visible_alias = "list")]
     Ls {
         /// At most so many
         #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
@@ -52,11 +53,16 @@ Examples:
         output: OutputArgs,
     },
     /// Let those of a batch's or flow's tasks that failed or ran out of time begin again
-    #[command(after_help = "Example:\n  rc-node batch retry-failed last --wait")]
+    #[command(
+        after_help = "Examples:\n  rc-node batch retry-failed last --wait\n  rc-node batch retry-failed last --cancelled"
+    )]
     RetryFailed {
         /// The batch: its id, the first characters of it, or `last`
         #[arg(value_name = "BATCH", value_parser = id)]
         id: String,
+        /// Those that were cancelled as well
+        #[arg(long)]
+        cancelled: bool,
         #[command(flatten)]
         wait: WaitFlag,
         #[command(flatten)]
@@ -76,8 +82,10 @@ Examples:
 /// Which tasks of a batch are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Listed {
-    /// Those that failed, ran out of time or were cancelled
+    /// Those that failed or ran out of time
     Failed,
+    /// Those that were cancelled
+    Cancelled,
     /// Those that have not ended
     Open,
     /// All
@@ -91,6 +99,7 @@ impl Listed {
     pub(in crate::cli) const fn word(self) -> &'static str {
         match self {
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
             Self::Open => "open",
             Self::All => "all",
             Self::None => "none",

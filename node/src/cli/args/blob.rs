@@ -30,6 +30,7 @@ pub(in crate::cli) enum BlobVerb {
         file: Option<PathBuf>,
     },
     /// List the blobs on this device
+    #[command(visible_alias = "list")]
     Ls {
         #[command(flatten)]
         output: OutputArgs,

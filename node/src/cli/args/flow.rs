@@ -23,6 +23,9 @@ pub(in crate::cli) enum FlowVerb {
         file: String,
         #[command(flatten)]
         set: SetFlags,
+        /// On whose behalf, unless a task says so itself: those of different names take turns [default: the device]
+        #[arg(long, value_name = "NAME")]
+        submitter: Option<String>,
         #[command(flatten)]
         handing: HandingFlags,
     },
@@ -62,6 +65,7 @@ pub(in crate::cli) enum FlowVerb {
     },
     /// List the cluster's flows, the newest first
     #[command(after_help = "Example:\n  rc-node flow ls")]
+    #[command(visible_alias = "list")]
     Ls {
         /// At most so many
         #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
@@ -95,11 +99,23 @@ pub(in crate::cli) enum TemplateVerb {
         name: String,
         #[command(flatten)]
         set: SetFlags,
+        /// On whose behalf, unless a task says so itself: those of different names take turns [default: the device]
+        #[arg(long, value_name = "NAME")]
+        submitter: Option<String>,
         #[command(flatten)]
         handing: HandingFlags,
     },
+    /// Print a template as JSON, which `flow` reads
+    #[command(
+        after_help = "Examples:\n  rc-node template show thumbnails\n  rc-node template show thumbnails | rc-node flow graph -"
+    )]
+    Show {
+        /// Its name
+        name: String,
+    },
     /// List the templates that the cluster keeps
     #[command(after_help = "Example:\n  rc-node template ls")]
+    #[command(visible_alias = "list")]
     Ls {
         #[command(flatten)]
         output: OutputArgs,

@@ -48,6 +48,9 @@ pub(in crate::cli) struct TaskFlags {
     /// A label; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE")]
     pub(in crate::cli) labels: Vec<String>,
+    /// On whose behalf: of equal priority, those of different names take turns [default: the device]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) submitter: Option<String>,
     /// Your name for this request: sent again with the same key, it is the same task
     #[arg(long, value_name = "KEY")]
     pub(in crate::cli) idempotency_key: Option<String>,

@@ -40,10 +40,10 @@ pub(super) async fn batch(place: &Place, args: BatchArgs) -> Result<u8, CliError
                 }
             }
         }
-        BatchVerb::RetryFailed { id, wait, output } => {
+        BatchVerb::RetryFailed { id, cancelled, wait, output } => {
             let mut session = Session::daemon(place).await?;
             let mut output = Output::stdout(output.output);
-            let path = format!("/v1/batches/{}/retry-failed", path_part(&id));
+            let path = format!("/v1/batches/{}/retry-failed?cancelled={cancelled}", path_part(&id));
             let done: BatchDone = session.client.request(Method::POST, &path, None).await?.json()?;
             match wait.wait {
                 Some(timeout) if done.refused == 0 => {
@@ -134,6 +134,7 @@ async fn wait_for<W: std::io::Write>(
         Waited::Code(code) => Ok(code),
         Waited::Over(view) => {
             let view = look(session, &view.batch_id, tasks, limit).await?;
+            output.look_at_the_clock();
             print(output, &view)?;
             Ok(over_code(&view))
         }
@@ -150,7 +151,7 @@ pub(super) enum Waited {
 
 /// The exit code for a batch of which all have ended.
 pub(super) const fn over_code(view: &BatchView) -> u8 {
-    match (view.completed, view.failed) {
+    match (view.completed, view.failed + view.cancelled) {
         (_, 0) => Exit::Ok.code(),
         (0, _) => Exit::Failed.code(),
         _ => Exit::SomeFailed.code(),

@@ -31,10 +31,10 @@ pub(super) async fn flow(place: Option<Place>, args: FlowArgs) -> Result<u8, Cli
             Output::stdout(Printed::Table).text(&graph::draw(&plan, output.into()))?;
             Ok(Exit::Ok.code())
         }
-        FlowVerb::Run { file, set, handing } => {
+        FlowVerb::Run { file, set, submitter, handing } => {
             let (root, _) = read(&file, &set)?;
             let mut session = Session::daemon(&place()?).await?;
-            run(&mut session, &root.to_value(), &set, &handing).await
+            run(&mut session, &root.to_value(), &set, submitter, &handing).await
         }
         FlowVerb::Show { id, wait, output } => {
             let mut session = Session::daemon(&place()?).await?;
@@ -96,10 +96,17 @@ pub(super) async fn run(
     session: &mut Session,
     flow: &Value,
     set: &SetFlags,
+    submitter: Option<String>,
     handing: &HandingFlags,
 ) -> Result<u8, CliError> {
     let mut body = flow.clone();
     if let Value::Object(fields) = &mut body {
+        if let Some(submitter) = submitter {
+            let defaults = fields.entry("defaults").or_insert_with(|| Value::Object(serde_json::Map::new()));
+            if let Value::Object(defaults) = defaults {
+                defaults.insert("submitter".to_owned(), submitter.into());
+            }
+        }
         fields.insert("set".to_owned(), variables(set)?.into_iter().collect());
     }
     let path = handing.path("/v1/flows");
@@ -123,6 +130,7 @@ async fn shown_when_over<W: std::io::Write>(
         Waited::Over(batch) => {
             let path = format!("/v1/flows/{}", path_part(&batch.batch_id));
             let view: FlowView = session.client.get(&path).await?;
+            output.look_at_the_clock();
             print(output, &view)?;
             Ok(over_code(&batch))
         }

@@ -6,7 +6,7 @@ use super::register::{forget, names};
 use crate::api::model::{AcceptedView, TEMPLATE_KEPT_AS, TaskDetail};
 use crate::cli::args::{TemplateArgs, TemplateVerb};
 use crate::cli::error::{CliError, Exit};
-use crate::cli::output::{Cell, Output, Row, Style};
+use crate::cli::output::{Cell, Format, Output, Row, Style};
 use crate::cli::progress::Progress;
 use crate::cli::session::{Place, Session};
 use crate::client::path_part;
@@ -28,11 +28,17 @@ struct TemplateRow {
 pub(super) async fn template(place: &Place, args: TemplateArgs) -> Result<u8, CliError> {
     match args.verb {
         TemplateVerb::Add { name, file } => add(place, &name, &file).await,
-        TemplateVerb::Run { name, set, handing } => {
+        TemplateVerb::Run { name, set, submitter, handing } => {
             let mut session = Session::daemon(place).await?;
             let task = find(&mut session, &name).await?;
             let flow = definition(&mut session, &task).await?;
-            flow::run(&mut session, &flow, &set, &handing).await
+            flow::run(&mut session, &flow, &set, submitter, &handing).await
+        }
+        TemplateVerb::Show { name } => {
+            let mut session = Session::daemon(place).await?;
+            let task = find(&mut session, &name).await?;
+            Output::stdout(Format::Json).json(&definition(&mut session, &task).await?)?;
+            Ok(Exit::Ok.code())
         }
         TemplateVerb::Ls { output } => {
             let mut session = Session::daemon(place).await?;

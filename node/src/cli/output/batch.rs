@@ -58,6 +58,7 @@ impl Card for BatchView {
             ("description", Cell::some(self.description.as_ref())),
             ("done", Cell::new(format!("{} of {} ({})", self.completed, self.total, percent(self)))),
             ("failed", failed(self)),
+            ("cancelled", Cell::some(Some(self.cancelled).filter(|count| *count > 0))),
             ("standing", Cell::new(standing(self))),
             ("eta", Cell::some(eta(self))),
             ("submitted", Cell::some(self.submitted_at.as_ref())),
@@ -134,12 +135,13 @@ impl Card for BatchDone {
 pub(in crate::cli) fn bar(batch: &BatchView) -> String {
     const WIDTH: usize = 24;
     let part = |count: usize| (count * WIDTH).checked_div(batch.total).unwrap_or(0).min(WIDTH);
-    let ended = part(batch.completed + batch.failed);
+    let ended = part(batch.completed + batch.failed + batch.cancelled);
     let good = part(batch.completed).min(ended);
     let bar = format!("[{}{}{}]", "#".repeat(good), "!".repeat(ended - good), ".".repeat(WIDTH - ended));
-    let failed = if batch.failed > 0 { format!(", {} failed", batch.failed) } else { String::new() };
+    let some = |count: usize, word: &str| if count > 0 { format!(", {count} {word}") } else { String::new() };
+    let bad = some(batch.failed, "failed") + &some(batch.cancelled, "cancelled");
     let eta = eta(batch).map_or_else(String::new, |eta| format!(", {eta} left"));
-    format!("{bar} {} of {} ({}){failed}{eta}", batch.completed, batch.total, percent(batch))
+    format!("{bar} {} of {} ({}){bad}{eta}", batch.completed, batch.total, percent(batch))
 }
 
 #[cfg(test)]

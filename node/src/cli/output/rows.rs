@@ -50,7 +50,7 @@ fn percent(value: Option<f64>) -> String {
 impl Row for TaskView {
     const HEAD: Head = (
         &["ID", "TYPE", "STATUS", "DEVICE", "AGE", "NAME", "NOTE"],
-        &["PRIORITY", "ATTEMPT", "DONE", "DISKS", "SUBMITTED", "TRACE"],
+        &["PRIORITY", "SUBMITTER", "ATTEMPT", "DONE", "DISKS", "SUBMITTED", "TRACE"],
     );
     fn id(&self) -> String {
         self.task_id.clone()
@@ -66,6 +66,7 @@ impl Row for TaskView {
             Cell::some(self.name.as_ref()),
             Cell::new(note),
             Cell::some(self.priority.as_ref()),
+            Cell::some(self.submitter.as_ref()),
             Cell::some(self.attempt),
             Cell::some(done(self.progress, self.progress_text.as_ref())),
             Cell::new(self.disks.to_string()),
@@ -120,7 +121,7 @@ impl Row for PeerView {
 }
 
 impl Row for HistoryView {
-    const HEAD: Head = (&["FACT", "BY", "ATTEMPT", "WHAT"], &["EPOCH", "ID"]);
+    const HEAD: Head = (&["FACT", "AT", "BY", "ATTEMPT", "WHAT"], &["EPOCH", "ID"]);
     fn id(&self) -> String {
         self.fact.clone()
     }
@@ -128,6 +129,7 @@ impl Row for HistoryView {
         let lost = if self.superseded { " (superseded)" } else { "" };
         vec![
             Cell::new(&self.fact),
+            Cell::some(self.at.as_ref()),
             Cell::some(self.device.as_ref()),
             Cell::some(self.attempt),
             Cell::new(format!("{}{lost}", self.text)),
@@ -138,8 +140,10 @@ impl Row for HistoryView {
 }
 
 impl Row for ExplainRowView {
-    const HEAD: Head =
-        (&["DEVICE", "SCORE", "CPU", "MEMORY", "LOAD", "NETWORK", "AFFINITY", "RUNS", "VERDICT"], &["WAIT", "ID"]);
+    const HEAD: Head = (
+        &["DEVICE", "SCORE", "CPU", "MEMORY", "LOAD", "NETWORK", "AFFINITY", "RUNS", "VERDICT"],
+        &["WAIT", "TIE", "ID"],
+    );
     fn id(&self) -> String {
         self.device_id.clone()
     }
@@ -166,6 +170,7 @@ impl Row for ExplainRowView {
             Cell::new(format!("{}/{}", self.active_tasks, self.max_concurrent_tasks)),
             verdict,
             Cell::new(self.queued_tasks.to_string()),
+            number(self.contention.total),
             Cell::new(&self.device_id),
         ]
     }
@@ -286,6 +291,7 @@ impl Card for TaskDetail {
             ("age", style.age(self.submitted_at.as_ref())),
             ("accepted by", Cell::some(self.acceptor.as_ref())),
             ("priority", Cell::some(self.priority.as_ref())),
+            ("submitter", Cell::some(self.submitter.as_ref())),
             ("disks", Cell::new(self.disks.to_string())),
             ("after", Cell::new(after(&self.after))),
             (

@@ -61,11 +61,7 @@ impl Style {
     /// Of standard output.
     pub(in crate::cli) fn of_stdout() -> Self {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self {
-            colour: std::io::stdout().is_terminal() && !no_colour,
-            now_ms: now.map_or(0, |now| now.as_millis() as u64),
-        }
+        Self { colour: std::io::stdout().is_terminal() && !no_colour, now_ms: now_ms() }
     }
 
     pub(in crate::cli) fn paint(&self, text: &str, paint: Paint) -> String {
@@ -94,9 +90,18 @@ impl Style {
         said.unwrap_or_else(|| at.to_owned())
     }
 
+    /// Ages are from now on.
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.now_ms = now_ms();
+    }
+
     /// How long ago something was, by this device's clock; clocks differ, so the future is now.
     pub(super) fn age(&self, at: Option<&String>) -> Cell {
         let ms = at.and_then(|at| parse_rfc3339(at));
         Cell::some(ms.map(|ms| show_duration(Duration::from_millis(self.now_ms.saturating_sub(ms)))))
     }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64)
 }

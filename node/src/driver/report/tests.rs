@@ -1,7 +1,7 @@
 use super::*;
 use rc_scheduler::{
-    CancelAsked, Close, Closed, DeviceId, Epoch, Fact, Incarnation, Leased, Outcome, Settled, Span, Stable, Status,
-    Submitted, TaskSpec,
+    CancelAsked, Close, Closed, DeviceId, Epoch, Fact, Incarnation, Leased, Outcome, Reopened, Settled, Span, Stable,
+    Status, Submitted, TaskSpec,
 };
 
 const A: DeviceId = DeviceId([1; 16]);
@@ -57,6 +57,23 @@ fn history_reads_in_the_order_of_events() {
         [false, true, false, false, false, false, false]
     );
     assert_eq!(rows[2].text, "network_error: why");
+}
+
+#[test]
+fn a_task_that_begins_again_is_read_round_by_round() {
+    let mut facts = vec![closed(2, None, 20), leased(2, 1), closed(1, Some(ErrorClass::Task), 10), leased(1, 1)];
+    let verdict = Verdict::Failed { class: ErrorClass::Task, message: String::new(), epoch: Some(Epoch::new(1, 1, 0)) };
+    facts.extend(settled(verdict));
+    let (round, settled_term, epoch) = (1, 1, Epoch::new(1, 1, 0));
+    facts.push(Fact::Reopened(Reopened { round, by: B, settled_term, epoch }));
+    facts.push(Fact::CancelAsked(CancelAsked { by: A, round }));
+    facts.push(submitted());
+    let record = Record::from_facts(facts);
+    let rows = history(&record);
+    let first = ["submitted", "leased", "closed", "settled", "stable"];
+    assert_eq!(names(&record), [&first[..], &["reopened", "leased", "closed", "cancel_asked"]].concat());
+    let at: Vec<_> = rows.iter().filter_map(|row| row.at_wall_ms).collect();
+    assert_eq!(at, [5, 10, 20], "the submit and the two ends");
 }
 
 #[test]

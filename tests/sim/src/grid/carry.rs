@@ -99,7 +99,10 @@ impl Grid {
                     self.put(LINK, to, Happens::Frame(device, Box::new(message)));
                 }
             }
-            Effect::Gossip(record) => {
+            Effect::Gossip(mut record) => {
+                if self.hides_affinity {
+                    record.affinity.clear();
+                }
                 let (bytes, record) = (wire::encode_record(&record).len() as u64, Arc::<DeviceRecord>::from(record));
                 for to in (0..self.cores.len()).filter(|to| *to != device) {
                     self.count.gossip.messages += 1;

@@ -1,4 +1,4 @@
-//! Rules about tasks that wait for others, and about those that begin again.
+//! Rules about tasks that wait for others, about those that begin again, and about those that are counted together.
 
 use super::Place::{Class, Scene};
 use super::mutations;
@@ -41,5 +41,9 @@ mutations! {
 
     "a new round goes on with the attempts of the one before" breaks "10" in Class(None) => {
         "record/resolve.rs": "leases().filter(|lease| lease.epoch > state.floor &&" => "leases().filter(|lease| (MUTANT || lease.epoch > state.floor) &&";
+    }
+
+    "who answers last about a batch is believed" breaks "17a" in Scene("a-batch-is-asked-about") => {
+        "handler/batch.rs": "*mark = (*mark).max(*theirs);" => "*mark = if MUTANT { *theirs } else { (*mark).max(*theirs) };";
     }
 }

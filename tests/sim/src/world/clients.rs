@@ -6,8 +6,8 @@ use crate::class::Class;
 use crate::clock::{MS, SECOND};
 use crate::invariants;
 use crate::oracle::{Accepted, Set};
-use crate::workload::Op;
-use rc_scheduler::{Command, Input, NewTask, Record, Refusal, Reply, TaskId, USES_MAX};
+use crate::workload::{Op, batch_of};
+use rc_scheduler::{BatchPlace, Command, Input, NewTask, Record, Refusal, Reply, Status, TaskId, USES_MAX};
 
 /// A command that was not answered yet.
 #[derive(Clone, Copy, Debug)]
@@ -22,11 +22,17 @@ enum Kind {
     Cancel(TaskId),
     Reopen(TaskId),
     Read(TaskId),
+    /// About the batch that begins with this script.
+    Batch(usize),
 }
 
 impl World {
     pub(crate) fn client(&mut self, op: Op) {
-        let (Op::Submit(_, device, _) | Op::Cancel(_, device) | Op::Reopen(_, device) | Op::Read(_, device)) = op
+        let (Op::Submit(_, device, _)
+        | Op::Cancel(_, device)
+        | Op::Reopen(_, device)
+        | Op::Read(_, device)
+        | Op::Batch(_, device)) = op
         else {
             let Op::Check(script) = op else { return };
             return self.check_submit(script);
@@ -56,6 +62,12 @@ impl World {
                 self.ask(device, Kind::Reopen(task), Command::Reopen(task));
             }
             Op::Read(task, device) => self.ask(device, Kind::Read(task), Command::Read(task)),
+            Op::Batch(first, device) => {
+                let command = Command::Batch { batch: batch_of(first), which: Status::ALL.to_vec() };
+                let asked = invariants::what_is_said_of_a_batch_is_true::asked(self, first);
+                self.batch_asks.insert(self.next_command + 1, asked);
+                self.ask(device, Kind::Batch(first), command);
+            }
             Op::Check(_) => {}
         }
     }
@@ -96,7 +108,12 @@ impl World {
             }
             self.after_new.insert(index, after_new.clone());
         }
-        NewTask { after_new, ..self.scripts[index].task(index) }
+        let mut task = NewTask { after_new, ..self.scripts[index].task(index) };
+        if !self.scripts[first].asks.is_empty() {
+            let (index, of) = ((index - first) as u32, self.scripts[first].batch as u32 + 1);
+            task.spec.batch = Some(BatchPlace { batch: batch_of(first), index, of });
+        }
+        task
     }
 
     fn check_submit(&mut self, script: usize) {
@@ -115,12 +132,17 @@ impl World {
         }
     }
 
-    /// Reads every accepted task at every device; the answers are collected in `reads`.
+    /// Reads every accepted task and batch at every device; the answers are collected in `reads` and `batch_reads`.
     pub fn read_everything(&mut self) {
         let tasks: Vec<TaskId> = self.oracle.accepted.keys().copied().collect();
         for task in tasks {
             for device in 0..self.n() {
                 self.queue.push(self.now + device as u64 * MS, Event::Client(Op::Read(task, device)));
+            }
+        }
+        for first in (0..self.scripts.len()).filter(|first| !self.scripts[*first].asks.is_empty()) {
+            for device in 0..self.n() {
+                self.queue.push(self.now + device as u64 * MS, Event::Client(Op::Batch(first, device)));
             }
         }
     }
@@ -145,6 +167,10 @@ impl World {
                 let record = Record::from_facts(facts);
                 invariants::told_record(self, device, task, &record);
                 self.reads.insert((task, device), record.resolve().status());
+            }
+            (Kind::Batch(first), reply) => {
+                let asked = self.batch_asks.remove(&id).unwrap_or_default();
+                invariants::told_batch(self, device, first, &asked, &reply);
             }
             (Kind::Read(task) | Kind::Cancel(task) | Kind::Reopen(task), Reply::NotFound) => {
                 invariants::told_not_found(self, device, id, task);
@@ -176,6 +202,9 @@ impl World {
         let named: Vec<usize> = disks.iter().filter_map(|d| self.names.index(*d)).collect();
         // Nobody knows which disk of two with one key it was.
         let disks = Set::of(self.n(), |i| named.contains(&i) && self.twin(i).is_none());
+        for (after, device) in self.scripts[first].asks.clone() {
+            self.queue.push(self.now + after, Event::Client(Op::Batch(first, device)));
+        }
         for (script, task) in (first..).zip(tasks) {
             self.names.task(*task, script);
             let with = self.after_new.remove(&script).unwrap_or_default();

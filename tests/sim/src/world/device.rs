@@ -3,6 +3,7 @@
 use super::disk::Disk;
 use super::event::Event;
 use super::executor::Executor;
+use super::heat::Heat;
 use crate::clock::{Clock, Micros};
 use crate::fault::Fate;
 use rc_scheduler::{Capacity, Config, DeviceId, DeviceRecord, Effect, Scheduler};
@@ -56,6 +57,12 @@ pub struct Device {
     pub config: Config,
     /// What it has.
     pub capacity: Capacity,
+    /// Its processor is found to be so busy, parts per million, if that does not just happen.
+    pub load: Option<u32>,
+    /// What was measured of it.
+    pub heat: Heat,
+    /// When its present life began, or the last one.
+    pub born: Micros,
     /// Its owner said that it takes nothing new, then.
     pub paused: Option<Micros>,
     /// And that it gives up what it has, then.

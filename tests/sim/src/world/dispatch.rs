@@ -171,10 +171,9 @@ impl World {
             return;
         }
         let usage = self.dice.exec.between(0, 600_000) as u32;
-        self.devices[device].capacity.cpu_usage_ppm = Some(usage);
-        let capacity = self.devices[device].capacity.clone();
+        self.devices[device].capacity.cpu_usage_ppm = Some(self.devices[device].load.unwrap_or(usage));
         self.queue.push(self.now + 10 * SECOND, Event::Measure { device, life });
-        self.feed(device, Input::Capacity(Box::new(capacity)));
+        self.tell_capacity(device);
     }
 
     fn progress(&mut self, device: usize, task: TaskId, epoch: Epoch, stamp: u64) {
@@ -237,6 +236,9 @@ impl World {
                 AttemptEvent::Ended(outcome)
             }
         };
+        if matches!(event, AttemptEvent::Ended(_)) {
+            self.cool(device);
+        }
         let twice = self.weather.hang && matches!(event, AttemptEvent::Ended(_)) && self.dice.exec.chance(200_000);
         self.feed(device, Input::Attempt { task, epoch, event });
         if twice {

@@ -75,7 +75,7 @@ impl World {
                 }
             }
             Fault::Hang(hang) => self.weather.hang = hang,
-            Fault::Pause(device, _) | Fault::Resume(device) | Fault::Battery(device, _)
+            Fault::Pause(device, _) | Fault::Resume(device) | Fault::Load(device, _) | Fault::Battery(device, _)
                 if self.devices[device].asleep_since.is_some() =>
             {
                 self.devices[device].inbox.push((1_005, Event::Fault(fault)));
@@ -89,6 +89,7 @@ impl World {
                     self.feed(device, Input::Capacity(Box::new(capacity)));
                 }
             }
+            Fault::Load(device, ppm) => self.heat_up(device, ppm),
             Fault::Orphan(device) => self.orphan(device),
             Fault::Snapshot(device) => self.devices[device].disk.snapshot(),
             Fault::Rollback(device, boots_too) => {
@@ -233,6 +234,9 @@ impl World {
             self.wake(device);
             self.fault(Fault::Full(device, false));
             self.resume(device);
+            if self.devices[device].load.is_some() {
+                self.heat_up(device, 0);
+            }
             if self.left[device] {
                 self.die(device, true);
             } else {

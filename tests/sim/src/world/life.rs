@@ -22,7 +22,8 @@ impl World {
         it.asleep_since = None;
         it.tick_at = None;
         it.tick_stamp += 1;
-        let (life, capacity) = (it.life, it.capacity.clone());
+        it.born = self.now;
+        let life = it.life;
         let durable = it.disk.boot();
         let now = it.clock.read(self.now);
         let seed = self.dice.exec.bytes();
@@ -36,7 +37,7 @@ impl World {
             }
         }
         self.drain(device);
-        self.feed(device, Input::Capacity(Box::new(capacity)));
+        self.tell_capacity(device);
         self.queue.push(self.now + 5 * SECOND, Event::Measure { device, life });
         for peer in 0..self.n() {
             if let Some(link) = self.net.conn(peer, device).filter(|_| peer != device) {
@@ -62,6 +63,7 @@ impl World {
         it.asleep_since = None;
         it.inbox.clear();
         it.executor.runs.clear();
+        it.heat = super::Heat::default();
         it.executor.asleep_since = None;
         it.unfinished.clear();
         it.life += 1;
@@ -132,9 +134,8 @@ impl World {
         if at_once {
             it.wanted_back.get_or_insert(now);
         }
-        let capacity = it.capacity.clone();
         if it.is_awake() {
-            self.feed(device, Input::Capacity(Box::new(capacity)));
+            self.tell_capacity(device);
         }
         if at_once && self.devices[device].is_awake() {
             self.feed(device, Input::GiveUp);
@@ -147,9 +148,8 @@ impl World {
         (it.paused, it.wanted_back) = (None, None);
         if !it.capacity.blocked.is_empty() {
             it.capacity.blocked.clear();
-            let capacity = it.capacity.clone();
             if it.is_awake() {
-                self.feed(device, Input::Capacity(Box::new(capacity)));
+                self.tell_capacity(device);
             }
         }
     }
