@@ -61,6 +61,9 @@ pub struct Capabilities {
     pub sensors: Option<Vec<String>>,
     /// `None` = no battery found.
     pub battery: Option<Battery>,
+    /// The system was asked, and says that there is none.
+    #[serde(skip)]
+    pub no_battery: bool,
     /// The hottest of processor and board, in 1/1000 °C.
     pub temperature_milli_c: Option<i32>,
     /// Whether the Internet can be reached. `Some(false)` = there is no route at all; that there is one proves nothing.

@@ -33,6 +33,13 @@ pub struct Config {
     /// A lease that waits for longer than this goes to a device that is free; a task that waits for longer, and there is none, is a
     /// reason to say that a device is missing.
     pub move_after: Span,
+    /// An attempt is a straggler when it has run for longer than this, and longer than [`Config::straggler_percent`] of what 95 of 100
+    /// attempts of its type took: a task that asks for it gets a copy beside it (rule 28c).
+    pub straggler_floor: Span,
+    /// See [`Config::straggler_floor`].
+    pub straggler_percent: u32,
+    /// So many attempts of a type must have ended well before any of it is a straggler.
+    pub straggler_samples: u32,
     /// Period of the slow comparison of digests with a peer.
     pub digest_period: Span,
     /// What changed less than this ago is not compared: it is probably under way.
@@ -74,6 +81,9 @@ impl Default for Config {
             credit_ttl: Span::from_secs(2),
             window: Span::from_secs(1),
             move_after: Span::from_secs(2),
+            straggler_floor: Span::from_secs(1),
+            straggler_percent: 200,
+            straggler_samples: 20,
             digest_period: Span::from_secs(30),
             digest_quiet: Span::from_secs(5),
             retention: Span::from_secs(7 * 24 * 3_600),

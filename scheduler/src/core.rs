@@ -296,6 +296,7 @@ impl Scheduler {
             }
             Timer::Ack => self.submits.touch_late(self.now.mono),
             Timer::Gossip | Timer::Quiet | Timer::Recall => {}
+            Timer::Copies => self.guardian.copies.look_again(),
             Timer::Query => self.query_due(),
             Timer::Place => self.guardian.anew = true,
             Timer::Moving => self.move_waiting(),

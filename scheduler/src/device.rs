@@ -57,6 +57,9 @@ pub struct Capacity {
     pub battery_ppm: Option<u32>,
     #[serde(rename = "h")]
     pub charging: Option<bool>,
+    /// It is known not to live off a battery: it has none, or power comes from outside. What is unknown is not.
+    #[serde(rename = "P", skip_serializing_if = "core::ops::Not::not")]
+    pub mains: bool,
     #[serde(rename = "k")]
     pub temperature_milli_c: Option<i32>,
     #[serde(rename = "i")]

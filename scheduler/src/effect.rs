@@ -248,6 +248,12 @@ pub enum Event {
         epoch: Epoch,
         to: DeviceId,
     },
+    /// A copy was leased beside the attempt that runs.
+    Speculated {
+        task: TaskId,
+        epoch: Epoch,
+        to: DeviceId,
+    },
     Started {
         task: TaskId,
         epoch: Epoch,

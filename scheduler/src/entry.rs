@@ -29,10 +29,16 @@ pub(crate) struct Entry {
     pub(crate) lease_seen: (Epoch, Mono),
     /// When the current lease's end was first seen here.
     pub(crate) closed_seen: (Epoch, Mono),
+    /// When the copy beside the current lease was first seen here.
+    pub(crate) copy_seen: (Epoch, Mono),
+    /// When the copy's end was first seen here.
+    pub(crate) copy_closed_seen: (Epoch, Mono),
+    /// Which lease was first said to run by another device, and when that was heard.
+    pub(crate) running_seen: (Epoch, Mono),
     /// Accepted here in this incarnation: no other device can have acted on it without hearing from this one.
     pub(crate) accepted_here: bool,
-    /// The holder in whose count of my open leases it is, and with which hash.
-    pub(crate) counted: Option<(DeviceId, u64)>,
+    /// The holders in whose counts of my open leases it is, and with which hash: that of the lease, and that of the copy.
+    pub(crate) counted: [Option<(DeviceId, u64)>; 2],
     /// Its dependencies are asked for, because this device is its guardian.
     pub(crate) awaits: bool,
     /// The latest round in which it is known to have begun again, and when that was first seen here.
@@ -90,8 +96,11 @@ impl Entry {
             changed: now,
             lease_seen: (Epoch::default(), now),
             closed_seen: (Epoch::default(), now),
+            copy_seen: (Epoch::default(), now),
+            copy_closed_seen: (Epoch::default(), now),
+            running_seen: (Epoch::default(), now),
             accepted_here: false,
-            counted: None,
+            counted: [None; 2],
             awaits: false,
             round_seen: (0, now),
             live: None,
@@ -108,6 +117,8 @@ impl Entry {
         let state = self.record.resolve();
         let lease = state.lease.map(|lease| lease.epoch).unwrap_or_default();
         let closed = state.closed.map(|closed| closed.epoch).unwrap_or_default();
+        let copy = state.copy.map(|lease| lease.epoch).unwrap_or_default();
+        let copy_closed = state.copy_closed.map(|closed| closed.epoch).unwrap_or_default();
         let round = state.round;
         if lease != self.lease_seen.0 {
             self.lease_seen = (lease, now);
@@ -115,9 +126,23 @@ impl Entry {
         if closed != self.closed_seen.0 {
             self.closed_seen = (closed, now);
         }
+        if copy != self.copy_seen.0 {
+            self.copy_seen = (copy, now);
+        }
+        if copy_closed != self.copy_closed_seen.0 {
+            self.copy_closed_seen = (copy_closed, now);
+        }
         if round != self.round_seen.0 {
             self.round_seen = (round, now);
         }
+    }
+
+    /// When the last end that is known of the current lease and its copy was first seen here.
+    pub(crate) fn ended_seen(&self) -> Mono {
+        if self.copy_closed_seen.0 == Epoch::default() {
+            return self.closed_seen.1;
+        }
+        self.closed_seen.1.max(self.copy_closed_seen.1)
     }
 
     /// It changed so lately that what is missing elsewhere is probably under way.

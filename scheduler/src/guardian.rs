@@ -4,13 +4,16 @@ mod crash;
 mod depend;
 mod duty;
 mod lease;
+mod live;
 mod moving;
 mod offer;
 mod place;
 mod settle;
+mod straggler;
 
 pub(crate) use depend::Awaits;
 pub(crate) use settle::alert;
+pub(crate) use straggler::Copies;
 
 use crate::id::{DeviceId, Epoch, TaskId};
 use crate::queue::{Queue, RunTimes};
@@ -38,6 +41,8 @@ pub(crate) struct Guardian {
     pub(crate) moves: usize,
     /// When it was last said that a device is missing.
     pub(crate) missed: Option<Mono>,
+    /// Attempts that take too long, and wait for a device for a copy.
+    pub(crate) copies: Copies,
 }
 
 /// A lease's hash for the comparison of what is held (rule 19).

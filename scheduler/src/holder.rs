@@ -41,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) epoch: Epoch,
     pub(crate) inc: Incarnation,
     pub(crate) by: DeviceId,
+    /// It runs beside another lease of the task.
+    pub(crate) is_copy: bool,
     pub(crate) phase: Phase,
     /// Who was told the latest of it.
     pub(crate) live_told: Vec<DeviceId>,

@@ -59,7 +59,7 @@ impl Scheduler {
         }
         self.check_sums()?;
         let counted: u32 = self.guardian.counted.values().map(|(count, _)| count).sum();
-        let leases = self.tasks.values().filter(|entry| entry.counted.is_some()).count() as u32;
+        let leases = self.tasks.values().flat_map(|entry| entry.counted).flatten().count() as u32;
         check(counted == leases, || format!("{leases} leases are open, {counted} are counted"))
     }
 }

@@ -33,6 +33,8 @@ pub(crate) enum Timer {
     Recall,
     /// Look whether what waits can begin elsewhere.
     Moving,
+    /// Look for devices for copies of attempts that take too long.
+    Copies,
     /// Gossip this device's record again.
     Gossip,
     /// Look at records that have been quiet for a while.

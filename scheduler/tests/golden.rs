@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/version-1.txt");
 
 /// What came later than the frame of facts among the messages.
-const LATER: [&str; 8] = [
+const LATER: [&str; 9] = [
     "submitted with blobs",
     "closed refused for its type",
     "closed refused for its permissions",
@@ -18,6 +18,7 @@ const LATER: [&str; 8] = [
     "reopened after a lease",
     "closed died",
     "submitted in a batch",
+    "leased beside another",
 ];
 
 fn device(n: u8) -> DeviceId {
@@ -69,6 +70,7 @@ fn facts() -> Vec<(&'static str, Fact)> {
                 attempt: 2,
                 losses: 1,
                 score_ppm: 654_321,
+                beside: None,
             }),
         ),
         ("closed finished", close(Close::Finished(outcome(None)))),
@@ -133,6 +135,20 @@ fn facts() -> Vec<(&'static str, Fact)> {
                     ..TaskSpec::default()
                 }),
                 payload: Bytes::default(),
+            }),
+        ),
+        (
+            LATER[8],
+            Fact::Leased(Leased {
+                epoch: Epoch(epoch.0 + (1 << 12)),
+                to: device(3),
+                to_inc: inc(),
+                by: device(1),
+                by_inc: inc(),
+                attempt: 2,
+                losses: 1,
+                score_ppm: 654_320,
+                beside: Some(epoch),
             }),
         ),
     ]

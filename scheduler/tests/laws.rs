@@ -38,6 +38,8 @@ fn fact() -> impl Strategy<Value = Fact> {
                 attempt: n,
                 losses: 0,
                 score_ppm: 0,
+                // Some are copies beside another lease, some beside one that comes later, or beside themselves.
+                beside: (i > 2).then(|| Epoch::new(term, n.saturating_sub(u32::from(i) % 3), u16::from(d))),
             }),
             2 | 3 => Fact::Closed(Closed {
                 epoch,

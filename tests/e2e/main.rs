@@ -19,6 +19,7 @@ mod owner;
 mod queue;
 mod sandbox;
 mod stats;
+mod stragglers;
 mod survival;
 mod trace;
 mod trio;

@@ -214,6 +214,8 @@ fn refused(refusal: Refusal) -> Problem {
                 | SpecError::DependencyTwice(_)
                 | SpecError::NotEarlier(_)
                 | SpecError::BadUse(_)
+                | SpecError::CopiesDoHarm
+                | SpecError::CopiesOfExclusive
                 | SpecError::BatchPlace(_) => Code::InvalidRequest,
             };
             Problem::new(code, format!("task {index}: {error}"))

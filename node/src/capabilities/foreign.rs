@@ -81,7 +81,9 @@ impl Foreign {
     pub(super) fn sample_power(&mut self, roots: &Roots, now: &mut Capabilities, busy: bool) {
         self.asked = self.asked.wrapping_add(1);
         if busy || self.asked % 4 == 1 {
-            now.battery = Self::battery(roots).flatten();
+            let read = Self::battery(roots);
+            now.no_battery = matches!(read, Some(None));
+            now.battery = read.flatten();
         }
         let components = Components::new_with_refreshed_list().ok();
         let degrees =

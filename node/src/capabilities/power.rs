@@ -11,6 +11,11 @@ fn plausible(milli_c: i64) -> Option<i32> {
     i32::try_from(milli_c).ok().filter(|_| PLAUSIBLE_MILLI_C.contains(&milli_c))
 }
 
+/// The system tells of what the machine lives off.
+pub(super) fn is_told(roots: &Roots) -> bool {
+    std::fs::read_dir(roots.sys.join("class/power_supply")).is_ok()
+}
+
 /// All batteries that power the machine, as one.
 pub(super) fn battery(roots: &Roots) -> Option<Battery> {
     let supplies = entries(roots.sys.join("class/power_supply"));

@@ -142,6 +142,9 @@ impl Sampler {
         } else {
             read
         };
+        // A phone that does not tell has one all the same.
+        let tells = self.now.platform != "android" && power::is_told(&self.roots);
+        self.now.no_battery = self.now.battery.is_none() && tells;
         self.now.temperature_milli_c = power::temperature(&self.roots);
     }
 

@@ -68,6 +68,8 @@ impl Object {
         self.set_some("name", flags.name.as_ref())?;
         self.set_some("submitter", flags.submitter.as_ref())?;
         self.set_some("idempotency_key", flags.idempotency_key.as_ref())?;
+        self.set_some("idempotent", flags.idempotent.then_some(true))?;
+        self.set_some("speculative", flags.speculative.then_some(true))?;
         self.set_list("required_permissions", &flags.required_permissions)?;
         let mut labels = self.take("labels")?;
         for label in &flags.labels {

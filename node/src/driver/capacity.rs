@@ -45,6 +45,7 @@ impl Owner {
             sensors: now.sensors.as_ref().map(|sensors| sensors.iter().cloned().collect()),
             battery_ppm: now.battery.and_then(|b| b.level_percent).map(|percent| ppm(u32::from(percent) * 10)),
             charging: now.battery.and_then(|b| b.charging),
+            mains: now.battery.map_or(now.no_battery, |battery| battery.charging == Some(true)),
             temperature_milli_c: now.temperature_milli_c,
             internet: now.internet,
             bandwidth_kbps: now.bandwidth_kbps,

@@ -93,6 +93,8 @@ pub struct AttemptReport {
     pub outcome: String,
     /// It ended after the task was decided otherwise.
     pub late: bool,
+    /// It is a copy, beside the lease of this epoch.
+    pub beside: Option<Epoch>,
 }
 
 /// One line of a task's history: a fact.

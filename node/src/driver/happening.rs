@@ -24,6 +24,10 @@ impl Driver {
                 EventRow { device: by, ..self.about(EventKind::Submit, *task, at) }
             }
             Event::Leased { task, epoch, .. } => self.of_attempt(EventKind::Schedule, *task, *epoch, at),
+            Event::Speculated { task, epoch, .. } => EventRow {
+                text: "copy beside an attempt that takes long".to_owned(),
+                ..self.of_attempt(EventKind::Speculated, *task, *epoch, at)
+            },
             Event::Started { task, epoch } => self.of_attempt(EventKind::Start, *task, *epoch, at),
             Event::Progress { task, epoch, percent, text } => EventRow {
                 progress: *percent,

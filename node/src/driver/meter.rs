@@ -27,7 +27,7 @@ impl Driver {
                 let by = view.record(*task).and_then(|record| record.resolve().submitted.map(|submitted| submitted.by));
                 counts.accepted += u64::from(by == Some(me));
             }
-            Event::Leased { task, epoch, .. } => {
+            Event::Leased { task, epoch, .. } | Event::Speculated { task, epoch, .. } => {
                 let mut facts = view.record(*task).into_iter().flat_map(|record| record.facts());
                 let own = |fact: &Fact| matches!(fact, Fact::Leased(lease) if lease.epoch == *epoch && lease.by == me);
                 counts.leases += u64::from(facts.any(own));

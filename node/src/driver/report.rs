@@ -37,7 +37,9 @@ pub(super) fn spec_of(record: &Record) -> Option<TaskSpec> {
 
 fn build(view: View<'_>, id: TaskId, record: &Record, spec: Option<TaskSpec>, now: Now) -> TaskReport {
     let state = record.resolve();
-    let live = view.live(id).filter(|live| state.lease.is_some_and(|lease| lease.epoch == live.epoch));
+    let live = view
+        .live(id)
+        .filter(|live| [state.lease, state.copy].into_iter().flatten().any(|lease| lease.epoch == live.epoch));
     let standing = standing::of(view, id, record, spec.as_ref(), now);
     let reportable = state.is_reportable();
     let decided = state.settled.filter(|_| reportable).and_then(|settled| settled.verdict.epoch());

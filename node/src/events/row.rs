@@ -43,6 +43,8 @@ kinds! {
     Complete "on_complete",
     /// The task ended otherwise.
     Error "on_error",
+    /// A copy was given to another device, beside an attempt that takes far longer than others of its type.
+    Speculated "task.speculated",
     /// An attempt failed or was given back; another follows, or the end of the task.
     Attempt "attempt.over",
     /// A device is heard.

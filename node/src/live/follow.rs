@@ -389,6 +389,7 @@ const fn about(event: &Event) -> Option<TaskId> {
     match event {
         Event::Submitted { task }
         | Event::Leased { task, .. }
+        | Event::Speculated { task, .. }
         | Event::Started { task, .. }
         | Event::Closed { task, .. }
         | Event::Settled { task } => Some(*task),
@@ -400,5 +401,7 @@ const fn about(event: &Event) -> Option<TaskId> {
 fn is_over(report: &TaskReport, epoch: Epoch) -> bool {
     let row = report.attempts.iter().find(|row| row.epoch == epoch);
     let goes_on = row.is_some_and(|row| matches!(row.outcome.as_str(), "running" | "assigned"));
-    report.status.is_terminal() || !goes_on || report.attempts.iter().any(|row| row.epoch > epoch)
+    report.status.is_terminal()
+        || !goes_on
+        || report.attempts.iter().any(|row| row.epoch > epoch && row.beside.is_none())
 }

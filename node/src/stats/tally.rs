@@ -157,7 +157,17 @@ mod tests {
 
     fn attempt(n: u32, to: DeviceId, error: Option<ErrorClass>, started: u64, run: u64) -> [Fact; 2] {
         let epoch = Epoch::new(1, n, 0);
-        let lease = Leased { epoch, to, to_inc: INC, by: ACCEPTOR, by_inc: INC, attempt: n, losses: 0, score_ppm: 1 };
+        let lease = Leased {
+            epoch,
+            to,
+            to_inc: INC,
+            by: ACCEPTOR,
+            by_inc: INC,
+            attempt: n,
+            losses: 0,
+            score_ppm: 1,
+            beside: None,
+        };
         let outcome = Outcome {
             error: error.map(|class| (class, String::new())),
             body: Bytes::default(),

@@ -106,6 +106,7 @@ impl Fake {
                 finished_wall_ms: None,
                 outcome: "running".into(),
                 late: false,
+                beside: None,
             }],
             decided: None,
             outcome: None,

@@ -24,7 +24,7 @@ impl Scheduler {
     }
 
     /// How many lives ended with it.
-    fn crashes(&self, record: &Record) -> usize {
+    pub(super) fn crashes(&self, record: &Record) -> usize {
         // Who begins it again means it to have its chance.
         let begun_again = record.facts().filter_map(|fact| match fact {
             Fact::Reopened(reopened) => Some(reopened.epoch),

@@ -6,7 +6,7 @@ use crate::entry::Entry;
 use crate::holder::Phase;
 use crate::id::{DeviceId, TaskId, Term};
 use crate::keeper::rendezvous;
-use crate::record::{Close, Closed, DepDone, Fact, Leased, State, Verdict};
+use crate::record::{Close, Closed, DepDone, Fact, Leased, Outcome, State, Verdict};
 use crate::session::Life;
 use crate::task::ErrorClass;
 use crate::time::{Mono, Span};
@@ -27,6 +27,13 @@ pub(crate) enum Duty {
     Note(Vec<DepDone>),
     /// Find a device for it.
     Lease,
+    /// Find a device for a copy beside the attempt that runs (rule 28c); look again then, if none is found.
+    Copy {
+        /// Since when it takes too long.
+        since: Mono,
+        /// When the attempt itself is to be looked at.
+        until: Mono,
+    },
     /// Decide.
     Settle(Verdict),
     /// Say that the decision may be told.
@@ -45,15 +52,13 @@ const LOSS_PAUSE: Span = Span::from_ms(250);
 /// So many such ends cost no pause.
 const LOSSES_FREE: u32 = 2;
 
-/// How a lease stands.
-enum End<'a> {
-    /// There is none.
+/// How an attempt stands: its lease, and the copy beside that, if there is one.
+enum End {
+    /// There is no lease.
     NoLease,
-    /// The holder let go.
-    Closed(&'a Closed),
-    /// The holder has lost it: dead, reborn, or far over its time.
+    /// Nobody has it any more: all holders have let go, or have lost it.
     Over,
-    /// The holder has it; look again then.
+    /// A holder has it; look again then.
     Open(Mono),
 }
 
@@ -138,11 +143,11 @@ impl Scheduler {
         if let Some((epoch, _)) = state.good {
             return Duty::Settle(Verdict::Result(epoch));
         }
-        let end = self.lease_end(task, entry, &state);
+        let end = self.attempt_end(task, entry, &state);
         if state.cancel_asked {
             return match end {
                 End::Open(at) => Duty::Wait(at),
-                End::NoLease | End::Closed(_) | End::Over => Duty::Settle(Verdict::Cancelled),
+                End::NoLease | End::Over => Duty::Settle(Verdict::Cancelled),
             };
         }
         if matches!(end, End::NoLease)
@@ -152,9 +157,24 @@ impl Scheduler {
         }
         match (end, state.lease) {
             (End::NoLease, _) | (_, None) => self.first_lease(entry),
-            (End::Open(at), _) => Duty::Wait(at),
-            (End::Over, Some(lease)) => self.after_loss(entry, lease, None),
-            (End::Closed(closed), Some(lease)) => self.after_close(task, entry, lease, closed),
+            (End::Open(at), Some(lease)) => self.straggler(task, entry, &state, lease, at),
+            (End::Over, Some(lease)) => match (state.failure(), state.closed) {
+                (Some((closed, outcome)), _) => self.after_failure(task, entry, lease, closed, outcome),
+                (None, Some(closed)) => self.after_release(entry, lease, closed),
+                (None, None) => self.after_loss(entry, lease, None),
+            },
+        }
+    }
+
+    /// The lease and the copy beside it are one attempt, which is over when both are.
+    fn attempt_end(&self, task: TaskId, entry: &Entry, state: &State<'_>) -> End {
+        let Some(lease) = state.lease else { return End::NoLease };
+        let end = self.lease_end(task, entry, lease, state.closed, entry.lease_seen.1);
+        let Some(copy) = state.copy else { return end };
+        match (end, self.lease_end(task, entry, copy, state.copy_closed, entry.copy_seen.1)) {
+            (End::Open(one), End::Open(other)) => End::Open(one.min(other)),
+            (End::Open(at), _) | (_, End::Open(at)) => End::Open(at),
+            _ => End::Over,
         }
     }
 
@@ -214,12 +234,14 @@ impl Scheduler {
         }
     }
 
-    fn after_close(&self, task: TaskId, entry: &Entry, lease: &Leased, closed: &Closed) -> Duty {
-        let outcome = match &closed.close {
-            Close::Finished(outcome) => outcome,
-            Close::Released(why) if why.is_free() => return Duty::Lease,
-            Close::Released(_) => return self.after_loss(entry, lease, Some(entry.closed_seen.1)),
-        };
+    fn after_release(&self, entry: &Entry, lease: &Leased, closed: &Closed) -> Duty {
+        match &closed.close {
+            Close::Released(why) if why.is_free() => Duty::Lease,
+            _ => self.after_loss(entry, lease, Some(entry.ended_seen())),
+        }
+    }
+
+    fn after_failure(&self, task: TaskId, entry: &Entry, lease: &Leased, closed: &Closed, outcome: &Outcome) -> Duty {
         let Some((class, message)) = &outcome.error else { return Duty::Nothing };
         let retry = &entry.spec.retry;
         if !retry.retries(*class) || lease.attempt > retry.max_retries {
@@ -228,17 +250,15 @@ impl Scheduler {
                 class => Verdict::Failed { class: *class, message: message.clone(), epoch: Some(closed.epoch) },
             });
         }
-        let due = entry.closed_seen.1 + retry.delay(task, lease.attempt);
+        let due = entry.ended_seen() + retry.delay(task, lease.attempt);
         if self.now.mono < due { Duty::Wait(due) } else { Duty::Lease }
     }
 
-    fn lease_end<'a>(&self, task: TaskId, entry: &Entry, state: &State<'a>) -> End<'a> {
-        let Some(lease) = state.lease else { return End::NoLease };
-        if let Some(closed) = state.closed {
-            return End::Closed(closed);
+    fn lease_end(&self, task: TaskId, entry: &Entry, lease: &Leased, closed: Option<&Closed>, seen: Mono) -> End {
+        if closed.is_some() {
+            return End::Over;
         }
         let now = self.now.mono;
-        let seen = entry.lease_seen.1;
         let overrun = seen + entry.spec.timeout + self.config.overrun;
         let over = if lease.to == self.me {
             match self.holder.runs.get(task) {
@@ -265,10 +285,5 @@ impl Scheduler {
             }
         };
         if now >= over { End::Over } else { End::Open(over) }
-    }
-
-    /// The highest lease of a task has not ended, as far as this device can tell.
-    pub(crate) fn is_lease_open(state: &State<'_>) -> bool {
-        state.lease.is_some() && state.closed.is_none() && state.settled.is_none()
     }
 }

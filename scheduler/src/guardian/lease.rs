@@ -8,6 +8,15 @@ use crate::record::{Close, Fact, Leased};
 impl Scheduler {
     /// Gives a task to a device. The caller has found that it is free and that the device has room.
     pub(crate) fn lease(&mut self, task: TaskId, to: DeviceId, score_ppm: u32) {
+        self.grant(task, to, score_ppm, false);
+    }
+
+    /// Gives a task to one more device, beside the one that has it.
+    pub(super) fn lease_beside(&mut self, task: TaskId, to: DeviceId, score_ppm: u32) {
+        self.grant(task, to, score_ppm, true);
+    }
+
+    fn grant(&mut self, task: TaskId, to: DeviceId, score_ppm: u32, is_copy: bool) {
         let Some(to_inc) = (if to == self.me { Some(self.inc) } else { self.peers.get(&to).and_then(|peer| peer.inc) })
         else {
             return;
@@ -21,19 +30,25 @@ impl Scheduler {
                 n => (last.epoch.term(), n + 1),
             };
         }
+        let beside = state.lease.filter(|_| is_copy).map(|first| first.epoch);
         if let Some(last) = state.lease {
             let close = state.closed.map(|closed| &closed.close);
             (attempt, losses) = match close {
-                Some(Close::Finished(_)) => (last.attempt.saturating_add(1), last.losses),
+                // Neither an attempt nor a loss.
+                _ if is_copy => (last.attempt, last.losses),
+                // Whether it failed, its copy did, or both.
+                _ if state.failure().is_some() => (last.attempt.saturating_add(1), last.losses),
                 Some(Close::Released(why)) if why.is_free() => (last.attempt, last.losses),
                 _ => (last.attempt, last.losses.saturating_add(1)),
             };
         }
         let (by, by_inc) = (self.me, self.inc);
         let epoch = Epoch::new(term, n, self.tag());
-        let Guardian { queue, runs, .. } = &mut self.guardian;
-        queue.serve(task, runs);
-        self.write(task, Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm }));
+        if !is_copy {
+            let Guardian { queue, runs, .. } = &mut self.guardian;
+            queue.serve(task, runs);
+        }
+        self.write(task, Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm, beside }));
     }
 
     /// Twelve bits that tell the leases of two granters in one term apart.

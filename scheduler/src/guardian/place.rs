@@ -83,9 +83,10 @@ impl Scheduler {
                 }
             }
         }
+        self.place_copies();
         if self.guardian.queue.len() > 0 {
             self.watch_waiting();
-        } else {
+        } else if self.guardian.copies.is_empty() {
             // What they might offer now would be kept for nothing.
             for device in core::mem::take(&mut self.guardian.full) {
                 if self.peers.get(&device).is_some_and(|peer| peer.is_up()) {
@@ -237,6 +238,7 @@ impl Scheduler {
             self.guardian.full.remove(&from);
         }
         self.guardian.news.insert(from);
+        self.guardian.copies.look_again();
         if lower && counted <= grant.limit {
             // Room that was promised and not used is asked back, and nothing is under way that counts on it.
             self.guardian.full.remove(&from);

@@ -7,7 +7,7 @@ use crate::core::Scheduler;
 use crate::effect::Event;
 use crate::id::{DeviceId, TaskId};
 use crate::queue::{Class, Share};
-use crate::record::{Fact, Record, Settled, Stable, Verdict};
+use crate::record::{Fact, Leased, Record, Settled, Stable, Verdict};
 use crate::task::ErrorClass;
 use crate::timers::Timer;
 
@@ -18,6 +18,9 @@ impl Scheduler {
         let Some(entry) = self.tasks.get(&task) else { return };
         let duty = self.duty(task, entry);
         let awaits = entry.awaits;
+        if !matches!(duty, Duty::Copy { .. }) {
+            self.guardian.copies.remove(task);
+        }
         if duty != Duty::Lease {
             self.guardian.queue.remove(task);
         }
@@ -32,6 +35,10 @@ impl Scheduler {
             Duty::Lease => {
                 self.timers.clear(Timer::Task(task));
                 self.line_up(task);
+            }
+            Duty::Copy { since, until } => {
+                self.timers.set(Timer::Task(task), until);
+                self.guardian.copies.insert(task, since);
             }
             Duty::Settle(verdict) => self.settle(task, verdict),
             Duty::MarkStable { round, term, disks } => {
@@ -64,29 +71,31 @@ impl Scheduler {
     fn count_lease(&mut self, task: TaskId) {
         let Some(entry) = self.tasks.get_mut(&task) else { return };
         let state = entry.record.resolve();
-        let now = state
-            .lease
-            .filter(|lease| lease.by == self.me && Self::is_lease_open(&state))
-            .filter(|lease| {
-                lease.to == self.me || self.peers.get(&lease.to).is_some_and(|peer| peer.inc == Some(lease.to_inc))
-            })
-            .map(|lease| (lease.to, lease_hash(task, lease.epoch)));
+        let counts = |lease: &&Leased| {
+            lease.by == self.me
+                && state.settled.is_none()
+                && (lease.to == self.me || self.peers.get(&lease.to).is_some_and(|peer| peer.inc == Some(lease.to_inc)))
+        };
+        let open = [state.lease.filter(|_| state.closed.is_none()), state.copy.filter(|_| state.copy_closed.is_none())];
+        let now = open.map(|lease| lease.filter(counts).map(|lease| (lease.to, lease_hash(task, lease.epoch))));
         self.recount(task, now);
     }
 
     /// A record goes, and with it the lease that is counted and what it waits for.
     pub(crate) fn uncount_lease(&mut self, task: TaskId) {
         self.await_no_more(task);
-        self.recount(task, None);
+        self.guardian.copies.remove(task);
+        self.recount(task, [None; 2]);
     }
 
-    fn recount(&mut self, task: TaskId, now: Option<(DeviceId, u64)>) {
+    fn recount(&mut self, task: TaskId, now: [Option<(DeviceId, u64)>; 2]) {
         let Some(entry) = self.tasks.get_mut(&task) else { return };
         let before = core::mem::replace(&mut entry.counted, now);
         if before == now {
             return;
         }
-        for (change, lease) in [(false, before), (true, now)] {
+        let changes = before.map(|lease| (false, lease)).into_iter().chain(now.map(|lease| (true, lease)));
+        for (change, lease) in changes {
             let Some((device, hash)) = lease else { continue };
             let count = self.guardian.counted.entry(device).or_default();
             count.0 = if change { count.0 + 1 } else { count.0.saturating_sub(1) };
@@ -95,10 +104,7 @@ impl Scheduler {
                 self.guardian.news.insert(device);
             }
         }
-        if let Some((device, _)) = now
-            && device != self.me
-            && self.waiting_at(device) > 0
-        {
+        if now.into_iter().flatten().any(|(device, _)| device != self.me && self.waiting_at(device) > 0) {
             self.watch_waiting();
         }
     }

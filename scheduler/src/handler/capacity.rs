@@ -22,11 +22,15 @@ impl Scheduler {
         if self.own.capacity != capacity {
             let blocked = self.own.capacity.blocked != capacity.blocked;
             let was_blocked = self.is_blocked();
+            let unplugged = self.own.capacity.mains && !capacity.mains;
             self.own.capacity = capacity;
             self.own.sequence += 1;
             self.guardian.news.insert(self.me);
             if blocked {
                 self.dirty_open();
+            }
+            if unplugged {
+                self.give_up_copies();
             }
             if was_blocked != self.is_blocked() {
                 self.blocked_changed();

@@ -1,7 +1,7 @@
 //! Reading: a task that is not here is asked for everywhere; "not found" only if every member has answered (rule 17).
 
 use crate::core::Scheduler;
-use crate::effect::{Event, Reply};
+use crate::effect::Reply;
 use crate::id::{DeviceId, TaskId};
 use crate::input::CommandId;
 use crate::keeper::Reader;
@@ -362,27 +362,5 @@ impl Scheduler {
             }
         };
         self.reply(pending.command, reply);
-    }
-}
-
-impl Scheduler {
-    /// What a holder says of an attempt that this device granted.
-    pub(crate) fn handle_live(&mut self, from: DeviceId, live: crate::message::Live) {
-        let Some(entry) = self.tasks.get_mut(&live.task) else { return };
-        let state = entry.record.resolve();
-        if state.lease.is_some_and(|lease| lease.epoch == live.epoch && lease.to == from) && state.closed.is_none() {
-            let started_wall_ms = live.started_wall_ms;
-            let (task, epoch, percent, text): (_, _, _, String) = (live.task, live.epoch, live.percent, live.text);
-            let was = entry.live.take().filter(|was| was.epoch == epoch);
-            let begins = started_wall_ms.is_some() && was.as_ref().is_none_or(|was| was.started_wall_ms.is_none());
-            let (said, words) = was.map_or_else(Default::default, |was| (was.percent, was.text));
-            entry.live = Some(crate::entry::LiveState { epoch, started_wall_ms, percent, text: text.clone() });
-            if begins {
-                self.notify(Event::Started { task, epoch });
-            }
-            if (said, &words) != (percent, &text) {
-                self.notify(Event::Progress { task, epoch, percent, text });
-            }
-        }
     }
 }

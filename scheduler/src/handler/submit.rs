@@ -90,6 +90,10 @@ fn check(task: &NewTask) -> Result<crate::bytes::Bytes, SpecError> {
         Err(SpecError::TooManyBlobs(task.spec.blobs.len()))
     } else if let Some(place) = task.spec.batch.filter(|place| !place.is_sound()) {
         Err(SpecError::BatchPlace(place))
+    } else if task.spec.speculative && task.spec.side_effects {
+        Err(SpecError::CopiesDoHarm)
+    } else if task.spec.speculative && task.spec.requirements.exclusive {
+        Err(SpecError::CopiesOfExclusive)
     } else if spec.len() > SPEC_BYTES_MAX {
         Err(SpecError::SpecTooLarge(spec.len()))
     } else {

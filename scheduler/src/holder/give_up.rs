@@ -24,6 +24,11 @@ impl Scheduler {
         }
     }
 
+    /// Power comes from a battery now, or may: copies are a luxury.
+    pub(crate) fn give_up_copies(&mut self) {
+        self.stop_where(StopReason::Drained, |_, _, run| run.is_copy);
+    }
+
     /// Stops what runs. What comes to a good end meanwhile counts.
     pub(crate) fn give_up(&mut self) {
         self.stop_where(StopReason::Drained, |_, _, _| true);

@@ -33,7 +33,7 @@ impl Scheduler {
     pub(crate) fn hold(&mut self, task: TaskId) {
         let Some(entry) = self.tasks.get(&task) else { return };
         let state = entry.record.resolve();
-        let lease = state.lease.filter(|lease| lease.to == self.me && state.closed.is_none()).copied();
+        let lease = state.lease_to(self.me).copied();
         let pointless = state.settled.is_some() || state.cancel_asked;
         let durable = lease.and_then(|lease| entry.record.slot_of(&crate::record::FactKey::Leased(lease.epoch)));
         let durable = durable.is_some_and(|slot| entry.durable & 1 << slot != 0);
@@ -63,7 +63,10 @@ impl Scheduler {
             self.close(task, &lease, Close::Released(Released::Superseded));
         } else if !self.is_granter_here(&lease) {
             self.close(task, &lease, Close::Released(Released::Stale));
-        } else if let Some(grounds) = self.grounds(task) {
+        } else if lease.beside.is_some() && !entry.spec.may_be_copied() {
+            // Nobody asked for two at once.
+            self.close(task, &lease, Close::Released(Released::Superseded));
+        } else if let Some(grounds) = self.grounds(task, lease.beside.is_some()) {
             let record_sequence = self.own.sequence;
             self.close(task, &lease, Close::Released(Released::Refused { record_sequence, grounds }));
         } else if self.inputs(task).is_none() {
@@ -95,9 +98,12 @@ impl Scheduler {
     }
 
     /// Why this device does not run a task now, if it does not: its owner's policy, asked here whatever the granter believed.
-    fn grounds(&self, task: TaskId) -> Option<Grounds> {
+    fn grounds(&self, task: TaskId, is_copy: bool) -> Option<Grounds> {
         let spec = &self.tasks[&task].spec;
         let capacity = &self.own.capacity;
+        if is_copy && !capacity.mains {
+            return Some(Grounds::Busy);
+        }
         match refusal(spec, capacity) {
             Some(Unmet::TaskType { .. }) => Some(Grounds::TaskType),
             Some(Unmet::Permissions { .. }) => Some(Grounds::Permissions),
@@ -114,6 +120,7 @@ impl Scheduler {
             epoch: lease.epoch,
             inc: lease.to_inc,
             by: lease.by,
+            is_copy: lease.beside.is_some(),
             phase: Phase::Waiting,
             live_told: Vec::new(),
             started_wall_ms: None,
@@ -138,13 +145,13 @@ impl Scheduler {
                 return;
             }
             let state = entry.record.resolve();
-            let (Some(lease), Some(submitted)) = (state.lease.copied(), state.submitted) else { return };
+            let (Some(lease), Some(submitted)) = (state.lease_to(self.me).copied(), state.submitted) else { return };
             if !self.is_granter_here(&lease) {
                 self.let_go(task, Released::Stale);
                 continue;
             }
             // Its owner may have changed his mind while it waited.
-            if let Some(grounds) = self.grounds(task) {
+            if let Some(grounds) = self.grounds(task, lease.beside.is_some()) {
                 let record_sequence = self.own.sequence;
                 self.let_go(task, Released::Refused { record_sequence, grounds });
                 continue;
@@ -199,6 +206,10 @@ impl Scheduler {
         match event {
             AttemptEvent::Started => {
                 run.started_wall_ms = Some(self.now.wall_ms);
+                if self.tasks.get(&task).is_some_and(|entry| entry.spec.speculative) {
+                    // From now on it may take too long.
+                    self.dirty.insert(task);
+                }
                 self.notify(Event::Started { task, epoch });
             }
             AttemptEvent::Progress { percent, text } => {
@@ -226,7 +237,7 @@ impl Scheduler {
                 if let Some(entry) = self.tasks.get(&task) {
                     let task_type = entry.spec.task_type.clone();
                     if stopped.is_none() {
-                        self.guardian.runs.sample(&task_type, outcome.run);
+                        self.guardian.runs.sample(&task_type, outcome.run, ok);
                         self.credits.completed(self.now.mono);
                     }
                     if ok && self.holder.affinity.back() != Some(&task_type) {

@@ -64,7 +64,7 @@ impl Scheduler {
         let state = entry.record.resolve();
         let needed = !entry.announced
             || !state.is_reportable()
-            || entry.counted.is_some()
+            || entry.counted != [None; 2]
             || self.holder.runs.get(task).is_some()
             || self.dirty.contains(&task);
         let Some((hash, sharers)) = entry.summed.clone().filter(|_| !needed) else { return };

@@ -54,7 +54,7 @@ impl Scheduler {
         // Whoever has a copy may come to act on it, and must then know what is known here.
         entry.copies.iter().filter(|copy| copy.has || copy.coming).for_each(|copy| add(copy.device));
         let state = entry.record.resolve();
-        if let Some(lease) = state.lease {
+        for lease in state.lease.into_iter().chain(state.copy) {
             add(lease.to);
             add(lease.by);
         }

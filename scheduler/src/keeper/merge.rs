@@ -5,7 +5,7 @@ use crate::disk::Placed;
 use crate::effect::{Effect, Entry as DiskEntry, Event};
 use crate::entry::Entry;
 use crate::id::{DeviceId, TaskId, Term};
-use crate::record::{self, Close, Fact, Merged};
+use crate::record::{self, Close, Fact, Leased, Merged};
 use crate::task::TaskSpec;
 use alloc::sync::Arc;
 
@@ -118,7 +118,11 @@ impl Scheduler {
                 if lease.to == self.me {
                     self.credits.leased(now, lease.by);
                 }
-                self.notify(Event::Leased { task, epoch: lease.epoch, to: lease.to });
+                let Leased { epoch, to, .. } = *lease;
+                self.notify(match lease.beside {
+                    None => Event::Leased { task, epoch, to },
+                    Some(_) => Event::Speculated { task, epoch, to },
+                });
             }
             Fact::Settled(settled) => self.see_term(settled.term, settled.by),
             Fact::Closed(closed) => {
@@ -126,7 +130,7 @@ impl Scheduler {
                     && closed.by != self.me
                     && let Some(entry) = self.tasks.get(&task)
                 {
-                    self.guardian.runs.sample(&entry.spec.task_type, outcome.run);
+                    self.guardian.runs.sample(&entry.spec.task_type, outcome.run, outcome.is_ok());
                 }
                 self.notify(Event::Closed { task, epoch: closed.epoch });
             }

@@ -96,8 +96,10 @@ impl Scheduler {
         first.sort_by_cached_key(|device| self.peers[device].slowness(self.now.mono));
         first.truncate(self.disks_awaited() - 1);
         first.extend(entry.acceptors());
-        if let Some(lease) = entry.record.resolve().lease {
+        let state = entry.record.resolve();
+        if let Some(lease) = state.lease {
             first.extend([lease.to, lease.by]);
+            first.extend(state.copy.map(|copy| copy.to));
         } else if entry.spec.idempotency_key.is_some() {
             first.extend(&entry.home.1);
         }

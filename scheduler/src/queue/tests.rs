@@ -48,7 +48,7 @@ fn urgent_goes_ahead_and_background_is_not_starved() {
 #[test]
 fn tasks_of_a_type_that_runs_long_gain_less_by_waiting() {
     let (mut queue, mut runs) = (Queue::default(), RunTimes::default());
-    runs.sample("long", Span::from_secs(9));
+    runs.sample("long", Span::from_secs(9), true);
     queue.put(1, &spec("long", Priority::Low), Mono(0));
     queue.put(2, &spec("echo", Priority::Low), at(90));
     // 300 + 100 / 10 against 300 + 10.
@@ -59,11 +59,11 @@ fn tasks_of_a_type_that_runs_long_gain_less_by_waiting() {
 #[test]
 fn a_run_that_is_said_to_have_taken_for_ever_breaks_nothing_and_is_soon_forgotten() {
     let (mut queue, mut runs) = (Queue::default(), RunTimes::default());
-    runs.sample("echo", Span(u64::MAX));
+    runs.sample("echo", Span(u64::MAX), true);
     queue.put(1, &spec("echo", Priority::Low), Mono(0));
     queue.put(2, &spec("other", Priority::Low), at(1));
     assert_eq!(queue.head(at(2), &runs).map(|head| head.task), Some(task(2)));
-    (0..100).for_each(|_| runs.sample("echo", Span::from_ms(10)));
+    (0..100).for_each(|_| runs.sample("echo", Span::from_ms(10), true));
     assert!(runs.mean("echo") < Span::from_secs(1), "{:?}", runs.mean("echo"));
 }
 
@@ -146,8 +146,8 @@ fn submitters_take_turns_whoever_has_more_in_line() {
 #[test]
 fn turns_are_counted_in_time() {
     let (mut queue, mut runs) = (Queue::default(), RunTimes::default());
-    runs.sample("long", Span::from_ms(100));
-    runs.sample("short", Span::from_ms(10));
+    runs.sample("long", Span::from_ms(100), true);
+    runs.sample("short", Span::from_ms(10), true);
     for n in 0..1_000 {
         for (name, offset) in [("long", 0), ("short", 10_000)] {
             let spec = TaskSpec { submitter: Some(name.to_string()), ..spec(name, Priority::Normal) };

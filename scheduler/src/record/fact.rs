@@ -45,6 +45,8 @@ pub struct Leased {
     pub losses: u32,
     /// The score the device had, parts per million.
     pub score_ppm: u32,
+    /// This is a copy: it runs beside the lease of that epoch, which it does not end (rule 28c).
+    pub beside: Option<Epoch>,
 }
 
 /// The holder let go of a lease.

@@ -1,7 +1,7 @@
 //! What the facts mean. Reads facts only: never who is alive, never a clock.
 
 use super::{Close, Closed, Fact, Leased, Outcome, Record, Settled, Stable, Submitted, Verdict};
-use crate::id::Epoch;
+use crate::id::{DeviceId, Epoch};
 use crate::task::{ErrorClass, Status};
 
 /// Where a task stands, by its facts.
@@ -11,12 +11,18 @@ pub struct State<'a> {
     pub round: u32,
     /// The highest lease of all rounds: the next one has to be above it.
     pub fence: Option<&'a Leased>,
+    /// The highest lease of the rounds before; zero if there was none.
+    pub floor: Epoch,
     /// What was asked; of two acceptors the one with the smaller id.
     pub submitted: Option<&'a Submitted>,
-    /// The highest lease of this round.
+    /// The highest lease of this round that is no copy.
     pub lease: Option<&'a Leased>,
     /// The holder's end of it.
     pub closed: Option<&'a Closed>,
+    /// The lease of a copy beside that one; the highest, if there are several. A copy beside any other lease counts for nothing.
+    pub copy: Option<&'a Leased>,
+    /// The holder's end of the copy.
+    pub copy_closed: Option<&'a Closed>,
     /// The good outcome that counts: the one of the lowest lease.
     pub good: Option<(Epoch, &'a Outcome)>,
     /// The decision of this round, if there is one: a stable one before others, then that of the highest term.
@@ -34,10 +40,13 @@ pub struct State<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bearings {
     round: u32,
+    floor: Epoch,
     fence: Option<u8>,
     submitted: Option<u8>,
     lease: Option<u8>,
     closed: Option<u8>,
+    copy: Option<u8>,
+    copy_closed: Option<u8>,
     good: Option<u8>,
     settled: Option<u8>,
     stable: Option<u8>,
@@ -57,10 +66,13 @@ impl Record {
         };
         State {
             round: found.round,
+            floor: found.floor,
             fence: if let Some(Fact::Leased(f)) = at(found.fence) { Some(f) } else { None },
             submitted: if let Some(Fact::Submitted(f)) = at(found.submitted) { Some(f) } else { None },
             lease: if let Some(Fact::Leased(f)) = at(found.lease) { Some(f) } else { None },
             closed: if let Some(Fact::Closed(f)) = at(found.closed) { Some(f) } else { None },
+            copy: if let Some(Fact::Leased(f)) = at(found.copy) { Some(f) } else { None },
+            copy_closed: if let Some(Fact::Closed(f)) = at(found.copy_closed) { Some(f) } else { None },
             good: finished(found.good),
             settled: if let Some(Fact::Settled(f)) = at(found.settled) { Some(f) } else { None },
             stable: if let Some(Fact::Stable(f)) = at(found.stable) { Some(f) } else { None },
@@ -75,7 +87,12 @@ impl Record {
             found.is_some_and(|found| core::ptr::eq(found, this))
         }
         let state = self.look();
-        let mut found = Bearings { round: state.round, cancel_asked: state.cancel_asked, ..Bearings::default() };
+        let mut found = Bearings {
+            round: state.round,
+            floor: state.floor,
+            cancel_asked: state.cancel_asked,
+            ..Bearings::default()
+        };
         for (slot, fact) in self.slots() {
             let slot = Some(slot as u8);
             match fact {
@@ -87,12 +104,18 @@ impl Record {
                     if is(state.fence, f) {
                         found.fence = slot;
                     }
+                    if is(state.copy, f) {
+                        found.copy = slot;
+                    }
                 }
                 Fact::Settled(f) if is(state.settled, f) => found.settled = slot,
                 Fact::Stable(f) if is(state.stable, f) => found.stable = slot,
                 Fact::Closed(f) => {
                     if is(state.closed, f) {
                         found.closed = slot;
+                    }
+                    if is(state.copy_closed, f) {
+                        found.copy_closed = slot;
                     }
                     if let Close::Finished(outcome) = &f.close {
                         if is(state.good.map(|(_, good)| good), outcome) {
@@ -113,35 +136,46 @@ impl Record {
     fn look(&self) -> State<'_> {
         let mut state = State {
             round: 0,
+            floor: Epoch(0),
             fence: None,
             submitted: None,
             lease: None,
             closed: None,
+            copy: None,
+            copy_closed: None,
             good: None,
             settled: None,
             stable: None,
             outcome: None,
             cancel_asked: false,
         };
-        let mut floor = Epoch(0);
         for fact in self.facts() {
             match fact {
                 Fact::Submitted(f) if state.submitted.is_none_or(|best| f.by < best.by) => state.submitted = Some(f),
                 Fact::Leased(f) if state.fence.is_none_or(|best| f.epoch > best.epoch) => state.fence = Some(f),
                 Fact::Reopened(f) => {
                     state.round = state.round.max(f.round);
-                    floor = floor.max(f.epoch);
+                    state.floor = state.floor.max(f.epoch);
                 }
                 _ => {}
             }
         }
-        state.lease = state.fence.filter(|lease| lease.epoch > floor);
+        let leases = || self.facts().filter_map(|fact| if let Fact::Leased(lease) = fact { Some(lease) } else { None });
+        let firsts = leases().filter(|lease| lease.epoch > state.floor && lease.beside.is_none());
+        state.lease = firsts.max_by_key(|lease| lease.epoch);
+        state.copy = state.lease.and_then(|first| {
+            let beside = leases().filter(|lease| lease.beside == Some(first.epoch) && lease.epoch > first.epoch);
+            beside.max_by_key(|lease| lease.epoch)
+        });
         let mut good: Option<&Closed> = None;
         for fact in self.facts() {
             match fact {
                 Fact::Closed(f) => {
-                    if state.lease.is_some_and(|l| l.epoch == f.epoch && l.to == f.by && l.to_inc == f.by_inc) {
+                    let ends = |l: &Leased| l.epoch == f.epoch && l.to == f.by && l.to_inc == f.by_inc;
+                    if state.lease.is_some_and(ends) {
                         state.closed = Some(f);
+                    } else if state.copy.is_some_and(ends) {
+                        state.copy_closed = Some(f);
                     }
                     if let Close::Finished(outcome) = &f.close
                         && outcome.is_ok()
@@ -196,7 +230,7 @@ impl Record {
     }
 }
 
-impl State<'_> {
+impl<'a> State<'a> {
     /// The decision is known, with the outcome it names, and may be reported.
     #[must_use]
     pub fn is_reportable(&self) -> bool {
@@ -209,6 +243,23 @@ impl State<'_> {
         self.settled.is_some_and(|settled| settled.verdict.epoch().is_none() || self.outcome.is_some())
     }
 
+    /// The lease that this device may run: the current one, or the copy beside it, if its holder has not let go of it.
+    #[must_use]
+    pub fn lease_to(&self, device: DeviceId) -> Option<&'a Leased> {
+        let first = self.lease.filter(|lease| lease.to == device && self.closed.is_none());
+        first.or_else(|| self.copy.filter(|copy| copy.to == device && self.copy_closed.is_none()))
+    }
+
+    /// The bad end that counts for the attempt once neither its lease nor the copy goes on: that of the lease, else that of the copy.
+    /// However many of them failed, the attempt failed once.
+    #[must_use]
+    pub fn failure(&self) -> Option<(&'a Closed, &'a Outcome)> {
+        [self.closed, self.copy_closed].into_iter().flatten().find_map(|closed| match &closed.close {
+            Close::Finished(outcome) if !outcome.is_ok() => Some((closed, outcome)),
+            _ => None,
+        })
+    }
+
     /// The word for where the task stands. Facts do not say whether a leased task has started: `Assigned` covers both.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -217,15 +268,16 @@ impl State<'_> {
         {
             return settled.verdict.status();
         }
-        match (self.lease, self.closed) {
+        let is_good = |closed: &Closed| matches!(&closed.close, Close::Finished(outcome) if outcome.is_ok());
+        match self.lease {
             _ if self.cancel_asked => Status::Cancelling,
-            (None, _) => Status::Pending,
-            (Some(_), None) => Status::Assigned,
-            (Some(_), Some(closed)) => match &closed.close {
-                Close::Finished(outcome) if outcome.is_ok() => Status::Running,
-                Close::Finished(_) => Status::Retrying,
-                Close::Released(_) => Status::Queued,
-            },
+            None => Status::Pending,
+            Some(_) if self.closed.is_some_and(is_good) || self.copy_closed.is_some_and(is_good) => Status::Running,
+            Some(_) if self.closed.is_none() => Status::Assigned,
+            // The copy goes on as the attempt.
+            Some(_) if self.copy.is_some() && self.copy_closed.is_none() => Status::Assigned,
+            Some(_) if self.failure().is_some() => Status::Retrying,
+            Some(_) => Status::Queued,
         }
     }
 }

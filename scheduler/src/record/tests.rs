@@ -32,7 +32,17 @@ fn submitted(by: u8) -> Fact {
 
 fn leased(n: u32) -> Fact {
     let (to, by) = (device(2), device(1));
-    Fact::Leased(Leased { epoch: epoch(n), to, to_inc: INC, by, by_inc: INC, attempt: 1, losses: 0, score_ppm: 0 })
+    Fact::Leased(Leased {
+        epoch: epoch(n),
+        to,
+        to_inc: INC,
+        by,
+        by_inc: INC,
+        attempt: 1,
+        losses: 0,
+        score_ppm: 0,
+        beside: None,
+    })
 }
 
 fn closed(n: u32, close: Close) -> Fact {
@@ -206,4 +216,76 @@ fn of_two_ends_of_one_lease_the_good_one_stays() {
     let gone = closed(0, Close::Released(Released::Stale));
     let record = Record::from_facts([submitted(1), leased(0), gone, finished(0, Some(ErrorClass::Task))]);
     assert!(record.outcome(epoch(0)).is_some());
+}
+
+/// A lease beside the one of epoch `first`, to another device.
+fn copied(n: u32, first: u32) -> Fact {
+    let Fact::Leased(lease) = leased(n) else { unreachable!() };
+    Fact::Leased(Leased { to: device(4), beside: Some(epoch(first)), ..lease })
+}
+
+fn copy_ends(n: u32, error: Option<ErrorClass>) -> Fact {
+    let Fact::Closed(closed) = finished(n, error) else { unreachable!() };
+    Fact::Closed(Closed { by: device(4), ..closed })
+}
+
+#[test]
+fn a_copy_ends_nothing_and_counts_beside_the_current_lease_only() {
+    let lost = || closed(0, Close::Released(Released::Stale));
+    let no = Some(ErrorClass::Network);
+    let table = [
+        ("both run", vec![leased(0), copied(1, 0)], Some(0), Some(1), Status::Assigned),
+        ("the first is given back", vec![leased(0), copied(1, 0), lost()], Some(0), Some(1), Status::Assigned),
+        ("the first failed", vec![leased(0), copied(1, 0), finished(0, no)], Some(0), Some(1), Status::Assigned),
+        ("the copy failed", vec![leased(0), copied(1, 0), copy_ends(1, no)], Some(0), Some(1), Status::Assigned),
+        (
+            "both failed",
+            vec![leased(0), copied(1, 0), finished(0, no), copy_ends(1, no)],
+            Some(0),
+            Some(1),
+            Status::Retrying,
+        ),
+        (
+            "the first lost, the copy failed",
+            vec![leased(0), copied(1, 0), lost(), copy_ends(1, no)],
+            Some(0),
+            Some(1),
+            Status::Retrying,
+        ),
+        ("the copy is done", vec![leased(0), copied(1, 0), copy_ends(1, None)], Some(0), Some(1), Status::Running),
+        ("leased anew", vec![leased(0), copied(1, 0), leased(2)], Some(2), None, Status::Assigned),
+        ("leased anew in between", vec![leased(0), copied(2, 0), leased(1)], Some(1), None, Status::Assigned),
+        ("without the first", vec![copied(1, 0)], None, None, Status::Pending),
+        ("beside itself", vec![leased(0), copied(1, 1)], Some(0), None, Status::Assigned),
+        ("beside a later one", vec![leased(1), copied(0, 1)], Some(1), None, Status::Assigned),
+    ];
+    for (name, facts, lease, copy, status) in table {
+        let record = Record::from_facts([submitted(1)].into_iter().chain(facts));
+        let state = record.resolve();
+        assert_eq!(state.lease.map(|lease| lease.epoch), lease.map(epoch), "{name}");
+        assert_eq!(state.copy.map(|lease| lease.epoch), copy.map(epoch), "{name}");
+        assert_eq!(state.status(), status, "{name}");
+    }
+    // The next lease is above both, and a new round forgets both.
+    let again = Fact::Reopened(Reopened { round: 1, by: device(3), settled_term: 1, epoch: epoch(1) });
+    let record = Record::from_facts([submitted(1), leased(0), copied(1, 0), again]);
+    let state = record.resolve();
+    assert_eq!((state.fence.map(|lease| lease.epoch), state.lease, state.copy), (Some(epoch(1)), None, None));
+}
+
+#[test]
+fn an_attempt_failed_once_however_many_of_its_leases_did() {
+    let no = |class| Some(class);
+    let of = |facts: Vec<Fact>| {
+        let record = Record::from_facts(facts);
+        record.resolve().failure().map(|(closed, _)| closed.epoch)
+    };
+    let (first, copy) = (finished(0, no(ErrorClass::Task)), copy_ends(1, no(ErrorClass::Network)));
+    let both = [leased(0), copied(1, 0)];
+    let with = |more: &[Fact]| both.iter().chain(more).cloned().collect::<Vec<_>>();
+    assert_eq!(of(with(&[])), None);
+    assert_eq!(of(with(core::slice::from_ref(&first))), Some(epoch(0)));
+    assert_eq!(of(with(core::slice::from_ref(&copy))), Some(epoch(1)));
+    assert_eq!(of(with(&[copy, first])), Some(epoch(0)));
+    assert_eq!(of(with(&[closed(0, Close::Released(Released::Drained))])), None);
 }

@@ -136,12 +136,22 @@ pub struct TaskSpec {
     /// accepted it.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub submitter: Option<String>,
+    /// An attempt that takes far longer than others of its type may get a copy beside it on another device; the first result counts.
+    /// Only for what does no harm when it runs twice at once.
+    #[serde(rename = "d", default, skip_serializing_if = "core::ops::Not::not")]
+    pub speculative: bool,
 }
 
 impl TaskSpec {
     /// All blobs that it names.
     pub fn all_blobs(&self) -> impl Iterator<Item = BlobRef> + '_ {
         self.payload_blob.iter().chain(&self.blobs).copied()
+    }
+
+    /// A copy may run beside an attempt of it: it asks for that, and two at once do no harm.
+    #[must_use]
+    pub const fn may_be_copied(&self) -> bool {
+        self.speculative && !self.side_effects && !self.requirements.exclusive
     }
 }
 
@@ -163,6 +173,7 @@ impl Default for TaskSpec {
             blobs: Vec::new(),
             batch: None,
             submitter: None,
+            speculative: false,
         }
     }
 }
@@ -250,6 +261,10 @@ pub enum SpecError {
     BadUse(u32),
     /// A place that no batch has.
     BatchPlace(BatchPlace),
+    /// It asks for copies of its stragglers, and running twice at once may do harm.
+    CopiesDoHarm,
+    /// It asks for copies of its stragglers, and that nothing else runs beside it.
+    CopiesOfExclusive,
 }
 
 impl fmt::Display for SpecError {
@@ -277,6 +292,12 @@ impl fmt::Display for SpecError {
                 write!(f, "the task waits for the one at place {place}, which does not come before it")
             }
             Self::BadUse(place) => write!(f, "the task uses the result of place {place} of those it waits for"),
+            Self::CopiesDoHarm => f.write_str(
+                "the task asks for copies of its stragglers, and running it twice at once may do harm: it has side effects",
+            ),
+            Self::CopiesOfExclusive => {
+                f.write_str("the task asks for copies of its stragglers, and to run alone: nothing is copied that runs alone")
+            }
             Self::BatchPlace(BatchPlace { index, of, .. }) => {
                 write!(f, "place {index} of {of} is in no batch; a batch has at most {BATCH_TASKS_MAX} tasks")
             }

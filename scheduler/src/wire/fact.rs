@@ -22,6 +22,8 @@ const REOPENED: u8 = 5;
 const DEP_DONE: u8 = 6;
 const SETTLED: u8 = 7;
 const STABLE: u8 = 8;
+/// A lease beside another one. A kind of its own: a version that knows of no copies keeps it and passes it on, and acts on none.
+const COPIED: u8 = 9;
 
 #[derive(Deserialize)]
 enum WireClose {
@@ -61,9 +63,15 @@ pub fn write_fact(fact: &Fact, body: &mut Vec<u8>) -> u8 {
             SUBMITTED
         }
         Fact::Leased(f) => {
-            inc(out.array(8).uint(f.epoch.0).bytes(&f.to.0), f.to_inc);
+            inc(out.array(if f.beside.is_some() { 9 } else { 8 }).uint(f.epoch.0).bytes(&f.to.0), f.to_inc);
             inc(out.bytes(&f.by.0), f.by_inc).uint(f.attempt).uint(f.losses).uint(f.score_ppm);
-            LEASED
+            match f.beside {
+                Some(first) => {
+                    out.uint(first.0);
+                    COPIED
+                }
+                None => LEASED,
+            }
         }
         Fact::Closed(f) => {
             inc(out.array(4).uint(f.epoch.0).bytes(&f.by.0), f.by_inc);
@@ -187,6 +195,7 @@ fn read_fact(kind: u8, body: &[u8]) -> Option<Fact> {
                 attempt: body.uint()?,
                 losses: body.uint()?,
                 score_ppm: body.uint()?,
+                beside: None,
             })
         }
         CLOSED => {
@@ -239,7 +248,11 @@ fn parse_fact(kind: u8, body: &[u8]) -> Result<Fact, WireError> {
         }
         LEASED => {
             let (epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm) = from_cbor(body)?;
-            Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm })
+            Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm, beside: None })
+        }
+        COPIED => {
+            let (epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm, first) = from_cbor(body)?;
+            Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt, losses, score_ppm, beside: Some(first) })
         }
         CLOSED => {
             let (epoch, by, by_inc, close) = from_cbor(body)?;
@@ -335,6 +348,18 @@ mod tests {
                 attempt: 1,
                 losses: 0,
                 score_ppm: 654_321,
+                beside: None,
+            }),
+            Fact::Leased(Leased {
+                epoch: Epoch::new(5, 3, 0xabc),
+                to: by,
+                to_inc: inc,
+                by,
+                by_inc: inc,
+                attempt: 1,
+                losses: 0,
+                score_ppm: 654_321,
+                beside: Some(epoch),
             }),
             closed(outcome),
             closed(failed),

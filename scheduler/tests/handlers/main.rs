@@ -275,7 +275,8 @@ fn lease_of(spec: TaskSpec, to_inc: Incarnation) -> (TaskId, Vec<(TaskId, Fact)>
     let epoch = Epoch::new(9, 0, 1);
     let (to, by) = (device(ME), device(PEER));
     facts.retain(|fact| matches!(fact, Fact::Submitted(_)));
-    facts.push(Fact::Leased(Leased { epoch, to, to_inc, by, by_inc: INC, attempt: 1, losses: 0, score_ppm: 0 }));
+    let (attempt, losses, score_ppm, beside) = (1, 0, 0, None);
+    facts.push(Fact::Leased(Leased { epoch, to, to_inc, by, by_inc: INC, attempt, losses, score_ppm, beside }));
     (task, facts.into_iter().map(|fact| (task, fact)).collect())
 }
 

@@ -12,6 +12,7 @@ cargo sim --seed S [WHAT] --shrink FILE              make a failing seed as smal
 cargo sim --replay FILE [-v [--only TEXT]]           run a trace
 cargo sim --scale [10,100,1000]                      what so many devices cost, as a table
 cargo sim --balance                                  where work goes, and in which order, as tables
+cargo sim --stragglers                               what copies of attempts that take long buy, as a table
 cargo sim --place TASKS DEVICES                      so many tasks at once over so many devices: time and balance
 cargo sim-mutations [--only TEXT] [--seeds N]        break each rule of the scheduler in turn; some run must notice
 
@@ -69,6 +70,8 @@ pub enum Do {
     Scale(Option<String>),
     /// Print where work goes.
     Balance,
+    /// Print what copies of stragglers buy.
+    Stragglers,
     /// Place so many tasks over so many devices.
     Place(usize, usize),
     /// Say how it is used.
@@ -127,6 +130,7 @@ impl Args {
                 };
             }
             Some("--balance") => return Ok(Self { what: Do::Balance, ..args }),
+            Some("--stragglers") => return Ok(Self { what: Do::Stragglers, ..args }),
             Some("--place") => {
                 let sizes: Vec<_> = words.skip(1).collect();
                 let [tasks, devices] = &sizes[..] else { return Err("--place needs tasks and devices".to_owned()) };

@@ -5,6 +5,7 @@
 
 pub mod best;
 pub mod order;
+pub mod stragglers;
 pub mod warm;
 
 pub use best::bound;
@@ -29,6 +30,8 @@ pub struct Bag {
     pub bound: Micros,
     /// Attempts beyond one for each task.
     pub extra: usize,
+    /// From the submit to the end of all but the last hundredth of them.
+    pub p99: Micros,
 }
 
 /// Works off a bag of tasks that are all submitted at once at one device.
@@ -44,7 +47,11 @@ pub fn work_off(machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, St
     let mut done = vec![0; machines.len()];
     grid.ran.iter().filter(|ran| !ran.stopped).for_each(|ran| done[ran.device] += 1);
     let last = grid.told.values().map(|(_, told)| *told).max().unwrap_or(begun);
-    Ok(Bag { done, makespan: last - begun, bound: bound(machines, jobs), extra: grid.ran.len() - jobs.len() })
+    let mut ends: Vec<_> = grid.told.values().map(|(_, told)| *told - begun).collect();
+    ends.sort_unstable();
+    let p99 = ends.get((ends.len() * 99 / 100).min(ends.len().saturating_sub(1))).copied().unwrap_or_default();
+    let (bound, extra) = (bound(machines, jobs), grid.ran.len() - jobs.len());
+    Ok(Bag { done, makespan: last - begun, bound, extra, p99 })
 }
 
 /// Unlike devices: up to so many thousandths as fast as an ordinary one, or as many times slower, with one slot to six.

@@ -56,6 +56,8 @@ pub enum Fault {
     Pause(usize, bool),
     /// The owner gives it again.
     Resume(usize),
+    /// The device lives off its battery from now on, or off the mains.
+    Battery(usize, bool),
     /// From now on the processor is found to be so busy, parts per million; zero: as it happens.
     Load(usize, u32),
     /// The process is killed, and its attempts live on.

@@ -1,6 +1,8 @@
 //! What must hold, one file each, named as a sentence. Each takes the world and returns what is wrong. This file says when each is
 //! looked at.
 
+pub mod a_copy_is_only_made_of_a_straggler_that_asked;
+pub mod a_copy_never_runs_on_battery;
 pub mod a_device_is_not_leased_more_than_it_takes;
 pub mod a_device_never_exceeds_its_slots;
 pub mod a_lease_is_started_once;
@@ -12,6 +14,7 @@ pub mod a_task_reported_cancelled_never_starts;
 pub mod a_task_starts_after_what_it_waits_for;
 pub mod a_task_that_kills_is_given_up;
 pub mod after_healing_everything_settles;
+pub mod at_most_one_copy_runs_beside_an_attempt;
 pub mod budgets_facts_and_bytes_per_task;
 pub mod equal_facts_give_equal_bytes_and_answers;
 pub mod every_task_has_ended_when_the_scene_says;
@@ -20,6 +23,7 @@ pub mod no_acked_task_is_lost_while_a_disk_that_stored_it_lives;
 pub mod no_lease_waits_long_while_another_device_is_free;
 pub mod nobody_is_passed_over_for_long;
 pub mod nobody_talks_in_circles;
+pub mod nothing_runs_long_after_its_end;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;
 pub mod same_seed_same_trace;
@@ -58,6 +62,10 @@ pub(crate) fn before_start(world: &mut World, start: &Start, started: Started) {
     require!(world, one_fault_at_a_time_never_two_holders_at_once, start, started);
     require!(world, only_what_was_told_is_buried, start, started);
     require!(world, a_retry_waits_as_long_as_was_asked, start, started);
+    require!(world, at_most_one_copy_runs_beside_an_attempt, start, started);
+    if let Err(text) = a_copy_never_runs_on_battery::starts(world, start, started) {
+        world.fail("a_copy_never_runs_on_battery", text);
+    }
     require!(world, who_is_cut_off_stops_before_others_begin, start, started);
     if let Err(text) = who_is_wanted_back_has_nothing_left::starts(world, start, started) {
         world.fail("who_is_wanted_back_has_nothing_left", text);
@@ -78,6 +86,14 @@ pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId,
     require!(world, a_device_is_not_leased_more_than_it_takes, to);
     require!(world, nobody_is_passed_over_for_long, granter, task);
     require!(world, the_more_urgent_is_not_passed_over, granter, task, epoch);
+}
+
+/// A copy was leased.
+pub(crate) fn copied(world: &mut World, granter: usize, task: TaskId, epoch: Epoch) {
+    require!(world, a_copy_is_only_made_of_a_straggler_that_asked, granter, task, epoch);
+    if let Err(text) = at_most_one_copy_runs_beside_an_attempt::leased(world, granter, task, epoch) {
+        world.fail("at_most_one_copy_runs_beside_an_attempt", text);
+    }
 }
 
 /// An attempt took its device down.

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Do::Shrink(seed, file) => command::trace::shrink(&args, *seed, file),
         Do::Scale(sizes) => rc_sim::scale::print(sizes.as_deref()).map(|()| true),
         Do::Balance => rc_sim::balance::print().map(|()| true),
+        Do::Stragglers => rc_sim::balance::stragglers::print().map(|()| true),
         Do::Place(tasks, devices) => rc_sim::balance::print_place(*tasks, *devices).map(|()| true),
         Do::Replay(file) => command::trace::replay(&args, file),
         Do::Mutations(words) => command::mutations::weave_and_hunt(words),

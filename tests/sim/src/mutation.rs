@@ -14,6 +14,7 @@ pub mod measured;
 mod model;
 mod order;
 mod owners;
+mod stragglers;
 mod switch;
 pub mod weave;
 
@@ -68,7 +69,18 @@ impl fmt::Display for Place {
 /// Every mutation, the model's first. Its place in the list is its number.
 #[must_use]
 pub fn all() -> Vec<Mutation> {
-    [model::ALL, hearing::ALL, facts::ALL, acting::ALL, owners::ALL, flows::ALL, crashes::ALL, order::ALL].concat()
+    [
+        model::ALL,
+        hearing::ALL,
+        facts::ALL,
+        acting::ALL,
+        owners::ALL,
+        flows::ALL,
+        crashes::ALL,
+        order::ALL,
+        stragglers::ALL,
+    ]
+    .concat()
 }
 
 /// Writes a table of mutations: a name, the rules, where to look, and the changes.

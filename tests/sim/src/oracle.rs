@@ -60,6 +60,22 @@ impl Oracle {
         }
     }
 
+    /// The lease that an attempt is known by: if this is a copy's, that of the other one.
+    #[must_use]
+    pub fn first_of(&self, task: TaskId, epoch: Epoch) -> Epoch {
+        self.copies.get(&(task, epoch)).map_or(epoch, |copy| copy.first)
+    }
+
+    /// An attempt, or the copy of one, came to a bad end: the two fail once, when the last of them does.
+    pub fn failed(&mut self, task: TaskId, epoch: Epoch, now: Micros) {
+        let first = self.first_of(task, epoch);
+        let failures = self.failures.entry(task).or_default();
+        match failures.iter_mut().find(|(other, _)| *other == first) {
+            Some((_, at)) => *at = now,
+            None => failures.push((first, now)),
+        }
+    }
+
     /// Whether any device has leased a task to anybody.
     #[must_use]
     pub fn was_leased(&self, task: TaskId) -> bool {
@@ -131,6 +147,15 @@ pub struct Started {
     pub contacts: Set,
 }
 
+/// A lease beside another one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Copied {
+    /// The other one.
+    pub first: Epoch,
+    /// Of which attempt.
+    pub attempt: u32,
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
@@ -152,8 +177,10 @@ pub struct Oracle {
     pub starts: BTreeMap<TaskId, Vec<Started>>,
     /// Which devices dropped a task's record, or keep only its name.
     pub buried: BTreeMap<TaskId, Set>,
-    /// Attempts that came to a bad end, by task, in the order of the ends.
-    pub failures: BTreeMap<TaskId, Vec<Micros>>,
+    /// Attempts that came to a bad end, by task: the lease, or the one beside which the copy ran, and when the last of the two failed.
+    pub failures: BTreeMap<TaskId, Vec<(Epoch, Micros)>>,
+    /// Leases of copies.
+    pub copies: BTreeMap<(TaskId, Epoch), Copied>,
     /// Leases that were written and that the holder has not ended, by the index of the holder.
     pub open: BTreeMap<usize, BTreeSet<(TaskId, Epoch)>>,
     /// The leases of each holder's present life, by its index, and when it ended them.

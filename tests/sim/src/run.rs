@@ -155,6 +155,8 @@ fn advance(world: &mut World, until: Micros) {
             "no_lease_waits_long_while_another_device_is_free",
             invariants::no_lease_waits_long_while_another_device_is_free::check,
         );
+        require(world, "a_copy_never_runs_on_battery", invariants::a_copy_never_runs_on_battery::check);
+        require(world, "nothing_runs_long_after_its_end", invariants::nothing_runs_long_after_its_end::check);
         let twice = overlaps(world);
         if !twice.is_empty() {
             world.run_until((world.now + STOPS_WITHIN).min(until));

@@ -47,6 +47,9 @@ pub struct Machine {
     pub slots: u32,
     /// Its load at the beginning, parts per million.
     pub cpu_usage_ppm: u32,
+    /// It lives off a battery at the beginning.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub battery: bool,
     /// The devices that it knows as members.
     pub knows: Vec<usize>,
 }
@@ -99,6 +102,8 @@ pub(crate) mod wish {
         exclusive: bool,
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         side_effects: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        speculative: bool,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         only: Vec<Name>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -124,6 +129,7 @@ pub(crate) mod wish {
             timeout: spec.timeout.0,
             exclusive: spec.requirements.exclusive,
             side_effects: spec.side_effects,
+            speculative: spec.speculative,
             only: names(&spec.requirements.only_devices),
             never: names(&spec.requirements.exclude_devices),
             key: spec.idempotency_key.clone(),
@@ -159,6 +165,7 @@ pub(crate) mod wish {
             },
             task_type: wish.kind,
             side_effects: wish.side_effects,
+            speculative: wish.speculative,
             idempotency_key: wish.key,
             submitter: wish.submitter,
             ..TaskSpec::default()

@@ -2,8 +2,10 @@
 
 mod crashes;
 mod flows;
+mod losses;
 mod order;
 mod owners;
+mod stragglers;
 
 use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
@@ -53,17 +55,17 @@ pub const ALL: &[Scene] = &[
     Scene {
         name: "failing-link",
         about: "disks are slow, one device's frames stop reaching some of the others, and then its power goes",
-        draw: crashes::failing_link,
+        draw: losses::failing_link,
     },
     Scene {
         name: "dies-at-its-end",
         about: "a device dies at any effect around the ends of its attempts, others begin again, and it returns",
-        draw: crashes::dies_at_its_end,
+        draw: losses::dies_at_its_end,
     },
     Scene {
         name: "a-holder-is-back-soon",
         about: "a holder loses power while the ends of its attempts are on their way to its disk, and is back before it is missed",
-        draw: crashes::a_holder_is_back_soon,
+        draw: losses::a_holder_is_back_soon,
     },
     Scene {
         name: "two-die-at-once",
@@ -73,7 +75,7 @@ pub const ALL: &[Scene] = &[
     Scene {
         name: "the-last-copy",
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
-        draw: the_last_copy,
+        draw: losses::the_last_copy,
     },
     Scene {
         name: "long-work-behind-short",
@@ -95,7 +97,11 @@ pub const ALL: &[Scene] = &[
         about: "a device has too much to do while it works, another one is kept busy by others for good, and one may fail",
         draw: order::too_much_to_do,
     },
-    Scene { name: "frames-vanish", about: "a fifth of all frames vanishes on links that stay up", draw: frames_vanish },
+    Scene {
+        name: "frames-vanish",
+        about: "a fifth of all frames vanishes on links that stay up",
+        draw: losses::frames_vanish,
+    },
     Scene {
         name: "long-work-kill",
         about: "as crash-one, with long attempts",
@@ -166,6 +172,28 @@ pub const ALL: &[Scene] = &[
         name: "a-chain",
         about: "each task waits for the one before, which other devices keep",
         draw: flows::a_chain,
+    },
+    Scene {
+        name: "stragglers",
+        about: "attempts take a hundred times as long on one device, and must end soon all the same",
+        draw: stragglers::stragglers,
+    },
+    Scene {
+        name: "stragglers-of-all-kinds",
+        about: "some ask for copies and some do not, some fail on one device or on all, some are cancelled, and power fails",
+        draw: stragglers::of_all_kinds,
+    },
+    Scene {
+        name: "stragglers-kill",
+        about: "the holder of a straggler, that of its copy or their guardian is killed, and starts again",
+        draw: stragglers::kill,
+    },
+    Scene { name: "stragglers-power", about: "the same, and power fails in place of a kill", draw: stragglers::power },
+    Scene { name: "stragglers-cut", about: "the same, and the device is cut off for a while", draw: stragglers::cut },
+    Scene {
+        name: "stragglers-clocks",
+        about: "clocks jump, drift or stop, or a device sleeps, while stragglers and their copies run",
+        draw: stragglers::clocks,
     },
     Scene {
         name: "a-batch-is-asked-about",
@@ -361,38 +389,5 @@ fn long(seed: u64, class: Class) -> Scenario {
     let mut scenario = Scenario::of(&plan);
     let mut rng = Rng::new(seed ^ 0x10f6);
     scenario.scripts.values_mut().for_each(|script| lengthen(script, &mut rng));
-    scenario
-}
-
-fn frames_vanish(seed: u64) -> Scenario {
-    let devices = 3 + seed as usize % 3;
-    let (mut scenario, mut rng) = stage(seed, Class::FrameLoss, devices, 60);
-    crowd(&mut scenario, 20 * SECOND, &mut rng);
-    put(&mut scenario, CALM_BEFORE, Fault::FrameLoss(200_000));
-    put(&mut scenario, CALM_BEFORE + 30 * SECOND, Fault::FrameLoss(0));
-    scenario
-}
-
-fn the_last_copy(seed: u64) -> Scenario {
-    let devices = 6;
-    let (mut scenario, mut rng) = stage(seed, Class::Partition, devices, 60);
-    let accepts = rng.index(devices);
-    let keeps = (accepts + 1) % devices;
-    let runs = scenario.devices[(accepts + 2) % devices].id.0;
-    for script in scenario.scripts.values_mut() {
-        brief(script, accepts, &mut rng);
-        script.at = CALM_BEFORE + rng.between(8 * SECOND, 12 * SECOND);
-        // They wait until all is mended.
-        script.spec.requirements.only_devices = [runs].into();
-        script.spec.requirements.exclude_devices.clear();
-    }
-    let (dies, mend) = (CALM_BEFORE + 20 * SECOND, CALM_BEFORE + 30 * SECOND);
-    for other in (0..devices).filter(|other| ![accepts, keeps].contains(other)) {
-        for (from, to) in [(accepts, other), (other, accepts), (keeps, other), (other, keeps)] {
-            put(&mut scenario, CALM_BEFORE, Fault::Cut(from, to));
-            put(&mut scenario, mend, Fault::Mend(from, to));
-        }
-    }
-    put(&mut scenario, dies, Fault::Destroy(accepts));
     scenario
 }

@@ -148,6 +148,8 @@ fn without_device(scenario: &Scenario, gone: usize) -> Option<Scenario> {
     for script in out.scripts.values_mut() {
         script.device = moved(script.device);
         script.twice = script.twice.filter(|(device, _)| *device != gone).map(|(device, at)| (moved(device), at));
+        script.slow_on = script.slow_on.filter(|device| *device != gone).map(moved);
+        script.fails_on = script.fails_on.filter(|device| *device != gone).map(moved);
         script.spec.requirements.only_devices.remove(&name);
         script.spec.requirements.exclude_devices.remove(&name);
     }
@@ -181,6 +183,7 @@ fn devices_of(fault: &Fault) -> Option<(Option<usize>, Option<usize>)> {
         | Fault::Wall(d, _)
         | Fault::Pause(d, _)
         | Fault::Resume(d)
+        | Fault::Battery(d, _)
         | Fault::Load(d, _)
         | Fault::GossipReplay(d) => Some((Some(*d), None)),
         Fault::FrameLoss(_) | Fault::GossipLoss(_) | Fault::Hang(_) => Some((None, None)),
@@ -208,6 +211,7 @@ fn renamed(fault: &Fault, moved: impl Fn(usize) -> usize) -> Fault {
         Fault::GossipReplay(d) => Fault::GossipReplay(moved(d)),
         Fault::Pause(d, at_once) => Fault::Pause(moved(d), at_once),
         Fault::Resume(d) => Fault::Resume(moved(d)),
+        Fault::Battery(d, on) => Fault::Battery(moved(d), on),
         Fault::Load(d, ppm) => Fault::Load(moved(d), ppm),
         other => other,
     }

@@ -59,6 +59,10 @@ pub struct Script {
     pub progress_every: Option<Micros>,
     /// How many more of the following scripts go with it in one command.
     pub batch: usize,
+    /// Where attempts of it take [`SLOWER`] times as long.
+    pub slow_on: Option<usize>,
+    /// Where all attempts of it fail.
+    pub fails_on: Option<usize>,
     /// If there are any, those that go together are a batch: when somebody asks how it stands, after the reply to the submit, and where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<(Micros, usize)>,
@@ -69,6 +73,9 @@ pub struct Script {
 pub fn batch_of(first: usize) -> BatchId {
     BatchId((first as u128 + 1).to_be_bytes())
 }
+
+/// See [`Script::slow_on`].
+pub const SLOWER: Micros = 100;
 
 impl Script {
     /// The form in which it is submitted.

@@ -57,6 +57,8 @@ pub struct Stats {
     pub gossip: u64,
     /// Leases written.
     pub leases: u64,
+    /// Of those, copies beside another one.
+    pub copies: u64,
     /// Settlements written.
     pub settlements: u64,
     /// Attempts started.
@@ -359,6 +361,7 @@ fn new_device(id: DeviceId, known: &[Member], clock: Clock, rng: &mut Rng) -> De
         storage_total_bytes: Some(64 << 30),
         storage_available_bytes: Some(32 << 30),
         internet: Some(true),
+        mains: true,
         max_concurrent_tasks: rng.between(1, 5) as u32,
         task_types: ["echo", "sleep"].map(str::to_owned).into(),
         ..Capacity::default()

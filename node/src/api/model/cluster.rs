@@ -33,6 +33,9 @@ pub struct PeerView {
     /// Percent.
     pub battery_level: Option<f64>,
     pub charging: Option<bool>,
+    /// It is known not to live off a battery.
+    #[serde(default)]
+    pub mains: bool,
     pub temperature_c: Option<f64>,
     pub internet: Option<bool>,
     pub bandwidth_mbps: Option<f64>,
@@ -172,6 +175,7 @@ impl PeerView {
             sensors: capacity.sensors.as_ref().map(list),
             battery_level: capacity.battery_ppm.map(percent),
             charging: capacity.charging,
+            mains: capacity.mains,
             temperature_c: capacity.temperature_milli_c.map(|milli| f64::from(milli) / 1_000.0),
             internet: capacity.internet,
             bandwidth_mbps: capacity.bandwidth_kbps.map(|kbps| kbps as f64 / 1_000.0),

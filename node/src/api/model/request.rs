@@ -42,6 +42,12 @@ pub struct TaskRequest {
     pub(super) retry: RetryRequest,
     #[serde(default)]
     pub(super) sandbox: Option<SandboxRequest>,
+    /// Running it twice at once does no harm, whatever its type.
+    #[serde(default)]
+    pub(super) idempotent: bool,
+    /// An attempt that takes far longer than others of its type may get a copy on another device.
+    #[serde(default)]
+    pub(super) speculative: bool,
     #[serde(default)]
     pub(super) required_permissions: Vec<String>,
     #[serde(default)]
@@ -176,8 +182,13 @@ impl TaskRequest {
         let extra = encode(&extra)?;
         let mut requirements = self.requirements.resolve(device)?;
         requirements.enforced = enforced(&task_type, &extra);
+        let side_effects = !self.idempotent && !PURE_TASK_TYPES.contains(&task_type.as_str());
+        if self.speculative {
+            check_speculative(&task_type, side_effects, requirements.exclusive)?;
+        }
         let spec = TaskSpec {
-            side_effects: !PURE_TASK_TYPES.contains(&task_type.as_str()),
+            side_effects,
+            speculative: self.speculative,
             task_type,
             priority,
             timeout,
@@ -196,6 +207,19 @@ impl TaskRequest {
         let payload = String::from(Box::<str>::from(self.payload)).into_bytes();
         Ok(NewTask { after_new: self.links.new, ..NewTask::new(spec, payload.into()) })
     }
+}
+
+/// A copy runs beside the attempt: that must do no harm.
+fn check_speculative(task_type: &str, side_effects: bool, exclusive: bool) -> Result<(), Invalid> {
+    let why = match (side_effects, exclusive) {
+        (true, _) => format!(
+            "lets a second attempt run beside a slow one, and a `{task_type}` task may do harm when it runs twice; \
+             say `idempotent: true` (--idempotent) if this one does not"
+        ),
+        (_, true) => "lets a second attempt run beside a slow one, and `exclusive` wants nothing beside it".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(Invalid::new("speculative", why))
 }
 
 fn empty_object() -> Box<RawValue> {

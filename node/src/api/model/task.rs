@@ -112,6 +112,9 @@ pub struct TaskDetail {
     pub retry: Value,
     pub required_permissions: Vec<String>,
     pub idempotency_key: Option<String>,
+    /// An attempt that takes far longer than others of its type may get a copy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub speculative: bool,
     /// Tasks that it waits for, or waited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
@@ -148,6 +151,9 @@ pub struct AttemptView {
     pub finished_at: Option<String>,
     pub outcome: String,
     pub late: bool,
+    /// It is a copy, made beside the lease of this epoch because that took so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<u64>,
 }
 
 /// The answer to a cancel.
@@ -281,6 +287,7 @@ impl TaskDetail {
                 .map(|spec| spec.required_permissions.iter().cloned().collect())
                 .unwrap_or_default(),
             idempotency_key: spec.and_then(|spec| spec.idempotency_key.clone()),
+            speculative: spec.is_some_and(|spec| spec.speculative),
             after: spec.map(|spec| spec.after.iter().map(ToString::to_string).collect()).unwrap_or_default(),
             batch: spec.and_then(|spec| spec.batch).map(|place| BatchPlaceView {
                 batch_id: place.batch.to_string(),
@@ -332,6 +339,7 @@ impl AttemptView {
             finished_at: attempt.finished_wall_ms.map(rfc3339),
             outcome: attempt.outcome.clone(),
             late: attempt.late,
+            beside: attempt.beside.map(|epoch| epoch.0),
         }
     }
 }

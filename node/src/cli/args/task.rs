@@ -171,6 +171,13 @@ pub(in crate::cli) struct TaskFlags {
     /// Errors that are tried again, e.g. task_error,network_error [default: those that may pass]
     #[arg(long, value_name = "CLASS", value_delimiter = ',', help_heading = "Retries")]
     pub(in crate::cli) retry_on: Vec<String>,
+    /// Let an attempt that takes far longer than others of its type get a copy on another device; the first result counts. For
+    /// what may run twice at once
+    #[arg(long, help_heading = "Retries")]
+    pub(in crate::cli) speculative: bool,
+    /// Running it twice at once does no harm, whatever its type
+    #[arg(long, help_heading = "Retries")]
+    pub(in crate::cli) idempotent: bool,
     /// Devices that may crash with it before it is given up, 1 to 8; 0 is any number [default: 3]
     #[arg(long, value_name = "N", help_heading = "Retries")]
     pub(in crate::cli) crash_limit: Option<u32>,

@@ -183,7 +183,7 @@ impl Row for AttemptView {
     }
     fn cells(&self, _: &Style) -> Vec<Cell> {
         vec![
-            Cell::new(self.attempt.to_string()),
+            Cell::new(format!("{}{}", self.attempt, if self.beside.is_some() { " copy" } else { "" })),
             Cell::new(&self.device),
             Cell::state(&self.outcome),
             Cell::some(self.started_at.as_ref()),

@@ -64,7 +64,8 @@ fn attempt(lease: &Leased, record: &Record, state: &State<'_>, live: Option<&Liv
         Close::Released(_) => None,
     });
     let live = live.filter(|live| live.epoch == lease.epoch);
-    let is_current = state.lease.is_some_and(|current| current.epoch == lease.epoch) && state.settled.is_none();
+    let is_current = [state.lease, state.copy].into_iter().flatten().any(|current| current.epoch == lease.epoch)
+        && state.settled.is_none();
     let outcome = match closed.map(|closed| &closed.close) {
         Some(Close::Finished(outcome)) => outcome.error.as_ref().map_or("completed", |(class, _)| class.word()),
         Some(Close::Released(why)) => released(*why),
@@ -81,5 +82,6 @@ fn attempt(lease: &Leased, record: &Record, state: &State<'_>, live: Option<&Liv
         finished_wall_ms: finished.map(|outcome| outcome.finished_wall_ms),
         outcome: outcome.to_owned(),
         late: closed.is_some_and(|closed| is_late(closed, state)),
+        beside: lease.beside,
     }
 }

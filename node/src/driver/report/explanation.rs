@@ -3,7 +3,7 @@
 
 use super::super::why::{Explanation, Placed};
 use super::{attempts, error, standing};
-use rc_scheduler::{Close, Fact, Leased, Reason, Record, Row, State, Status, TaskId, TaskSpec, Unmet, View};
+use rc_scheduler::{Fact, Leased, Reason, Record, Row, State, Status, TaskId, TaskSpec, Unmet, View};
 
 /// Of a task that there is. `None` if what was asked is not known.
 pub(crate) fn explain(view: View<'_>, task: TaskId, record: &Record) -> Option<Explanation> {
@@ -83,8 +83,9 @@ fn nearest(rows: &[Row]) -> Option<(Reason, String)> {
 
 /// When the pause after the failed attempt is over.
 fn not_before(task: TaskId, state: &State<'_>, spec: &TaskSpec) -> Option<u64> {
-    let Close::Finished(outcome) = &state.closed?.close else { return None };
-    let again = state.settled.is_none() && !outcome.is_ok() && !standing::is_last(state, Some(spec));
+    // While a copy goes on, nothing follows yet.
+    let (_, outcome) = state.failure().filter(|_| state.status() == Status::Retrying)?;
+    let again = state.settled.is_none() && !standing::is_last(state, Some(spec));
     let pause = spec.retry.delay(task, state.lease?.attempt).as_ms();
     again.then(|| outcome.finished_wall_ms.saturating_add(pause))
 }

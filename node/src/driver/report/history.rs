@@ -74,9 +74,12 @@ fn row(fact: &Fact, state: &State<'_>) -> HistoryRow {
     let (name, by, epoch, text, superseded): (_, Option<DeviceId>, Option<Epoch>, _, _) = match fact {
         Fact::Submitted(f) => ("submitted", Some(f.by), None, format!("{} bytes of payload", f.payload.len()), false),
         Fact::Leased(f) => {
-            let text = format!("attempt {}, score {} ppm", f.attempt, f.score_ppm);
+            let copy = if f.beside.is_some() { "copy beside " } else { "" };
+            let text = format!("{copy}attempt {}, score {} ppm", f.attempt, f.score_ppm);
+            let runs_beside = decided.is_none() && state.copy == Some(f);
             let winner = decided.or_else(|| state.lease.map(|lease| lease.epoch));
-            ("leased", Some(f.by), Some(f.epoch), text, winner.is_some_and(|winner| winner != f.epoch))
+            let superseded = winner.is_some_and(|winner| winner != f.epoch) && !runs_beside;
+            ("leased", Some(f.by), Some(f.epoch), text, superseded)
         }
         Fact::Closed(f) => {
             let text = match &f.close {

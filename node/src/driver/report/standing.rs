@@ -1,6 +1,6 @@
 //! The word for where a task stands, refined by what this device hears, and why it does not go on.
 
-use rc_scheduler::{Close, Fact, Now, Reason, Record, State, Status, TaskId, TaskSpec, View};
+use rc_scheduler::{Fact, Now, Reason, Record, State, Status, TaskId, TaskSpec, View};
 
 /// Where a task stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) fn of(view: View<'_>, id: TaskId, record: &Record, spec: Option<&Task
         Status::Retrying if is_last(&state, spec) => Standing::plain(Status::Running),
         Status::Retrying => backoff(id, &state, spec, now).unwrap_or_else(|| for_a_device(view, id, status, status)),
         Status::Assigned => {
-            let current = |epoch| state.lease.is_some_and(|lease| lease.epoch == epoch);
+            let current = |epoch| [state.lease, state.copy].into_iter().flatten().any(|lease| lease.epoch == epoch);
             let started = view.live(id).is_some_and(|live| current(live.epoch) && live.started_wall_ms.is_some());
             Standing::plain(if started { Status::Running } else { status })
         }
@@ -60,15 +60,14 @@ fn for_a_device(view: View<'_>, id: TaskId, status: Status, misfit: Status) -> S
 
 /// No attempt follows the failed one; that the task has failed is told when it is written down.
 pub(super) fn is_last(state: &State<'_>, spec: Option<&TaskSpec>) -> bool {
-    let (Some(closed), Some(lease), Some(spec)) = (state.closed, state.lease, spec) else { return false };
-    let Close::Finished(outcome) = &closed.close else { return false };
+    let (Some((_, outcome)), Some(lease), Some(spec)) = (state.failure(), state.lease, spec) else { return false };
     outcome.error.as_ref().is_some_and(|(class, _)| !spec.retry.retries(*class))
         || lease.attempt > spec.retry.max_retries
 }
 
 /// Waits before the next attempt.
 fn backoff(id: TaskId, state: &State<'_>, spec: Option<&TaskSpec>, now: Now) -> Option<Standing> {
-    let Close::Finished(outcome) = &state.closed?.close else { return None };
+    let (_, outcome) = state.failure()?;
     let attempt = state.lease?.attempt;
     let until = outcome.finished_wall_ms.saturating_add(spec?.retry.delay(id, attempt).as_ms());
     // By the clock on the wall, which is good enough to read; the guardian goes by its own.

@@ -15,7 +15,17 @@ fn submitted() -> Fact {
 
 fn leased(n: u32, attempt: u32) -> Fact {
     let epoch = Epoch::new(1, n, 0);
-    Fact::Leased(Leased { epoch, to: B, to_inc: INC, by: A, by_inc: INC, attempt, losses: 0, score_ppm: 1 })
+    Fact::Leased(Leased {
+        epoch,
+        to: B,
+        to_inc: INC,
+        by: A,
+        by_inc: INC,
+        attempt,
+        losses: 0,
+        score_ppm: 1,
+        beside: None,
+    })
 }
 
 fn closed(n: u32, error: Option<ErrorClass>, finished_wall_ms: u64) -> Fact {

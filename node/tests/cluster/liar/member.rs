@@ -87,7 +87,7 @@ impl Liar {
         let n = u32::try_from(self.leases.fetch_add(1, Ordering::Relaxed)).unwrap();
         let by_inc = if by == self.id { INC } else { self.life_of(by) };
         let (epoch, to_inc) = (Epoch::new(9, n, 1), self.life_of(to));
-        Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt: 1, losses: 0, score_ppm: 1 })
+        Fact::Leased(Leased { epoch, to, to_inc, by, by_inc, attempt: 1, losses: 0, score_ppm: 1, beside: None })
     }
 
     /// Sends a task with a lease of it, as if it were the guardian.

@@ -53,6 +53,7 @@ pub fn say(kind: u8, to: DeviceId, inc: Incarnation, from: DeviceId, from_inc: I
             attempt: u32::MAX,
             losses: u32::MAX,
             score_ppm: u32::MAX,
+            beside: None,
         })),
         8 => {
             let verdict = Verdict::Result(top);

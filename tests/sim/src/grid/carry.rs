@@ -28,6 +28,9 @@ impl Grid {
             }
             Happens::Up(peer) => self.feed(device, Input::PeerUp(self.ids[peer])),
             Happens::Gossip(record) => self.feed(device, Input::Device(Box::new((*record).clone()))),
+            Happens::Started(task, epoch) => {
+                self.feed(device, Input::Attempt { task, epoch, event: AttemptEvent::Started });
+            }
             Happens::End(task, epoch) => self.end(task, epoch, false),
             Happens::Stopped(task, epoch) => self.end(task, epoch, true),
         }
@@ -42,6 +45,10 @@ impl Grid {
         self.running.insert((start.task, start.epoch), (device, self.ran.len()));
         let (task, priority, started) = (start.task, start.spec.priority, self.now);
         self.ran.push(Ran { task, task_type, priority, device, started, ended: Micros::MAX, stopped: false });
+        if start.spec.speculative {
+            // How long it runs matters before its end.
+            self.put(0, device, Happens::Started(task, start.epoch));
+        }
         self.put(takes, device, Happens::End(task, start.epoch));
     }
 

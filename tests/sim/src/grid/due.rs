@@ -12,6 +12,8 @@ pub(super) enum Happens {
     Frame(usize, Box<Message>),
     Up(usize),
     Gossip(Arc<DeviceRecord>),
+    /// An attempt says that it runs.
+    Started(TaskId, Epoch),
     /// An attempt comes to its end by itself.
     End(TaskId, Epoch),
     /// An attempt that was told to stop has let go.

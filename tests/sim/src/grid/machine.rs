@@ -35,6 +35,7 @@ impl Machine {
             memory_available_bytes: Some(2 << 30),
             storage_total_bytes: Some(64 << 30),
             storage_available_bytes: Some(32 << 30),
+            mains: true,
             max_concurrent_tasks: slots,
             task_types: ["echo", "sleep"].map(str::to_owned).into(),
             ..Capacity::default()

@@ -15,7 +15,7 @@ pub fn check(world: &World, start: &Start, started: Started) -> Broken {
     if failures.len() < before {
         return Err(format!("{} after {} failures", name(), failures.len()));
     }
-    let Some(failed) = before.checked_sub(1).and_then(|last| failures.get(last)) else { return Ok(()) };
+    let Some((_, failed)) = before.checked_sub(1).and_then(|last| failures.get(last)) else { return Ok(()) };
     // Clocks run up to 1 % apart.
     let pause = start.spec.retry.delay(start.task, start.attempt - 1).0 / 100 * 97;
     if started.at < failed + pause {

@@ -22,7 +22,11 @@ pub fn check(world: &World) -> Broken {
     }
     for (task, accepted) in &world.oracle.accepted {
         let leases = world.oracle.leases.range((*task, Epoch(0))..=(*task, Epoch(u64::MAX))).count() as u32;
-        let most = world.scripts[accepted.script].spec.retry.max_retries + 1 + LOSSES_MAX + 2 + world.pauses;
+        let spec = &world.scripts[accepted.script].spec;
+        let attempts = spec.retry.max_retries + 1;
+        // A copy for each attempt, in each life of its guardian.
+        let copies = if spec.speculative { attempts } else { 0 };
+        let most = attempts + copies + LOSSES_MAX + 2 + world.pauses;
         if leases > most {
             return Err(format!("{} was leased {leases} times, at most {most} expected", world.names.t(*task)));
         }

@@ -22,7 +22,7 @@ pub fn check(world: &World) -> Broken {
             continue;
         }
         let name = world.names.t(*task);
-        let starts = world.oracle.starts.get(task).map_or(0, Vec::len);
+        let starts = starts(world, *task);
         let told =
             |task: &TaskId| world.oracle.told.get(&(*task, 0)).and_then(|told| told.first()).map(|told| told.status);
         if after.iter().any(|dep| told(dep) != Some(Status::Completed)) {
@@ -34,7 +34,7 @@ pub fn check(world: &World) -> Broken {
             }
             continue;
         }
-        if starts != script.attempts() as usize {
+        if starts != script.attempts() as usize && script.fails_on.is_none() {
             return Err(format!("{name} has {} attempts and was started {starts} times", script.attempts()));
         }
         let end = told(task);
@@ -45,13 +45,19 @@ pub fn check(world: &World) -> Broken {
     Ok(())
 }
 
+/// How often it was started, copies of attempts left out.
+fn starts(world: &World, task: TaskId) -> usize {
+    let starts = world.oracle.starts.get(&task).into_iter().flatten();
+    starts.filter(|start| !world.oracle.copies.contains_key(&(task, start.epoch))).count()
+}
+
 /// In each of its rounds it was started as often as its script has attempts, if nobody asked that it not run; and it ended so.
 fn began_again(world: &World, task: TaskId, script: &Script) -> Broken {
     let last = world.oracle.told.range((task, 0)..=(task, u32::MAX)).next_back();
     let Some((round, end)) = last.and_then(|((_, round), told)| Some((*round, told.last()?.status))) else {
         return Err(format!("{} began again and has no end", world.names.t(task)));
     };
-    let starts = world.oracle.starts.get(&task).map_or(0, Vec::len);
+    let starts = starts(world, task);
     let most = (round as usize + 1) * script.attempts() as usize;
     if end != script.end() || (!world.oracle.cancels.contains_key(&task) && starts != most) {
         return Err(format!(

@@ -33,7 +33,7 @@ mutations! {
     }
 
     "the pause before the next attempt is left out" breaks "23" in Class(None) => {
-        "guardian/duty.rs": "        let due = entry.closed_seen.1 + retry.delay(task, lease.attempt);" => "        let due = if MUTANT { self.now.mono } else { entry.closed_seen.1 + retry.delay(task, lease.attempt) };";
+        "guardian/duty.rs": "        let due = entry.ended_seen() + retry.delay(task, lease.attempt);" => "        let due = if MUTANT { self.now.mono } else { entry.ended_seen() + retry.delay(task, lease.attempt) };";
     }
 
     "leases that end without the task's fault are not counted" breaks "24" in Scene("a-holder-that-keeps-dying") => {

@@ -40,7 +40,7 @@ mutations! {
     }
 
     "a new round goes on with the attempts of the one before" breaks "10" in Class(None) => {
-        "record/resolve.rs": "state.fence.filter(|lease| lease.epoch > floor)" => "state.fence.filter(|lease| MUTANT || lease.epoch > floor)";
+        "record/resolve.rs": "leases().filter(|lease| lease.epoch > state.floor &&" => "leases().filter(|lease| (MUTANT || lease.epoch > state.floor) &&";
     }
 
     "who answers last about a batch is believed" breaks "17a" in Scene("a-batch-is-asked-about") => {

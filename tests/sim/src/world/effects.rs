@@ -6,9 +6,11 @@ use super::executor::{Run, Stage};
 use crate::clock::{MS, Micros, SECOND};
 use crate::fault::CALM_BEFORE;
 use crate::invariants;
-use crate::oracle::{Set, Started, Written};
-use crate::workload::{Plot, script_of};
-use rc_scheduler::{Close, DeviceRecord, Effect, Entry, Epoch, Event as Notice, Fact, Outcome, Span, Start, TaskId};
+use crate::oracle::{Copied, Set, Started, Written};
+use crate::workload::{Plot, SLOWER, script_of};
+use rc_scheduler::{
+    Close, DeviceRecord, Effect, Entry, Epoch, ErrorClass, Event as Notice, Fact, Leased, Outcome, Span, Start, TaskId,
+};
 
 /// Two devices that nothing was between for longer than this have no excuse: they had time to give each other up, to find each
 /// other again, and to ask.
@@ -71,6 +73,11 @@ impl World {
             Fact::Leased(f) if f.by == me => {
                 self.stats.leases += 1;
                 self.oracle.leases.insert((task, f.epoch), written);
+                if let Some(first) = f.beside {
+                    self.oracle.copies.insert((task, f.epoch), Copied { first, attempt: f.attempt });
+                    self.stats.copies += 1;
+                    invariants::copied(self, device, task, f.epoch);
+                }
                 if let Some(to) = self.names.index(f.to) {
                     self.oracle.open.entry(to).or_default().insert((task, f.epoch));
                     self.oracle.held.entry(to).or_default().insert((task, f.epoch), Micros::MAX);
@@ -87,7 +94,7 @@ impl World {
                 if let Close::Finished(outcome) = &f.close {
                     self.oracle.ends.entry(device).or_default().push(self.now);
                     if !outcome.is_ok() {
-                        self.oracle.failures.entry(task).or_default().push(self.now);
+                        self.oracle.failed(task, f.epoch, self.now);
                     }
                 }
             }
@@ -156,6 +163,15 @@ impl World {
             return;
         };
         let started = Started { at: self.now, device, epoch: start.epoch, contacts: self.contacts(device) };
+        // What it leased to itself may begin before that is on its disk.
+        let record = self.devices[device].core.as_ref().and_then(|core| core.view().record(start.task));
+        let lease = record.into_iter().flat_map(|record| record.facts()).find_map(|fact| match fact {
+            Fact::Leased(lease) if lease.epoch == start.epoch => Some(*lease),
+            _ => None,
+        });
+        if let Some(Leased { beside: Some(first), attempt, .. }) = lease {
+            self.oracle.copies.insert((start.task, start.epoch), Copied { first, attempt });
+        }
         // Whatever looks whether it may start can fall asleep between looking and starting: the core stops that at once.
         if !self.devices[device].waking {
             invariants::before_start(self, &start, started);
@@ -164,9 +180,15 @@ impl World {
         let orphans = self.devices.iter().flat_map(|d| &d.executor.orphans);
         let beside = orphans.into_iter().any(|(t, until)| *t == start.task && *until > self.now);
         self.stats.beside_orphans += u64::from(beside);
-        let error = self.scripts[script].error(start.attempt);
+        let mut error = self.scripts[script].error(start.attempt);
+        if self.scripts[script].fails_on == Some(device) {
+            error = error.or(Some(ErrorClass::Network));
+        }
         let wants = self.scripts[script].length;
         let mut length = self.dice.exec.between(wants / 10 * 8, wants);
+        if self.scripts[script].slow_on == Some(device) {
+            length *= SLOWER;
+        }
         let overrun = self.scripts[script].plot == Plot::Overrun;
         if overrun {
             length = start.timeout.0;

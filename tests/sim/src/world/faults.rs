@@ -75,13 +75,20 @@ impl World {
                 }
             }
             Fault::Hang(hang) => self.weather.hang = hang,
-            Fault::Pause(device, _) | Fault::Resume(device) | Fault::Load(device, _)
+            Fault::Pause(device, _) | Fault::Resume(device) | Fault::Load(device, _) | Fault::Battery(device, _)
                 if self.devices[device].asleep_since.is_some() =>
             {
                 self.devices[device].inbox.push((1_005, Event::Fault(fault)));
             }
             Fault::Pause(device, at_once) => self.pause(device, at_once),
             Fault::Resume(device) => self.resume(device),
+            Fault::Battery(device, on) => {
+                self.devices[device].capacity.mains = !on;
+                let capacity = self.devices[device].capacity.clone();
+                if self.devices[device].is_awake() {
+                    self.feed(device, Input::Capacity(Box::new(capacity)));
+                }
+            }
             Fault::Load(device, ppm) => self.heat_up(device, ppm),
             Fault::Orphan(device) => self.orphan(device),
             Fault::Snapshot(device) => self.devices[device].disk.snapshot(),

@@ -31,6 +31,7 @@ impl World {
             device.capacity.name = device.id.to_string();
             device.capacity.max_concurrent_tasks = machine.slots;
             device.capacity.cpu_usage_ppm = Some(machine.cpu_usage_ppm);
+            device.capacity.mains = !machine.battery;
         }
         let [net, disk, exec, order, clients] = scenario.dice.clone();
         world.dice = Dice { net, disk, exec, order, clients };
@@ -57,6 +58,7 @@ impl World {
                 clock: device.clock,
                 slots: device.capacity.max_concurrent_tasks,
                 cpu_usage_ppm: device.capacity.cpu_usage_ppm.unwrap_or_default(),
+                battery: !device.capacity.mains,
                 knows: device.disk.clone().boot().members.iter().filter_map(|m| index(&self, m.device)).collect(),
             })
             .collect();
