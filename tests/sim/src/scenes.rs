@@ -73,7 +73,7 @@ pub const ALL: &[Scene] = &[
     Scene {
         name: "the-last-copy",
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
-        draw: the_last_copy,
+        draw: crashes::the_last_copy,
     },
     Scene {
         name: "long-work-behind-short",
@@ -435,29 +435,5 @@ fn frames_vanish(seed: u64) -> Scenario {
     crowd(&mut scenario, 20 * SECOND, &mut rng);
     put(&mut scenario, CALM_BEFORE, Fault::FrameLoss(200_000));
     put(&mut scenario, CALM_BEFORE + 30 * SECOND, Fault::FrameLoss(0));
-    scenario
-}
-
-fn the_last_copy(seed: u64) -> Scenario {
-    let devices = 6;
-    let (mut scenario, mut rng) = stage(seed, Class::Partition, devices, 60);
-    let accepts = rng.index(devices);
-    let keeps = (accepts + 1) % devices;
-    let runs = scenario.devices[(accepts + 2) % devices].id.0;
-    for script in scenario.scripts.values_mut() {
-        brief(script, accepts, &mut rng);
-        script.at = CALM_BEFORE + rng.between(8 * SECOND, 12 * SECOND);
-        // They wait until all is mended.
-        script.spec.requirements.only_devices = [runs].into();
-        script.spec.requirements.exclude_devices.clear();
-    }
-    let (dies, mend) = (CALM_BEFORE + 20 * SECOND, CALM_BEFORE + 30 * SECOND);
-    for other in (0..devices).filter(|other| ![accepts, keeps].contains(other)) {
-        for (from, to) in [(accepts, other), (other, accepts), (keeps, other), (other, keeps)] {
-            put(&mut scenario, CALM_BEFORE, Fault::Cut(from, to));
-            put(&mut scenario, mend, Fault::Mend(from, to));
-        }
-    }
-    put(&mut scenario, dies, Fault::Destroy(accepts));
     scenario
 }
