@@ -13,7 +13,7 @@ fn a_bag_does_not_wait_for_a_device_that_is_worn_out() {
         assert_eq!(plain.extra, 0, "nobody asked");
         assert!(copied.extra > 0 && copied.extra <= 40, "seed {seed}: {} attempts more", copied.extra);
         assert!(
-            copied.makespan * 3 < plain.makespan * 2,
+            copied.makespan * 10 < plain.makespan * 8,
             "seed {seed}: {} s with copies, {} s without",
             copied.makespan / SECOND,
             plain.makespan / SECOND
