@@ -84,6 +84,14 @@ fn lines_and_numbers_become_commands() {
 }
 
 #[test]
+fn who_hands_in_what_no_device_may_run_is_told_so_at_once() {
+    let trio = Trio::start(&[]);
+    let said = trio.nodes[0].say(&["batch", "submit", "--array", "1-3", "--", "true"]);
+    let why = "no device fits now: nearest is";
+    assert!(said.code == 0 && said.err.contains(why) && said.err.contains("command is not allowed"), "{said:?}");
+}
+
+#[test]
 fn a_batch_with_one_bad_task_is_refused_as_a_whole_with_its_line() {
     let trio = Trio::start(&[]);
     let text = "{\"task_type\":\"echo\"}\n{\"task_type\":\"echo\",\"name\":\"x\"}\n{\"task_type\":\"echo\",\"after\":[\"y\"]}\n";

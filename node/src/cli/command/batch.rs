@@ -1,6 +1,7 @@
 //! `batch`: hands in many tasks at once, tells how they stand, and does something to all of them.
 
-use crate::api::model::{BatchAccepted, BatchDone, BatchView};
+use super::submit::{NO_FIT, say_no_fit};
+use crate::api::model::{BatchAccepted, BatchDone, BatchView, TaskView};
 use crate::cli::args::{BatchArgs, BatchSubmitArgs, BatchVerb, Listed};
 use crate::cli::bulk;
 use crate::cli::error::{CliError, Exit};
@@ -69,7 +70,7 @@ async fn submit(place: &Place, mut args: BatchSubmitArgs) -> Result<u8, CliError
     let path = handing.path("/v1/batches");
     let accepted: BatchAccepted = session.client.request(Method::POST, &path, Some(body)).await?.json()?;
     let mut output = Output::stdout(handing.output.output);
-    match handed_in(&accepted, handing.wait.wait, "batch", &mut output)? {
+    match handed_in(&mut session, &accepted, handing.wait.wait, "batch", &mut output).await? {
         Some(timeout) => {
             wait_for(&mut session, &accepted.batch_id, timeout, (Listed::Failed, LISTED), &mut output).await
         }
@@ -78,7 +79,8 @@ async fn submit(place: &Place, mut args: BatchSubmitArgs) -> Result<u8, CliError
 }
 
 /// Says what was accepted; how long to wait for its end, if at all.
-pub(super) fn handed_in<W: std::io::Write>(
+pub(super) async fn handed_in<W: std::io::Write>(
+    session: &mut Session,
     accepted: &BatchAccepted,
     wait: Option<Option<Duration>>,
     what: &str,
@@ -89,6 +91,13 @@ pub(super) fn handed_in<W: std::io::Write>(
         0 | 1 => format!("{} tasks; this device is alone: stored on 1 device", accepted.total),
         acks => format!("{} tasks, stored on {acks} devices: {}", accepted.total, accepted.ack_devices.join(", ")),
     });
+    if let Some(first) = accepted.task_ids.first() {
+        // The others are mostly like the first one. That it is accepted is true whatever is answered here.
+        let found = session.client.get::<TaskView>(&format!("/v1/tasks/{}", path_part(first))).await;
+        if let Some(view) = found.ok().filter(|view| view.reason.as_deref() == Some(NO_FIT)) {
+            say_no_fit(first, view.detail.as_deref(), &mut progress);
+        }
+    }
     if wait.is_some() {
         progress.notice(&format!("{what} {}", accepted.batch_id));
         return Ok(wait);

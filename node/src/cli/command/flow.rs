@@ -113,7 +113,7 @@ pub(super) async fn run(
     let sent = session.client.request(Method::POST, &path, Some(body.to_string().into_bytes())).await?;
     let accepted: BatchAccepted = sent.json()?;
     let mut output = Output::stdout(handing.output.output);
-    let Some(timeout) = handed_in(&accepted, handing.wait.wait, "flow", &mut output)? else {
+    let Some(timeout) = handed_in(session, &accepted, handing.wait.wait, "flow", &mut output).await? else {
         return Ok(Exit::Ok.code());
     };
     shown_when_over(session, &accepted.batch_id, timeout, &mut output).await

@@ -14,6 +14,9 @@ use crate::client::path_part;
 use hyper::Method;
 use std::time::Duration;
 
+/// Why a task is pending for which there is no device.
+pub(super) const NO_FIT: &str = "NoEligibleDevice";
+
 pub(super) async fn submit(place: &Place, args: SubmitArgs) -> Result<u8, CliError> {
     let mut files = Files::open(&args.files, false)?;
     let body = request::of_submit(&args, &files)?;
@@ -101,16 +104,18 @@ fn notices(accepted: &[AcceptedView], progress: &mut Progress) {
         acks => format!("stored on {acks} devices: {}", first.ack_devices.join(", ")),
     });
     for view in accepted.iter().filter(|view| no_fit(view)).take(3) {
-        let why = view.detail.as_deref().unwrap_or("no device meets its requirements");
-        progress.notice(&format!(
-            "no device fits now: {why}\nit runs when one does; see: rc-node explain {}",
-            view.task_id
-        ));
+        say_no_fit(&view.task_id, view.detail.as_deref(), progress);
     }
 }
 
+/// Says that a task is accepted and cannot run yet.
+pub(super) fn say_no_fit(task: &str, why: Option<&str>, progress: &mut Progress) {
+    let why = why.unwrap_or("no device meets its requirements");
+    progress.notice(&format!("no device fits now: {why}\nit runs when one does; see: rc-node explain {task}"));
+}
+
 fn no_fit(view: &AcceptedView) -> bool {
-    view.reason.as_deref() == Some("NoEligibleDevice")
+    view.reason.as_deref() == Some(NO_FIT)
 }
 
 fn no_fit_code(accepted: &[AcceptedView]) -> u8 {

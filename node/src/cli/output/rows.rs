@@ -292,7 +292,8 @@ impl Card for TaskDetail {
             ("accepted by", Cell::some(self.acceptor.as_ref())),
             ("priority", Cell::some(self.priority.as_ref())),
             ("submitter", Cell::some(self.submitter.as_ref())),
-            ("disks", Cell::new(self.disks.to_string())),
+            // Those that have the end: before it there is nothing to tell.
+            ("disks", Cell::some((self.disks > 0).then(|| self.disks.to_string()).as_ref())),
             ("after", Cell::new(after(&self.after))),
             (
                 "batch",
