@@ -6,9 +6,7 @@ use crate::world::World;
 /// Looks at the number of events within ten seconds.
 pub fn check(world: &World, events: u64) -> Broken {
     let (devices, tasks) = (world.n() as u64, world.scripts.len() as u64);
-    // Of two hosts with one key, each takes the other's links away as often as it dials: that is the transport's pace, not the core's.
-    let links = if world.twins.is_some() { 2 } else { 1 };
-    let most = 2_000 + 300 * links * devices * devices + 100 * tasks;
+    let most = 2_000 + 300 * devices * devices + 100 * tasks;
     if events > most {
         return Err(format!("{events} events within ten seconds among {devices} devices with {tasks} tasks"));
     }
