@@ -165,11 +165,18 @@ fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>
             }
         }
         Class::OneWay | Class::PairCut => {
+            let mut apart = Vec::new();
             for _ in 0..rng.between(1, 3) {
                 let (a, b) = two(n, rng);
                 let at = moment(rng);
                 let mend = at + rng.skewed(SECOND, 40 * SECOND);
-                cut(&[(a, b)], class == Class::OneWay, at, mend, out);
+                apart.push((a, b, at, mend));
+                // Of three or more devices none is left without any other: that would be a split.
+                if n > 2 && [a, b].iter().any(|device| cuts::is_alone(*device, n, &apart)) {
+                    apart.pop();
+                } else {
+                    cut(&[(a, b)], class == Class::OneWay, at, mend, out);
+                }
             }
         }
         Class::Partition => {

@@ -5,6 +5,7 @@ use crate::class::Class;
 use crate::clock::{MS, Micros, SECOND};
 use crate::fault::CALM_BEFORE;
 use crate::rng::Rng;
+use std::collections::BTreeSet;
 
 pub(super) fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut Vec<Timed>) {
     let at = rng.between(CALM_BEFORE, end);
@@ -45,6 +46,16 @@ pub(super) fn draw(class: Class, n: usize, end: Micros, rng: &mut Rng, out: &mut
             }
         }
     }
+}
+
+/// Whether a device has lost all others at some moment, by cuts of two devices from one time to another and what it takes until they have
+/// met again.
+pub(super) fn is_alone(device: usize, n: usize, apart: &[(usize, usize, Micros, Micros)]) -> bool {
+    let cuts = || apart.iter().filter(|(a, b, ..)| *a == device || *b == device);
+    cuts().any(|(.., at, _)| {
+        let then = cuts().filter(|(.., from, mend)| from <= at && *at < mend + 10 * SECOND);
+        then.map(|(a, b, ..)| a + b - device).collect::<BTreeSet<_>>().len() == n - 1
+    })
 }
 
 /// Two groups that one device alone holds together.
