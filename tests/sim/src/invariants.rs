@@ -24,6 +24,7 @@ pub mod no_lease_waits_long_while_another_device_is_free;
 pub mod nobody_is_passed_over_for_long;
 pub mod nobody_talks_in_circles;
 pub mod nothing_runs_long_after_its_end;
+pub mod of_a_batch_what_runs_longest_begins_first;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;
 pub mod same_seed_same_trace;
@@ -86,6 +87,7 @@ pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId,
     require!(world, a_device_is_not_leased_more_than_it_takes, to);
     require!(world, nobody_is_passed_over_for_long, granter, task);
     require!(world, the_more_urgent_is_not_passed_over, granter, task, epoch);
+    require!(world, of_a_batch_what_runs_longest_begins_first, granter, task, epoch);
 }
 
 /// A copy was leased.
@@ -170,11 +172,15 @@ pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64, tas
     if world.oracle.buried.contains_key(&task) {
         return;
     }
+    // Of two hosts with one key, one is asked; what only the other one had accepted, that one does not know.
+    let twins = Set::of(world.n(), |i| world.twin(i).is_some());
+    if world.oracle.accepted.get(&task).is_some_and(|accepted| accepted.disks.0 & !twins.0 == 0) {
+        return;
+    }
     let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
     // Devices that have met nobody who knows of the others are the whole cluster as far as they can know.
     let known = known_from(world, device);
-    // Of two hosts with one key, one is asked.
-    let asked = |i: usize| known.0 & (1 << i) != 0 && world.twin(i).is_none();
+    let asked = |i: usize| known.0 & !twins.0 & (1 << i) != 0;
     let had = |i: usize| asked(i) && world.devices[i].disk.facts(task).next().is_some();
     if (0..world.n()).any(had) && !(0..world.n()).any(|i| world.is_gone(i)) {
         world.fail("no_acked_task_is_lost_while_a_disk_that_stored_it_lives", text);

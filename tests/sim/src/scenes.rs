@@ -73,6 +73,11 @@ pub const ALL: &[Scene] = &[
         draw: two_die_at_once,
     },
     Scene {
+        name: "an-old-image",
+        about: "a device's disk is put back to an image that knows nothing of its last lives, and the others may have given it up or not",
+        draw: losses::an_old_image,
+    },
+    Scene {
         name: "the-last-copy",
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
         draw: losses::the_last_copy,
@@ -86,6 +91,11 @@ pub const ALL: &[Scene] = &[
         name: "two-who-submit",
         about: "one who submits has many tasks in line and another one comes with a few, at one device, which or whose neighbour may fail",
         draw: order::two_who_submit,
+    },
+    Scene {
+        name: "a-batch-of-long-and-short",
+        about: "a batch of tasks that take long and of such as do not, and tasks of the same types that came alone",
+        draw: order::a_batch_of_long_and_short,
     },
     Scene {
         name: "urgent-among-others",
