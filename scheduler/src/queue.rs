@@ -32,13 +32,32 @@ struct Line {
     state: State,
 }
 
+impl Line {
+    /// How many wait in it that are not for this device to run.
+    fn elsewhere(&self) -> usize {
+        match self.state {
+            State::Stuck(Stuck { fits_here: false, .. }) => self.tasks.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// Whether the head of a line may be placed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// As far as is known.
     Ready,
-    /// It could not, and nothing has changed for it since; if a device is named, only an answer of that one changes anything.
-    Stuck(Option<DeviceId>),
+    /// It could not, and nothing has changed for it since.
+    Stuck(Stuck),
+}
+
+/// Why the head of a line waits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Stuck {
+    /// Only an answer of this device changes anything.
+    pub(crate) answer_of: Option<DeviceId>,
+    /// This device could run it, if it had room.
+    pub(crate) fits_here: bool,
 }
 
 /// What the order among heads depends on, beside how long they have waited.
@@ -71,8 +90,10 @@ pub(crate) struct Queue {
     class_of: BTreeMap<TaskId, (Class, Mono)>,
     /// The heads of the lines that are not stuck.
     ready: BTreeMap<Priority, BTreeMap<Share, Heads>>,
-    /// The heads of those that are, by whose answer they wait for.
-    stuck: BTreeMap<(Option<DeviceId>, Priority), Heads>,
+    /// The heads of those that are, by what they wait for.
+    stuck: BTreeMap<(Stuck, Priority), Heads>,
+    /// How many tasks stand in lines that are stuck and not for this device to run.
+    elsewhere: usize,
     turns: BTreeMap<Priority, Turns>,
     /// How many lines there are of each batch.
     lots: BTreeMap<(Priority, Share), BTreeMap<Lot, usize>>,
@@ -189,16 +210,17 @@ impl Queue {
     /// Changes a line, and keeps its head where it is looked for.
     fn change(&mut self, class: Class, change: impl FnOnce(&mut Line)) {
         let Some(line) = self.lines.get_mut(&class) else { return };
-        let before = (line.tasks.first().copied(), line.state);
+        let (before, elsewhere) = ((line.tasks.first().copied(), line.state), line.elsewhere());
         change(line);
         let after = (line.tasks.first().copied(), line.state);
+        self.elsewhere = self.elsewhere + line.elsewhere() - elsewhere;
         if before == after {
             return;
         }
         let Class { priority, share, .. } = class;
         if let (Some((since, task)), state) = before {
             let lines = match state {
-                State::Stuck(by) => self.stuck.get_mut(&(by, priority)),
+                State::Stuck(why) => self.stuck.get_mut(&(why, priority)),
                 State::Ready => self.ready.get_mut(&priority).and_then(|shares| shares.get_mut(&share)),
             };
             if let Some(lines) = lines
@@ -212,7 +234,7 @@ impl Queue {
         }
         if let (Some((since, task)), state) = after {
             let lines = match state {
-                State::Stuck(by) => self.stuck.entry((by, priority)).or_default(),
+                State::Stuck(why) => self.stuck.entry((why, priority)).or_default(),
                 State::Ready => self.ready.entry(priority).or_default().entry(share).or_default(),
             };
             match lines.get_mut(&line.kind) {
@@ -229,10 +251,10 @@ impl Queue {
         {
             shares.remove(&share);
         }
-        if let State::Stuck(by) = before.1
-            && self.stuck.get(&(by, priority)).is_some_and(BTreeMap::is_empty)
+        if let State::Stuck(why) = before.1
+            && self.stuck.get(&(why, priority)).is_some_and(BTreeMap::is_empty)
         {
-            self.stuck.remove(&(by, priority));
+            self.stuck.remove(&(why, priority));
         }
     }
 
@@ -272,9 +294,9 @@ impl Queue {
         found.map(|(_, head)| head)
     }
 
-    /// The head of a line cannot be placed before something changes for it; if it waits for the answer of a device, before that.
-    pub(crate) fn stick(&mut self, class: Class, answer_of: Option<DeviceId>) {
-        self.change(class, |line| line.state = State::Stuck(answer_of));
+    /// The head of a line cannot be placed before something changes for it.
+    pub(crate) fn stick(&mut self, class: Class, why: Stuck) {
+        self.change(class, |line| line.state = State::Stuck(why));
     }
 
     /// All lines may be looked at again.
@@ -285,8 +307,9 @@ impl Queue {
     /// Something has changed: of those that wait for the answer of a device, for those whose device has answered; of the others, for those
     /// of whose heads it holds.
     pub(crate) fn unstick(&mut self, has_answered: impl Fn(DeviceId) -> bool, is_concerned: impl Fn(TaskId) -> bool) {
-        let groups = self.stuck.iter().filter(|((by, _), _)| by.is_none_or(&has_answered));
-        let heads = groups.flat_map(|((by, _), heads)| heads.values().flatten().map(move |head| (by.is_some(), head)));
+        let groups = self.stuck.iter().filter(|((why, _), _)| why.answer_of.is_none_or(&has_answered));
+        let heads = groups
+            .flat_map(|((why, _), heads)| heads.values().flatten().map(move |head| (why.answer_of.is_some(), head)));
         let concerned = heads.filter(|(has_asked, (_, task, _))| *has_asked || is_concerned(*task));
         let classes: Vec<_> = concerned.map(|(_, (.., class))| *class).collect();
         classes.into_iter().for_each(|class| self.change(class, |line| line.state = State::Ready));
@@ -294,7 +317,7 @@ impl Queue {
 
     /// The heads that wait for the answer of a device and are more urgent than this: each with the device, and how many stand in its line.
     pub(crate) fn asking_above(&self, priority: Priority, scale: &Scale<'_>) -> Vec<Asking> {
-        let asked = self.stuck.iter().filter_map(|((by, own), heads)| Some(((*by)?, *own, heads)));
+        let asked = self.stuck.iter().filter_map(|((why, own), heads)| Some((why.answer_of?, *own, heads)));
         let heads = asked.flat_map(|(of, own, heads)| {
             heads.iter().flat_map(move |(kind, heads)| {
                 heads.iter().map(move |(since, task, class)| {
@@ -327,11 +350,17 @@ impl Queue {
         self.lines.get(&class).map_or(0, |line| line.tasks.len())
     }
 
-    /// As urgent as the most urgent that waits has become by waiting.
-    pub(crate) fn top(&self, now: Mono, runs: &RunTimes) -> Option<Priority> {
+    /// How many wait that this device may run, as far as is known.
+    pub(crate) fn len_here(&self) -> usize {
+        self.len() - self.elsewhere
+    }
+
+    /// As urgent as the most urgent of these has become by waiting.
+    pub(crate) fn top_here(&self, now: Mono, runs: &RunTimes) -> Option<Priority> {
         let scale = Scale { now, runs, supply: Supply::default() };
         let ready = self.ready.values().flat_map(BTreeMap::values);
-        let all = ready.chain(self.stuck.values()).filter_map(|heads| best(heads, &scale));
+        let stuck = self.stuck.iter().filter(|((why, _), _)| why.fits_here).map(|(_, heads)| heads);
+        let all = ready.chain(stuck).filter_map(|heads| best(heads, &scale));
         all.map(|head| head.dynamic.0).max().map(worth)
     }
 }

@@ -58,13 +58,14 @@ impl Scheduler {
         let first = self.guardian.moves % idle.len();
         idle.rotate_left(first);
         crowded.sort_unstable_by(|a, b| b.cmp(a));
+        let mut moved = false;
         for (to, mut free) in idle {
             for (waiting, from) in crowded.iter_mut().filter(|(_, from)| *from != to) {
                 let count = free.min(*waiting);
                 if count == 0 {
                     continue;
                 }
-                (free, *waiting) = (free - count, *waiting - count);
+                (free, *waiting, moved) = (free - count, *waiting - count, true);
                 let back = Move { count, to };
                 if *from == self.me {
                     self.handle_move(self.me, back);
@@ -72,6 +73,10 @@ impl Scheduler {
                     self.send(*from, Message::Move(back));
                 }
             }
+        }
+        if !moved {
+            // What waits for a device of its own, beside slots with nothing to do.
+            self.ask_idle(crowded.iter().map(|(waiting, _)| waiting).sum());
         }
     }
 

@@ -7,7 +7,7 @@ use crate::id::{DeviceId, TaskId};
 use crate::keeper::rendezvous;
 use crate::message::{Grant, Message, Want};
 use crate::placement::{Candidate, Pick, Supply, fits, pick, score};
-use crate::queue::{Asking, Head, Scale};
+use crate::queue::{Asking, Head, Scale, Stuck};
 use crate::record::{Close, Grounds, Released};
 use crate::task::Priority;
 use crate::time::Span;
@@ -35,11 +35,11 @@ enum Next {
         devices: Vec<DeviceId>,
         /// Those that have said so.
         full: usize,
-        /// Nothing changes for it before this one answers, or does not for too long.
-        answer_of: Option<DeviceId>,
+        /// What it waits for: nothing changes for it before that one answers, or does not for too long.
+        why: Stuck,
     },
     /// No device fits that may have room.
-    Wait,
+    Wait(Stuck),
 }
 
 impl Scheduler {
@@ -68,8 +68,8 @@ impl Scheduler {
                     self.lease(task, chosen.device, chosen.terms.total());
                     self.settle_dirty();
                 }
-                Next::Ask { devices, full, answer_of } => {
-                    self.guardian.queue.stick(class, answer_of);
+                Next::Ask { devices, full, why } => {
+                    self.guardian.queue.stick(class, why);
                     self.timers.set_earlier(Timer::Place, self.now.mono + ASK_PATIENCE);
                     let line = self.guardian.queue.line_len(class);
                     let most = line.max(2 * full).clamp(ASK_MIN, ASK_MAX);
@@ -77,8 +77,8 @@ impl Scheduler {
                         self.want(device, line as u32, priority);
                     }
                 }
-                Next::Wait => {
-                    self.guardian.queue.stick(class, None);
+                Next::Wait(why) => {
+                    self.guardian.queue.stick(class, why);
                     self.timers.set_earlier(Timer::Place, self.now.mono + ASK_AGAIN);
                 }
             }
@@ -127,7 +127,9 @@ impl Scheduler {
     }
 
     fn choose(&self, task: TaskId, priority: Priority) -> Next {
-        let Some(entry) = self.tasks.get(&task) else { return Next::Wait };
+        let Some(entry) = self.tasks.get(&task) else {
+            return Next::Wait(Stuck { answer_of: None, fits_here: false });
+        };
         let spec = &entry.spec;
         let mut offers = self.offers(task);
         offers.retain(|offer| offer.candidate.reachable);
@@ -138,7 +140,9 @@ impl Scheduler {
             let fit = offers.iter().filter(|offer| may(offer.room) && !(other_fits && offer.avoid));
             pick(task, spec, fit.map(|offer| offer.candidate))
         };
-        let Some(best) = best_of(Room::may_be) else { return Next::Wait };
+        let here = offers.iter().find(|offer| offer.candidate.record.device == self.me);
+        let fits_here = here.is_some_and(|offer| fits(spec, &offer.candidate) && !(other_fits && offer.avoid));
+        let Some(best) = best_of(Room::may_be) else { return Next::Wait(Stuck { answer_of: None, fits_here }) };
         let is_best = |offer: &&Offer<'_>| offer.candidate.record.device == best.device;
         if offers.iter().find(is_best).is_some_and(|offer| offer.room == Room::Yes) {
             return Next::Lease(best);
@@ -175,7 +179,7 @@ impl Scheduler {
         // What is in hand elsewhere it does not take while the best may have room, so only that one's answer matters; or that of who is
         // asked by those for whose sake it waits.
         let answer_of = held_for.get(&best.device).copied().or((full == 0).then_some(best.device));
-        Next::Ask { devices: offers.iter().map(device).collect(), full, answer_of }
+        Next::Ask { devices: offers.iter().map(device).collect(), full, why: Stuck { answer_of, fits_here } }
     }
 
     /// What is more urgent than this and waits for the answer of its best device goes where room is in hand if that one is full. So much is

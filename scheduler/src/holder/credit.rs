@@ -162,9 +162,10 @@ impl Scheduler {
                 claims.push(Claim { who: *device, priority: want.priority, has, needs: want.count - outstanding });
             }
         }
-        if let Some(priority) = self.guardian.queue.top(now, &self.guardian.runs) {
+        // What this device could not run is no reason to keep room from others.
+        if let Some(priority) = self.guardian.queue.top_here(now, &self.guardian.runs) {
             let has = self.holder.runs.count_of(self.me).max(self.counted_at(self.me).0);
-            let needs = u32::try_from(self.guardian.queue.len()).unwrap_or(u32::MAX);
+            let needs = u32::try_from(self.guardian.queue.len_here()).unwrap_or(u32::MAX);
             claims.push(Claim { who: self.me, priority, has, needs });
         }
         claims

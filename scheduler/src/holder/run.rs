@@ -128,7 +128,9 @@ impl Scheduler {
             percent: None,
             text: alloc::string::String::new(),
         };
-        let waits = run.by == self.me && self.holder.runs.len() as u32 >= self.own.capacity.max_concurrent_tasks;
+        let (others, slots) = (self.holder.runs.len() as u32, self.own.capacity.max_concurrent_tasks);
+        let alone = self.holder.exclusive || entry.spec.requirements.exclusive;
+        let waits = run.by == self.me && (others >= slots || alone && others > 0);
         self.holder.runs.insert(task, run);
         if waits {
             self.watch_waiting();

@@ -42,7 +42,7 @@ fn urgent_goes_ahead_and_background_is_not_starved() {
     queue.remove(task(3));
     queue.put(4, &spec("echo", Priority::Urgent), at(901));
     assert_eq!(queue.first(at(901)), Some(task(1)));
-    assert_eq!(queue.top(at(901), &RunTimes::default()), Some(Priority::Urgent));
+    assert_eq!(queue.top_here(at(901), &RunTimes::default()), Some(Priority::Urgent));
 }
 
 #[test]
@@ -67,6 +67,29 @@ fn a_run_that_is_said_to_have_taken_for_ever_breaks_nothing_and_is_soon_forgotte
     assert!(runs.mean("echo") < Span::from_secs(1), "{:?}", runs.mean("echo"));
 }
 
+/// It waits for room.
+const STUCK: Stuck = Stuck { answer_of: None, fits_here: true };
+
+#[test]
+fn what_is_for_others_to_run_claims_nothing_here() {
+    let (mut queue, runs) = (Queue::default(), RunTimes::default());
+    (1..4).for_each(|n| queue.put(n, &spec("rare", Priority::Urgent), Mono(0)));
+    queue.put(4, &spec("echo", Priority::Low), Mono(0));
+    assert_eq!(queue.len_here(), 4, "as long as nobody has looked");
+    let rare = queue.head(Mono(1), &runs).unwrap();
+    queue.stick(rare.class, Stuck { fits_here: false, ..STUCK });
+    assert_eq!((queue.len_here(), queue.top_here(Mono(1), &runs)), (1, Some(Priority::Low)));
+    queue.put(5, &spec("rare", Priority::Urgent), Mono(1));
+    assert_eq!(queue.len_here(), 1);
+    queue.remove(task(2));
+    queue.stick(queue.head(Mono(1), &runs).unwrap().class, STUCK);
+    assert_eq!(queue.len_here(), 1);
+    queue.unstick_all();
+    assert_eq!((queue.len_here(), queue.top_here(Mono(1), &runs)), (4, Some(Priority::Urgent)));
+    (1..6).for_each(|n| queue.remove(task(n)));
+    assert_eq!((queue.len_here(), queue.top_here(Mono(1), &runs)), (0, None));
+}
+
 #[test]
 fn a_stuck_head_holds_up_only_its_own_line() {
     let mut queue = Queue::default();
@@ -74,16 +97,16 @@ fn a_stuck_head_holds_up_only_its_own_line() {
     queue.put(2, &spec("echo", Priority::Low), Mono(0));
     let head = queue.head(Mono(1), &RunTimes::default()).unwrap();
     assert_eq!((head.task, head.priority), (task(1), Priority::Urgent));
-    queue.stick(head.class, None);
+    queue.stick(head.class, STUCK);
     assert_eq!(queue.first(Mono(1)), Some(task(2)));
-    assert_eq!(queue.top(Mono(1), &RunTimes::default()), Some(Priority::Urgent));
+    assert_eq!(queue.top_here(Mono(1), &RunTimes::default()), Some(Priority::Urgent));
     queue.unstick(|_| false, |head| head != task(1));
     assert_eq!(queue.first(Mono(1)), Some(task(2)));
     queue.unstick(|_| false, |head| head == task(1));
     assert_eq!(queue.first(Mono(1)), Some(task(1)));
     // One that waits for an answer is not concerned by anything else.
     let asked = DeviceId([9; 16]);
-    queue.stick(head.class, Some(asked));
+    queue.stick(head.class, Stuck { answer_of: Some(asked), ..STUCK });
     queue.unstick(|device| device != asked, |_| true);
     assert_eq!(queue.first(Mono(1)), Some(task(2)));
     let runs = RunTimes::default();
@@ -105,7 +128,7 @@ fn within_a_line_the_oldest_is_first() {
     queue.remove(task(2));
     queue.remove(task(1));
     assert_eq!(queue.first(Mono(10)), None);
-    assert_eq!(queue.top(Mono(10), &RunTimes::default()), None);
+    assert_eq!(queue.top_here(Mono(10), &RunTimes::default()), None);
 }
 
 #[test]
@@ -115,7 +138,7 @@ fn a_task_that_a_device_failed_does_not_hold_up_those_behind_it() {
     let failed = Class::of(&echo, Share::default(), &[crate::id::DeviceId([7; 16])]);
     queue.insert(task(1), &echo, failed, Mono(0));
     queue.insert(task(2), &echo, Class::of(&echo, Share::default(), &[]), Mono(1));
-    queue.stick(failed, None);
+    queue.stick(failed, STUCK);
     assert_eq!(queue.first(Mono(2)), Some(task(2)));
 }
 
@@ -288,7 +311,7 @@ fn a_stuck_head_of_a_batch_leaves_its_turn_to_the_next() {
     queue.put(2, &of_batch(1, spec("short", Priority::Normal)), Mono(0));
     let head = queue.head(at(1), &runs).unwrap();
     assert_eq!(head.task, task(1));
-    queue.stick(head.class, None);
+    queue.stick(head.class, STUCK);
     assert_eq!(queue.head(at(1), &runs).unwrap().task, task(2));
     queue.unstick_all();
     assert_eq!(queue.head(at(1), &runs).unwrap().task, task(1));

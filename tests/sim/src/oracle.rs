@@ -3,7 +3,7 @@
 
 use crate::clock::{Micros, SECOND};
 use crate::invariants::nobody_is_passed_over_for_long::Passed;
-use rc_scheduler::{Epoch, Settled, Status, TaskId, Verdict};
+use rc_scheduler::{DeviceId, Epoch, Settled, Status, TaskId, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A set of devices, by index.
@@ -177,6 +177,8 @@ pub struct Oracle {
     pub starts: BTreeMap<TaskId, Vec<Started>>,
     /// Which devices dropped a task's record, or keep only its name.
     pub buried: BTreeMap<TaskId, Set>,
+    /// The numbers under which these had it.
+    pub buried_as: BTreeSet<(TaskId, DeviceId, u64)>,
     /// Attempts that came to a bad end, by task: the lease, or the one beside which the copy ran, and when the last of the two failed.
     pub failures: BTreeMap<TaskId, Vec<(Epoch, Micros)>>,
     /// Leases of copies.

@@ -5,6 +5,7 @@ mod flows;
 mod losses;
 mod order;
 mod owners;
+mod room;
 mod stragglers;
 
 use crate::class::Class;
@@ -86,6 +87,16 @@ pub const ALL: &[Scene] = &[
         name: "long-work-behind-short",
         about: "devices that have completed many short tasks are given long ones, so that some wait where others could begin them",
         draw: order::long_work_behind_short,
+    },
+    Scene {
+        name: "what-nobody-can-run",
+        about: "tasks for a device that is gone wait at one that another one's tasks need",
+        draw: room::what_nobody_can_run,
+    },
+    Scene {
+        name: "a-device-of-its-own",
+        about: "what wants a device of its own waits on one where something long runs beside free slots, and another one has nothing to do",
+        draw: room::a_device_of_its_own,
     },
     Scene {
         name: "two-who-submit",
