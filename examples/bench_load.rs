@@ -1,8 +1,9 @@
 //! Measures a cluster of three nodes under load: an open loop, in which tasks come at a fixed rate whatever becomes of them, and a closed
 //! loop, in which so many clients submit a task of 50 ms, wait for its result, and submit the next.
 //!
-//! `cargo run --release --example bench_load [-- --quick] [--dir DIR]`. One JSON line per figure. Delay is start − submit as the nodes
-//! write it down, in whole milliseconds; response is what the client sees, from before the submit until the result is there.
+//! `cargo run --release --example bench_load [-- --quick] [--closed] [--dir DIR]`; `--closed` leaves the open loop out. One JSON line per
+//! figure. Delay is start − submit as the nodes write it down, in whole milliseconds; response is what the client sees, from before the
+//! submit until the result is there.
 
 mod cost;
 mod nodes;
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -32,20 +34,21 @@ const SLOTS: &str = "1024";
 const WAIT: u64 = 60;
 
 fn main() -> Result<()> {
-    let (mut seconds, mut dir) = (10, std::env::temp_dir());
+    let (mut seconds, mut open, mut dir) = (10, true, std::env::temp_dir());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--quick" => seconds = 3,
+            "--closed" => open = false,
             "--dir" => dir = args.next().ok_or("--dir DIR")?.into(),
-            other => return Err(format!("{other}: unknown; --quick, --dir DIR").into()),
+            other => return Err(format!("{other}: unknown; --quick, --closed, --dir DIR").into()),
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(bench(Duration::from_secs(seconds), dir))
+    runtime.block_on(bench(Duration::from_secs(seconds), open, dir))
 }
 
-async fn bench(time: Duration, dir: PathBuf) -> Result<()> {
+async fn bench(time: Duration, open: bool, dir: PathBuf) -> Result<()> {
     let mut cluster = Cluster::new(&dir, "load")?;
     cluster.flags = vec!["--max-concurrent-tasks".to_owned(), SLOTS.to_owned()];
     let (mut first, ticket) = cluster.start_first().await?;
@@ -58,18 +61,20 @@ async fn bench(time: Duration, dir: PathBuf) -> Result<()> {
         doors.push(cluster.client(index).await?);
     }
     open_loop(&doors, 100, Duration::from_secs(2), false).await?;
-    for rate in RATES {
+    for rate in RATES.into_iter().filter(|_| open) {
         open_loop(&doors, rate, time, true).await?;
     }
     let mut peak: f64 = 0.0;
     for clients in CLIENTS {
-        let before = spent(&cluster, &mut doors).await?;
-        let rate = closed_loop(&doors, clients, time).await?;
-        let cost = spent(&cluster, &mut doors).await? - before;
-        figure(&format!("closed_loop_{clients}_clients_per_s"), rate);
-        let tasks = rate * time.as_secs_f64();
-        figure(&format!("closed_loop_{clients}_clients_cpu_us_per_task"), cost.cpu_s * 1e6 / tasks);
-        figure(&format!("closed_loop_{clients}_clients_log_syncs_per_task"), cost.syncs / tasks);
+        let Load { rate, cost, own_cpu_s, tasks, again } = closed_loop(&cluster, &mut doors, clients, time).await?;
+        let told = |name: &str, value| figure(&format!("closed_loop_{clients}_clients_{name}"), value);
+        told("per_s", rate);
+        told("cpu_us_per_task", cost.cpu_s * 1e6 / tasks);
+        told("own_cpu_us_per_task", own_cpu_s * 1e6 / tasks);
+        told("thread_wakes_per_task", cost.wakes / tasks);
+        told("log_syncs_per_task", cost.syncs / tasks);
+        told("frames_per_task", cost.frames / tasks);
+        told("more_attempts_per_task", again / tasks);
         peak = peak.max(rate);
         if clients == CLIENTS[CLIENTS.len() - 1] {
             figure("closed_loop_share_of_peak_at_most_clients_percent", rate / peak * 100.0);
@@ -80,9 +85,9 @@ async fn bench(time: Duration, dir: PathBuf) -> Result<()> {
     Ok(())
 }
 
-/// What the nodes have cost so far.
-async fn spent(cluster: &Cluster, doors: &mut [Client]) -> Result<Cost> {
-    let mut cost = Cost::of(&cluster.pids())?;
+/// What the nodes say that they have cost so far.
+async fn told(doors: &mut [Client]) -> Result<Cost> {
+    let mut cost = Cost::default();
     for door in doors {
         cost.add_told(&door.get("/v1/cluster").await?);
     }
@@ -144,29 +149,93 @@ async fn open_loop(doors: &[Client], rate: u64, time: Duration, told: bool) -> R
     Ok(())
 }
 
-/// So many clients, each with one task at a time; tasks completed a second.
-async fn closed_loop(doors: &[Client], clients: usize, time: Duration) -> Result<f64> {
+/// What a closed loop came to, from when every client was at work.
+struct Load {
+    /// Tasks completed a second.
+    rate: f64,
+    /// What the nodes have cost.
+    cost: Cost,
+    /// Processor seconds of this program, which is all of the clients.
+    own_cpu_s: f64,
+    /// How many were completed.
+    tasks: f64,
+    /// Attempts beside the first ones.
+    again: f64,
+}
+
+/// What clients count.
+#[derive(Default)]
+struct Counts {
+    /// Those who have had a result.
+    begun: AtomicU64,
+    done: AtomicU64,
+    again: AtomicU64,
+    enough: AtomicBool,
+}
+
+/// So many clients, each with one task at a time. What is measured begins when all are connected and each has had a result.
+async fn closed_loop(cluster: &Cluster, doors: &mut [Client], clients: usize, time: Duration) -> Result<Load> {
     let task: Arc<[u8]> = serde_json::to_vec(&json!({"task_type": "sleep", "payload": {"duration": 0.05}}))?.into();
-    let done = Arc::new(AtomicU64::new(0));
-    let begun = Instant::now();
-    let until = begun + time;
-    let mut all = Vec::new();
+    let mut connected = Vec::with_capacity(clients);
     for number in 0..clients {
-        let (task, done, mut client) = (Arc::clone(&task), Arc::clone(&done), doors[number % doors.len()].another());
+        let mut client = doors[number % doors.len()].another();
+        client.connect().await?;
+        connected.push(client);
+    }
+    let counts: Arc<Counts> = Arc::default();
+    let mut all = Vec::with_capacity(clients);
+    for mut client in connected {
+        let (task, counts) = (Arc::clone(&task), Arc::clone(&counts));
         all.push(tokio::spawn(async move {
-            while Instant::now() < until {
-                run_one(&mut client, &task).await.map_err(|error| error.to_string())?;
-                if Instant::now() < until {
-                    done.fetch_add(1, Relaxed);
-                }
+            let mut is_first = true;
+            while !counts.enough.load(Relaxed) {
+                let attempts = run_again(&mut client, &task).await.map_err(|error| error.to_string())?;
+                counts.done.fetch_add(1, Relaxed);
+                counts.again.fetch_add(attempts - 1, Relaxed);
+                counts.begun.fetch_add(u64::from(std::mem::take(&mut is_first)), Relaxed);
             }
             Ok::<(), String>(())
         }));
     }
+    while counts.begun.load(Relaxed) < clients as u64 && !all.iter().any(JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let here = [std::process::id()];
+    let counted = |of: &AtomicU64| of.load(Relaxed) as f64;
+    let told = told(doors).await?;
+    let (begun, before, own) = (Instant::now(), Cost::of(&cluster.pids())?, Cost::of(&here)?);
+    let (done, again) = (counted(&counts.done), counted(&counts.again));
+    tokio::time::sleep(time).await;
+    let (took, tasks) = (begun.elapsed().as_secs_f64(), counted(&counts.done) - done);
+    let again = counted(&counts.again) - again;
+    let own_cpu_s = (Cost::of(&here)? - own).cpu_s;
+    let spent = Cost::of(&cluster.pids())? - before;
+    let told = self::told(doors).await? - told;
+    let cost = Cost { cpu_s: spent.cpu_s, wakes: spent.wakes, ..told };
+    counts.enough.store(true, Relaxed);
     for client in all {
         client.await??;
     }
-    Ok(done.load(Relaxed) as f64 / time.as_secs_f64())
+    Ok(Load { rate: tasks / took, cost, own_cpu_s, tasks, again })
+}
+
+/// Submits one and holds its result; how many attempts it took. Reads no more of the answers than it must: the clients share the
+/// processor with the nodes.
+async fn run_again(client: &mut Client, task: &[u8]) -> Result<u64> {
+    let accepted = client.request(Method::POST, "/v1/tasks", Some(task.to_vec())).await?;
+    let id = text_of(&accepted.body, r#""task_id":""#, '"').ok_or("no id")?;
+    let result = client.request(Method::GET, &format!("/v1/tasks/{id}/result?wait={WAIT}"), None).await?;
+    let attempts = text_of(&result.body, r#""attempt":"#, ',').and_then(|text| text.parse().ok());
+    match (text_of(&result.body, r#""status":""#, '"'), attempts) {
+        (Some("completed"), Some(attempts)) => Ok(attempts),
+        _ => Err(format!("not completed: {}", String::from_utf8_lossy(&result.body)).into()),
+    }
+}
+
+/// What stands in a JSON text behind the first occurrence of `name`, up to `end`.
+fn text_of<'a>(json: &'a [u8], name: &str, end: char) -> Option<&'a str> {
+    let (_, rest) = std::str::from_utf8(json).ok()?.split_once(name)?;
+    rest.split_once(end).map(|(text, _)| text)
 }
 
 fn figure(name: &str, value: f64) {

@@ -29,7 +29,8 @@ use run::Run;
 /// Bounds of an executor.
 #[derive(Debug, Clone)]
 pub struct ExecutorLimits {
-    /// Tasks at once; a start beyond it fails with `resource_exhausted`. A backstop: slots are the scheduler's. Default 256.
+    /// Tasks at once; a start beyond it fails with `resource_exhausted`. A backstop: slots are the scheduler's. Default 2,048, twice as
+    /// many as a device may have slots.
     pub running_max: usize,
     /// Longest payload, in bytes. Default 16 MiB, room for a WASM module.
     pub payload_bytes_max: usize,
@@ -43,7 +44,7 @@ pub struct ExecutorLimits {
 impl Default for ExecutorLimits {
     fn default() -> Self {
         Self {
-            running_max: 256,
+            running_max: 2_048,
             payload_bytes_max: 16 << 20,
             let_go: Duration::from_millis(1500),
             task: TaskLimits::default(),

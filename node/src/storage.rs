@@ -92,4 +92,4 @@ pub(crate) use frame::hear;
 pub use options::{Options, Usage};
 pub use report::{Cut, DAMAGE_LISTED_MAX, Damage, Damaged, Report};
 pub use store::Storage;
-pub use writer::{Event, SubmitError, Writer};
+pub use writer::{Event, Numbered, SubmitError, Writer};

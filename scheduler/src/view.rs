@@ -204,6 +204,12 @@ impl<'a> View<'a> {
         runs.filter(|(_, run)| run.phase != crate::holder::Phase::Waiting).map(|(task, run)| (task, run.epoch))
     }
 
+    /// Short attempts end here in quick succession, and more of them wait for a slot: a driver may write less often than for each.
+    #[must_use]
+    pub fn is_streaming(&self) -> bool {
+        self.0.is_streaming()
+    }
+
     /// How many leases that this device granted to another one, or to itself, have not ended.
     #[must_use]
     pub fn open_leases(&self, device: DeviceId) -> u32 {

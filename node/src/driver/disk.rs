@@ -4,12 +4,15 @@
 //! entries, but not what they mean.
 
 use super::keys::{self, Kept};
-use crate::storage::{Batch, Event, LimitError, ReadError, SubmitError, TaskKey, TaskRecord, Writer};
-use rc_scheduler::{Entry, Mono, Span, TaskId};
+use crate::storage::{Batch, Event, LimitError, Numbered, ReadError, SubmitError, TaskKey, TaskRecord, Writer};
+use rc_scheduler::{Entry, Fact, Mono, Span, TaskId};
 use std::collections::VecDeque;
 
 /// How long a full disk is left alone.
 const RETRY: Span = Span::from_secs(1);
+
+/// While attempts end here in quick succession, what is written of them shares a sync with what comes within this time.
+const GATHER: Span = Span::from_ms(5);
 
 /// What the core must be told.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -60,21 +63,27 @@ pub(super) struct Disk<W = Writer> {
     /// Records to read that the writer had no room for. The core bounds how many it asks for.
     loads: VecDeque<TaskId>,
     mode: Mode,
+    /// Somebody may wait for some of what is held.
+    urgent: bool,
+    /// When the writer was last given something.
+    flushed: Mono,
+    /// When it is to be given what is held.
+    due: Option<Mono>,
     syncs: u64,
 }
 
 /// What the disk needs of a writer; tests have another one.
 pub(super) trait Submit {
-    /// Queues a batch. Numbers rise.
-    fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>>;
+    /// Queues batches, all or none. Numbers rise.
+    fn submit(&self, batches: Numbered) -> Result<(), SubmitError<Numbered>>;
 
     /// Queues a read of a task's record.
     fn load(&self, task: TaskKey) -> Result<(), SubmitError<TaskKey>>;
 }
 
 impl Submit for Writer {
-    fn submit(&self, number: u64, batch: Batch) -> Result<(), SubmitError<Batch>> {
-        Self::submit(self, number, batch)
+    fn submit(&self, batches: Numbered) -> Result<(), SubmitError<Numbered>> {
+        Self::submit(self, batches)
     }
 
     fn load(&self, task: TaskKey) -> Result<(), SubmitError<TaskKey>> {
@@ -94,12 +103,16 @@ impl<W: Submit> Disk<W> {
             held: VecDeque::new(),
             loads: VecDeque::new(),
             mode: Mode::Working,
+            urgent: false,
+            flushed: Mono(0),
+            due: None,
             syncs: 0,
         }
     }
 
-    /// Writes entries of the core.
+    /// Writes entries of the core, with the next [`Self::flush`].
     pub(super) fn persist(&mut self, upto: u64, entries: Vec<Entry>) {
+        self.urgent |= entries.iter().any(is_urgent);
         let mut batch = Batch::new();
         for entry in entries {
             match put(&mut batch, &entry) {
@@ -116,13 +129,11 @@ impl<W: Submit> Disk<W> {
             tracing::error!("an entry is too large for the disk and was not written");
         }
         self.push(batch, Some(upto));
-        self.pump();
     }
 
     /// Reads a record that was safe before; the answer is an [`Event::Loaded`].
     pub(super) fn load(&mut self, task: TaskId) {
         self.loads.push_back(task);
-        self.pump();
     }
 
     /// Writes a named value of the driver's own. Nobody is told.
@@ -133,7 +144,6 @@ impl<W: Submit> Disk<W> {
             return;
         }
         self.push(batch, None);
-        self.pump();
     }
 
     /// Takes a named value away.
@@ -141,7 +151,6 @@ impl<W: Submit> Disk<W> {
         let mut batch = Batch::new();
         if batch.delete_cell(name).is_ok() {
             self.push(batch, None);
-            self.pump();
         }
     }
 
@@ -178,7 +187,6 @@ impl<W: Submit> Disk<W> {
             Event::Loaded { .. } => {}
         }
         told.persisted = self.settle();
-        self.pump();
         told
     }
 
@@ -187,11 +195,12 @@ impl<W: Submit> Disk<W> {
         self.syncs
     }
 
-    /// When [`Self::retry`] is due.
+    /// When [`Self::retry`] or [`Self::flush`] is due.
     pub(super) fn wake(&self) -> Option<Mono> {
         match self.mode {
             Mode::Full { retry, probe: None } => Some(retry),
-            _ => None,
+            Mode::Full { .. } => None,
+            Mode::Working => self.due,
         }
     }
 
@@ -201,7 +210,7 @@ impl<W: Submit> Disk<W> {
             && now >= retry
         {
             let number = self.next_number;
-            let probe = self.submit_first().then_some(number);
+            let probe = (!self.held.is_empty() && self.submit(1)).then_some(number);
             self.mode = Mode::Full { retry: now + RETRY, probe };
         }
     }
@@ -228,9 +237,19 @@ impl<W: Submit> Disk<W> {
         self.held.push_back(Held { place, batch });
     }
 
-    /// Gives the writer what it has room for.
-    fn pump(&mut self) {
-        while self.mode == Mode::Working && self.submit_first() {}
+    /// Gives the writer what it has room for. Goes with each turn of the driver, not with each write: what one turn writes shares a sync.
+    /// If it `may_wait`, also with what the next turns write.
+    pub(super) fn flush(&mut self, now: Mono, may_wait: bool) {
+        self.due = None;
+        if self.mode == Mode::Working && !self.held.is_empty() {
+            if may_wait && !self.urgent && now < self.flushed + GATHER {
+                self.due = Some(self.flushed + GATHER);
+            } else {
+                self.urgent = false;
+                self.flushed = now;
+                self.submit(self.held.len());
+            }
+        }
         while let Some(task) = self.loads.front()
             && self.writer.load(task.0).is_ok()
         {
@@ -238,17 +257,19 @@ impl<W: Submit> Disk<W> {
         }
     }
 
-    fn submit_first(&mut self) -> bool {
-        let Some(Held { place, batch }) = self.held.pop_front() else { return false };
-        let number = self.next_number;
-        match self.writer.submit(number, batch) {
+    /// Offers the writer the first so many of what is held; false if it has no room.
+    fn submit(&mut self, count: usize) -> bool {
+        let first = self.next_number;
+        let (places, batches): (Vec<_>, Vec<_>) = self.held.drain(..count).map(|held| (held.place, held.batch)).unzip();
+        match self.writer.submit((first..).zip(batches).collect()) {
             Ok(()) => {
-                self.next_number += 1;
-                self.flights.push_back((number, place));
+                self.next_number += places.len() as u64;
+                self.flights.extend((first..).zip(places));
                 true
             }
-            Err(SubmitError::Busy(batch) | SubmitError::Stopped(batch)) => {
-                self.held.push_front(Held { place, batch });
+            Err(SubmitError::Busy(batches) | SubmitError::Stopped(batches)) => {
+                let held = places.into_iter().zip(batches).map(|(place, (_, batch))| Held { place, batch });
+                held.rev().for_each(|held| self.held.push_front(held));
                 false
             }
         }
@@ -284,6 +305,17 @@ impl Disk {
             told(records.into_iter().map(|record| readable(record).unwrap_or_default()).collect())
         };
         self.writer.read(tasks.iter().map(|task| task.0).collect(), told)
+    }
+}
+
+/// Whether anybody may wait for it who is not served as well a few milliseconds later: whoever submits, cancels or begins again.
+fn is_urgent(entry: &Entry) -> bool {
+    match entry {
+        Entry::Fact(_, fact) | Entry::Ended(_, fact, _) => {
+            !matches!(fact, Fact::Leased(_) | Fact::Closed(_) | Fact::Settled(_) | Fact::Stable(_) | Fact::DepDone(_))
+        }
+        Entry::Member(_) => true,
+        Entry::Forget(..) | Entry::Drop(_) | Entry::Bury(..) | Entry::Graves(..) | Entry::Clock { .. } => false,
     }
 }
 

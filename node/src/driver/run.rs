@@ -188,6 +188,8 @@ impl Driver {
         self.feed(Input::Capacity(Box::new(self.capacity.clone())));
         let mut alarm = Alarm::new();
         while !self.has_stopped() {
+            let may_wait = self.core.view().is_streaming() && self.stopping.is_none();
+            self.disk.flush(clock::now().mono, may_wait);
             alarm.set(self.next_wake());
             tokio::select! {
                 biased;
@@ -221,6 +223,7 @@ impl Driver {
                 self.look.bell.notify_one();
             }
         }
+        self.disk.flush(clock::now().mono, false);
         self.log.close();
         let Self { client, events, disk, stopping, disk_events, .. } = self;
         drop(disk_events);

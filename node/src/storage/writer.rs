@@ -58,8 +58,11 @@ pub enum SubmitError<T> {
 /// Who wants to know of several records, in the order asked.
 type Told = Box<dyn FnOnce(Vec<Result<Option<TaskRecord>, ReadError>>) + Send>;
 
+/// Batches, each with its number.
+pub type Numbered = Vec<(u64, Batch)>;
+
 enum Job {
-    Commit(u64, Batch),
+    Commit(Numbered),
     Load(TaskKey),
     Read(Vec<TaskKey>, Told),
 }
@@ -72,8 +75,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `queue` bounds the jobs that wait (each at most
-    /// [`BATCH_BYTES_MAX`](super::BATCH_BYTES_MAX)); `tell` must not block for long, the disk waits for it.
+    /// Starts the thread. `queue` bounds the jobs that wait; `tell` must not block for long, the disk waits for it.
     pub fn start(storage: Storage, queue: usize, tell: impl FnMut(Event) + Send + 'static) -> io::Result<Writer> {
         let (jobs, received) = sync_channel(queue);
         let worker = Worker { storage, received, tell };
@@ -81,12 +83,12 @@ impl Writer {
         Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Queues a batch. Numbers must rise.
-    pub fn submit(&self, upto: u64, batch: Batch) -> Result<(), SubmitError<Batch>> {
-        self.send(Job::Commit(upto, batch)).map_err(|error| match error {
-            TrySendError::Full(Job::Commit(_, batch)) => SubmitError::Busy(batch),
-            TrySendError::Disconnected(Job::Commit(_, batch)) => SubmitError::Stopped(batch),
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => SubmitError::Stopped(Batch::new()),
+    /// Queues batches, all or none, which share a sync as far as they fit into one. Numbers must rise.
+    pub fn submit(&self, batches: Numbered) -> Result<(), SubmitError<Numbered>> {
+        self.send(Job::Commit(batches)).map_err(|error| match error {
+            TrySendError::Full(Job::Commit(batches)) => SubmitError::Busy(batches),
+            TrySendError::Disconnected(Job::Commit(batches)) => SubmitError::Stopped(batches),
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => SubmitError::Stopped(Vec::new()),
         })
     }
 
@@ -141,7 +143,7 @@ struct Worker<F> {
 /// Batches that share a sync.
 #[derive(Default)]
 struct Group {
-    batches: Vec<(u64, Batch)>,
+    batches: Numbered,
     bytes: usize,
 }
 
@@ -174,12 +176,14 @@ impl<F: FnMut(Event)> Worker<F> {
         let mut next = Some(job);
         while let Some(job) = next.take() {
             match job {
-                Job::Commit(upto, batch) => {
-                    if group.bytes + batch.bytes() > super::batch::BATCH_BYTES_MAX {
-                        self.commit(std::mem::take(&mut group));
+                Job::Commit(batches) => {
+                    for (upto, batch) in batches {
+                        if group.bytes + batch.bytes() > super::batch::BATCH_BYTES_MAX {
+                            self.commit(std::mem::take(&mut group));
+                        }
+                        group.bytes += batch.bytes();
+                        group.batches.push((upto, batch));
                     }
-                    group.bytes += batch.bytes();
-                    group.batches.push((upto, batch));
                 }
                 Job::Load(task) => {
                     self.commit(std::mem::take(&mut group));

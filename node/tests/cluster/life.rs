@@ -2,7 +2,7 @@
 
 use super::support::{Cluster, PATIENCE, config, result, stop, task, until, wait};
 use rc_node::driver::DriverError;
-use rc_node::node::{Node, NodeError};
+use rc_node::node::{Node, NodeConfig, NodeError};
 use rc_scheduler::{DeviceId, Reason, Status, TaskId};
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,25 @@ async fn many_are_waited_for_at_once() {
         assert_eq!(seen, accepted.tasks.iter().copied().collect());
     }
     stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_run_at_once_as_there_are_slots() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(NodeConfig { max_concurrent_tasks: 1_024, ..config(dir.path(), "n0", &[]) }).await.unwrap();
+    let handle = node.handle();
+    let tasks = (0..1_024).map(|_| task("sleep", r#"{"duration": 600}"#)).collect();
+    let accepted = handle.submit(tasks, None).await.unwrap();
+    let begun = Instant::now();
+    while handle.status().await.unwrap().running < 1_024 {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", handle.status().await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for id in accepted.tasks {
+        let report = handle.task(id).await.unwrap();
+        assert_eq!((report.status, report.attempts.len()), (Status::Running, 1), "{report:#?}");
+    }
+    stop(vec![node]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,8 @@ use alloc::vec::Vec;
 const BUCKET: Span = Span::from_ms(100);
 /// Buckets remembered.
 const BUCKETS: usize = 10;
+/// With so many ends a second, and more to begin, it does not matter to anybody when exactly each of them is on disk.
+const STREAM: u32 = 200;
 /// Most leases in hand, whatever the rate.
 const WINDOW_MAX: u32 = 4_096;
 
@@ -106,6 +108,11 @@ impl Scheduler {
         let most = slots.max(self.credits.rate(self.now.mono)).min(WINDOW_MAX);
         // What is in hand may take longer than what was completed lately.
         if most > slots && self.backlog() > self.config.window { slots } else { most }
+    }
+
+    /// Short attempts end here in quick succession, and more of them wait for a slot.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.holder.queue.len() > 0 && self.credits.rate(self.now.mono) >= STREAM
     }
 
     /// What a guardian may still lease to this device.

@@ -102,8 +102,9 @@ fn child_under_load() {
         if n > KEPT {
             batch.remove_task(task(n - KEPT)).expect("remove");
         }
-        while let Err(SubmitError::Busy(back)) = writer.submit(n, batch) {
-            batch = back;
+        let mut batches = vec![(n, batch)];
+        while let Err(SubmitError::Busy(back)) = writer.submit(batches) {
+            batches = back;
             std::thread::yield_now();
         }
     }

@@ -13,9 +13,9 @@ fn everything_submitted_is_durable_when_the_writer_is_closed() {
         Writer::start(open_intact(dir.path()), 64, move |event| tell.send(event).expect("open")).expect("start");
     let mut waiting = Vec::new();
     for n in 1..=500u64 {
-        let mut batch = put_batch(n, "a", &n.to_le_bytes());
-        while let Err(SubmitError::Busy(back)) = writer.submit(n, batch) {
-            batch = back;
+        let mut batches = vec![(n, put_batch(n, "a", &n.to_le_bytes()))];
+        while let Err(SubmitError::Busy(back)) = writer.submit(batches) {
+            batches = back;
             waiting.push(told.recv().expect("an event"));
         }
     }
@@ -54,8 +54,7 @@ fn a_refused_batch_comes_back_and_smaller_ones_go_on() {
     let writer = Writer::start(open_with(dir.path(), options).0, 8, move |event| tell.send(event).expect("open"))
         .expect("start");
     let large = put_batch(1, "a", &vec![1; 2 << 20]);
-    writer.submit(1, large.clone()).expect("queued");
-    writer.submit(2, put_batch(2, "a", b"small")).expect("queued");
+    writer.submit(vec![(1, large.clone()), (2, put_batch(2, "a", b"small"))]).expect("queued");
     drop(writer);
     let events: Vec<Event> = told.iter().collect();
     let [Event::Refused { upto: 1, batch, error: CommitError::Full }, Event::Durable { upto: 2 }] = &events[..] else {
