@@ -2,6 +2,7 @@
 
 mod alerts;
 mod batch;
+mod copies;
 mod full;
 mod lies;
 mod requirements;
