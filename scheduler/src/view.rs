@@ -155,7 +155,7 @@ impl<'a> View<'a> {
     /// Where a task that this device keeps stands.
     #[must_use]
     pub fn status(&self, task: TaskId) -> Option<Status> {
-        let resting = || self.0.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.status);
+        let resting = || self.0.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.status());
         self.0.tasks.get(&task).map(|entry| entry.record.resolve().status()).or_else(resting)
     }
 
