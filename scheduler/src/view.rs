@@ -48,6 +48,8 @@ pub struct PeerView<'a> {
     pub heard: Mono,
     /// Round trip of beats.
     pub rtt: Option<Span>,
+    /// It has lately contradicted itself: two hosts run with its key, or its disk was put back to an older image.
+    pub twins: bool,
 }
 
 impl Scheduler {
@@ -108,6 +110,7 @@ impl<'a> View<'a> {
             incarnation: peer.inc,
             heard: peer.heard,
             rtt: peer.rtt,
+            twins: peer.doubts.are_fresh(core.now.mono),
         })
     }
 

@@ -189,6 +189,7 @@ fn peer(id: DeviceId, name: &str, me: bool) -> PeerReport {
         incarnation: Some(Incarnation { boots: 1, wakes: 0 }),
         heard_ms_ago: (!me).then_some(40),
         address: None,
+        twins: false,
     }
 }
 
