@@ -414,6 +414,8 @@ fn explanation(task_type: &str) -> Explanation {
     Explanation {
         task: None,
         task_type: task_type.to_owned(),
+        submitter: None,
+        accepted_by: Some(ATTIC),
         status: Status::Pending,
         reason: None,
         detail: None,
