@@ -64,6 +64,13 @@ impl Scheduler {
         let seen = state.settled.map_or(0, |settled| settled.term.saturating_add(1));
         let term = self.term.max(state.fence.map_or(0, |lease| lease.epoch.term())).max(seen);
         let (by, by_inc, round) = (self.me, self.inc, state.round);
+        let outbid = state.settled.map(|settled| settled.by).filter(|other| *other != by);
+        if let Some(other) = outbid.filter(|other| self.peers.get(other).is_some_and(|peer| peer.is_up()))
+            && let Some(entry) = self.tasks.get_mut(&task)
+        {
+            // By the same facts it would not act: some that it has acknowledged it does not have.
+            entry.copy_mut(other).stored = 0;
+        }
         self.write(task, Fact::Settled(Settled { round, term, by, by_inc, verdict }));
     }
 

@@ -201,6 +201,12 @@ impl Scheduler {
 
     /// Facts from a peer.
     pub(crate) fn handle_facts(&mut self, from: DeviceId, frame: Facts) {
+        // Numbers begin with the life of who counts. Beyond its life nothing was sent: who believed that would never miss a frame again.
+        let life = self.peers.get(&from).and_then(|peer| peer.inc).map_or(0, |inc| inc.boots);
+        if frame.first > frame.frame || frame.frame >> 32 > life.into() {
+            self.counters.dropped += 1;
+            return;
+        }
         for (task, fact) in frame.facts {
             self.learn(Some(from), task, fact);
         }
@@ -270,6 +276,10 @@ impl Scheduler {
     pub(crate) fn handle_stored(&mut self, from: DeviceId, stored: Stored) {
         let now = self.now.mono;
         let Some(peer) = self.peers.get_mut(&from) else { return };
+        if stored.upto >= peer.next_frame {
+            self.counters.dropped += 1;
+            return;
+        }
         while peer.frames.front().is_some_and(|frame| frame.number <= stored.upto) {
             let Some(frame) = peer.frames.pop_front() else { break };
             peer.sample_store(now.since(frame.sent));

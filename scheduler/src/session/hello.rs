@@ -65,6 +65,10 @@ impl Scheduler {
         if core::mem::take(&mut peer.given_up_unseen) {
             peer.given_up = Some(hello.incarnation);
         }
+        if peer.is_confirmed_lost() && peer.inc > Some(hello.incarnation) {
+            // Its disk has forgotten the life in which it was known here, and of which nobody hears any more.
+            peer.give_up(None);
+        }
         if peer.given_up.is_some_and(|given_up| hello.incarnation <= given_up) {
             peer.session = false;
             self.say_hello(from, true);
@@ -95,6 +99,7 @@ impl Scheduler {
         peer.heard = now;
         peer.synced = false;
         peer.credit = Credit::default();
+        peer.expected = 0;
         self.credits.forget(from);
         self.unsend(from);
         self.view_changed();

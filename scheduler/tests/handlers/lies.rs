@@ -57,6 +57,52 @@ fn a_specification_that_nobody_may_accept_is_not_taken_from_a_peer() {
 }
 
 #[test]
+fn frames_that_nobody_can_have_sent_do_not_count() {
+    let mut core = Core::with_peer();
+    core.submit(echo());
+    core.persisted();
+    assert_eq!(core.says(Message::Stored(Stored { upto: u64::MAX })), [""; 0], "one frame was sent");
+    let frame = |frame, first| Message::Facts(Facts { frame, first, facts: Vec::new() });
+    for absurd in [frame(u64::MAX, u64::MAX), frame(FIRST, FIRST + 1)] {
+        assert_eq!(core.says(absurd), [""; 0]);
+    }
+    assert_eq!(core.core.view().counters().dropped, 3);
+    assert_eq!(core.says(frame(FIRST, FIRST)), ["send stored"]);
+    assert_eq!(core.says(frame(FIRST + 2, FIRST)), ["send Resend(Resend)"], "one is missing, as ever");
+    assert_eq!(core.says(Message::Stored(Stored { upto: FIRST })), ["reply accepted on 2"]);
+}
+
+#[test]
+fn who_decides_beside_the_guardian_is_sent_all_that_it_says_it_has() {
+    let mut core = Core::with_peer();
+    core.submit(echo());
+    core.persisted();
+    core.says(Message::Stored(Stored { upto: FIRST }));
+    let verdict = Verdict::Failed { class: ErrorClass::DeviceLost, message: String::new(), epoch: None };
+    let settled = Settled { round: 0, term: 5, by: device(PEER), by_inc: INC, verdict };
+    let facts = vec![(core.task(), Fact::Settled(settled))];
+    let answer = core.says(Message::Facts(Facts { frame: FIRST, first: FIRST, facts }));
+    assert_eq!(answer, ["stop Superseded", "persist settled, settled", "send facts submitted, leased"]);
+}
+
+#[test]
+fn a_life_that_its_own_disk_has_forgotten_is_not_waited_for() {
+    let mut core = Core::with_peer();
+    core.does(Input::PeerDown(device(PEER)));
+    core.does(Input::PeerRefused(device(PEER)));
+    core.does(Input::PeerUp(device(PEER)));
+    let earlier = Incarnation { boots: 0, wakes: 0 };
+    let hello =
+        Hello { incarnation: earlier, protocol: 1, members_hash: 0, given_up: None, known: Some(INC), reply: true };
+    let Effect::Send { message: Message::Hello(answer), .. } =
+        core.effects(Input::Message { from: device(PEER), message: Message::Hello(hello) }).remove(0)
+    else {
+        panic!("a hello is answered")
+    };
+    assert_eq!(answer.given_up, Some(INC), "so that it begins a later one");
+}
+
+#[test]
 fn nobody_speaks_for_a_device_that_speaks_for_itself() {
     let record = |sequence, task_type: &str| {
         let capacity = Capacity { task_types: [task_type.to_owned()].into(), ..Capacity::default() };

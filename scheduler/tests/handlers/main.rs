@@ -17,6 +17,8 @@ fn device(n: u8) -> DeviceId {
 }
 
 const INC: Incarnation = Incarnation { boots: 1, wakes: 0 };
+/// The number of the first frame of that life.
+const FIRST: u64 = 1 << 32 | 1;
 
 struct Core {
     core: Scheduler,
@@ -241,7 +243,7 @@ fn with_a_peer_a_submit_waits_for_its_disk() {
     let mut core = Core::with_peer();
     assert_eq!(core.submit(echo()), ["persist submitted, leased"]);
     assert_eq!(core.persisted(), ["start attempt 1", "send facts submitted, leased"]);
-    assert_eq!(core.says(Message::Stored(Stored { upto: u64::MAX })), ["reply accepted on 2"]);
+    assert_eq!(core.says(Message::Stored(Stored { upto: FIRST })), ["reply accepted on 2"]);
 }
 
 #[test]

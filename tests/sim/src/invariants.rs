@@ -170,11 +170,15 @@ pub(crate) fn told_not_found(world: &mut World, device: usize, command: u64, tas
     if world.oracle.buried.contains_key(&task) {
         return;
     }
+    // Of two hosts with one key, one is asked; what only the other one had accepted, that one does not know.
+    let twins = Set::of(world.n(), |i| world.twin(i).is_some());
+    if world.oracle.accepted.get(&task).is_some_and(|accepted| accepted.disks.0 & !twins.0 == 0) {
+        return;
+    }
     let text = format!("d{device} says of command {command} that no member has the task, and it was accepted");
     // Devices that have met nobody who knows of the others are the whole cluster as far as they can know.
     let known = known_from(world, device);
-    // Of two hosts with one key, one is asked.
-    let asked = |i: usize| known.0 & (1 << i) != 0 && world.twin(i).is_none();
+    let asked = |i: usize| known.0 & !twins.0 & (1 << i) != 0;
     let had = |i: usize| asked(i) && world.devices[i].disk.facts(task).next().is_some();
     if (0..world.n()).any(had) && !(0..world.n()).any(|i| world.is_gone(i)) {
         world.fail("no_acked_task_is_lost_while_a_disk_that_stored_it_lives", text);

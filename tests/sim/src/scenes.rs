@@ -73,6 +73,11 @@ pub const ALL: &[Scene] = &[
         draw: two_die_at_once,
     },
     Scene {
+        name: "an-old-image",
+        about: "a device's disk is put back to an image that knows nothing of its last lives, and the others may have given it up or not",
+        draw: losses::an_old_image,
+    },
+    Scene {
         name: "the-last-copy",
         about: "two devices are cut off, one has accepted tasks and dies with its disk, and the other meets those who are to keep them",
         draw: losses::the_last_copy,

@@ -2,7 +2,7 @@
 
 use super::Place::{Class, Scene};
 use super::mutations;
-use crate::class::Class::{CrashOne, None};
+use crate::class::Class::{CrashOne, None, Twins};
 
 mutations! {
     "a keyed task is begun by its acceptor" breaks "22" in Class(None) => {
@@ -10,6 +10,12 @@ mutations! {
             && let" => "if entry.spec.idempotency_key.is_some()
             && !MUTANT
             && let";
+    }
+
+    "who outbids a decision believes what its writer has acknowledged" breaks "25" in Class(Twins) => {
+        "guardian/settle.rs": "entry.copy_mut(other).stored = 0;" => "if !MUTANT {
+                entry.copy_mut(other).stored = 0;
+            }";
     }
 
     "an heir does not think of those to whom the record is on its way" breaks "22" in Scene("failing-link") => {

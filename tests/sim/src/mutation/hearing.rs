@@ -29,6 +29,10 @@ mutations! {
         "session/sync.rs": "if matches!(peer.life, Life::Lost { .. }) && Some(inc)" => "if !MUTANT && matches!(peer.life, Life::Lost { .. }) && Some(inc)";
     }
 
+    "a life that its own host has forgotten is waited for" breaks "20" in Scene("an-old-image") => {
+        "session/hello.rs": "if peer.is_confirmed_lost() && peer.inc >" => "if !MUTANT && peer.is_confirmed_lost() && peer.inc >";
+    }
+
     "who is cut off lets attempts run that others granted" breaks "27" in Scene("cut-off") => {
         "holder/run.rs": "        self.stop_where(StopReason::Isolated, |this, task, run| {
             run.by" => "        self.stop_where(StopReason::Isolated, |this, task, run| {

@@ -105,3 +105,20 @@ pub(super) fn the_last_copy(seed: u64) -> Scenario {
     put(&mut scenario, dies, Fault::Destroy(accepts));
     scenario
 }
+
+pub(super) fn an_old_image(seed: u64) -> Scenario {
+    let devices = 2 + seed as usize % 2;
+    let (mut scenario, mut rng) = stage(seed, Class::Rollback, devices, 60);
+    let forgets = rng.index(devices);
+    crowd(&mut scenario, 30 * SECOND, &mut rng);
+    put(&mut scenario, CALM_BEFORE, Fault::Snapshot(forgets));
+    let mut at = CALM_BEFORE + rng.between(SECOND, 3 * SECOND);
+    for _ in 0..rng.between(1, 3) {
+        put(&mut scenario, at, Fault::Kill(forgets, 0));
+        put(&mut scenario, at + SECOND, Fault::Boot(forgets));
+        at += rng.between(2 * SECOND, 4 * SECOND);
+    }
+    put(&mut scenario, at, Fault::Rollback(forgets, true));
+    put(&mut scenario, at + rng.between(SECOND, 15 * SECOND), Fault::Boot(forgets));
+    scenario
+}
