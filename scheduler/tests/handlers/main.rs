@@ -315,13 +315,6 @@ fn nothing_is_acknowledged_past_a_missing_frame() {
     assert_eq!(core.persisted(), [""; 0]);
 }
 
-#[test]
-fn a_disk_that_refuses_refuses_submits() {
-    let mut core = Core::new();
-    core.does(Input::Storage { healthy: false });
-    assert_eq!(core.submit(echo()), ["reply Refused(Storage)"]);
-}
-
 /// A task that has ended and left memory, with its facts as they are on disk.
 fn rested(core: &mut Core) -> (TaskId, Vec<Fact>) {
     core.submit(echo());
