@@ -3,24 +3,27 @@
 //! Tasks of one class (same priority, submitter, type and requirements) wait in one line, oldest first. Within a line the dynamic
 //! priority falls from the head on, so only heads are compared, and a line whose head cannot be placed holds up nobody but itself.
 //! Among lines of one priority the submitters take turns (rule 22a). Of equal heads the one that asks for most of what there is goes
-//! first (SPEC's tie-breaker under contention).
+//! first (SPEC's tie-breaker under contention). The tasks of a batch stand in lines of their own, of which only one is compared with
+//! others: that of the type that runs longest (rule 22b).
 
 mod class;
 mod fair;
+mod rank;
 mod runs;
 
 pub(crate) use class::{Class, Share};
 pub(crate) use runs::RunTimes;
 
 use crate::id::{DeviceId, TaskId};
-use crate::placement::{Demand, Supply, contention};
+use crate::placement::{Demand, Supply};
 use crate::task::{Priority, TaskSpec};
 use crate::time::{Mono, Span};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
+use class::Lot;
 use fair::Turns;
+use rank::{best, dynamic, sorted, worth};
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -41,6 +44,8 @@ enum State {
 /// What the order among heads depends on, beside how long they have waited.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Kind {
+    /// First, so that those of a batch are next to each other.
+    lot: Option<Lot>,
     task_type: String,
     demand: Demand,
 }
@@ -69,6 +74,8 @@ pub(crate) struct Queue {
     /// The heads of those that are, by whose answer they wait for.
     stuck: BTreeMap<(Option<DeviceId>, Priority), Heads>,
     turns: BTreeMap<Priority, Turns>,
+    /// How many lines there are of each batch.
+    lots: BTreeMap<(Priority, Share), BTreeMap<Lot, usize>>,
     /// How many wait of each type.
     types: BTreeMap<String, u32>,
     /// How many lines ask for something of which there may be too little.
@@ -99,45 +106,9 @@ pub(crate) struct Asking {
 
 /// Heads that ask and are told of at once.
 const ASKING_MAX: usize = 64;
-
-/// The dynamic priority in thousandths.
-fn dynamic(priority: Priority, wait: Span, mean_run: Span) -> u64 {
-    let weight = u64::from(priority.weight_permille()) * 1_000;
-    weight + wait.0.saturating_mul(1_000) / (1_000_000 + mean_run.0)
-}
-
-/// What a dynamic priority is worth: that of a fresh task of this priority, or more.
-fn worth(dynamic: u64) -> Priority {
-    let reached = |priority: &&Priority| u64::from(priority.weight_permille()) * 1_000 <= dynamic;
-    Priority::ALL.iter().filter(reached).max().copied().unwrap_or(Priority::Background)
-}
-
-/// A head and its place in the order: the least goes first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    dynamic: Reverse<u64>,
-    contention: Reverse<u32>,
-    since: Mono,
-    task: TaskId,
-    class: Class,
-}
-
-/// The head that goes first.
-fn best(heads: &Heads, priority: Priority, scale: &Scale<'_>) -> Option<Rank> {
-    let firsts = heads.iter().filter_map(|(kind, heads)| heads.first().map(|first| (kind, first)));
-    firsts.map(|(kind, (since, task, class))| rank(kind, priority, *since, *task, *class, scale)).min()
-}
-
-fn rank(kind: &Kind, priority: Priority, since: Mono, task: TaskId, class: Class, scale: &Scale<'_>) -> Rank {
-    let wait = scale.now.since(since);
-    Rank {
-        dynamic: Reverse(dynamic(priority, wait, scale.runs.mean(&kind.task_type))),
-        contention: Reverse(contention(kind.demand, scale.supply, wait).total()),
-        since,
-        task,
-        class,
-    }
-}
+/// Batches of one submitter and priority that stand in lines of their own; tasks of more stand in line like any others. Each head
+/// that is looked at costs, and who submits must not be able to make others pay for that.
+const LOTS_MAX: usize = 32;
 
 impl Queue {
     /// Puts a task in line; one that is there keeps its place.
@@ -145,15 +116,20 @@ impl Queue {
         if self.class_of.contains_key(&task) {
             return;
         }
+        let class = class.in_lot(self.admit(class));
         self.class_of.insert(task, (class, since));
         match self.types.get_mut(&spec.task_type) {
             Some(count) => *count += 1,
             None => _ = self.types.insert(spec.task_type.clone(), 1),
         }
-        let demanding = &mut self.demanding;
+        let (demanding, lots) = (&mut self.demanding, &mut self.lots);
         self.lines.entry(class).or_insert_with(|| {
-            let kind = Kind { task_type: spec.task_type.clone(), demand: Demand::of(&spec.requirements) };
+            let Class { priority, share, lot, .. } = class;
+            let kind = Kind { lot, task_type: spec.task_type.clone(), demand: Demand::of(&spec.requirements) };
             *demanding += usize::from(!kind.demand.is_none());
+            if let Some(lot) = lot {
+                *lots.entry((priority, share)).or_default().entry(lot).or_default() += 1;
+            }
             Line { kind, tasks: BTreeSet::new(), state: State::Ready }
         });
         self.change(class, |line| {
@@ -162,6 +138,28 @@ impl Queue {
             }
             line.tasks.insert((since, task));
         });
+    }
+
+    /// The batch in whose lines a task is to stand.
+    fn admit(&self, class: Class) -> Option<Lot> {
+        let Some(lots) = self.lots.get(&(class.priority, class.share)) else { return class.lot };
+        class.lot.filter(|lot| lots.len() < LOTS_MAX || lots.contains_key(lot))
+    }
+
+    /// A line of a batch is gone.
+    fn leave(&mut self, Class { priority, share, lot, .. }: Class) {
+        if let Some(lots) = self.lots.get_mut(&(priority, share))
+            && let Some(lot) = lot
+            && let Some(count) = lots.get_mut(&lot)
+        {
+            *count -= 1;
+            if *count == 0 {
+                lots.remove(&lot);
+            }
+            if lots.is_empty() {
+                self.lots.remove(&(priority, share));
+            }
+        }
     }
 
     /// Takes a task out of line.
@@ -224,6 +222,7 @@ impl Queue {
         } else {
             self.demanding -= usize::from(!line.kind.demand.is_none());
             self.lines.remove(&class);
+            self.leave(class);
         }
         if let Some(shares) = self.ready.get_mut(&priority)
             && shares.get(&share).is_some_and(BTreeMap::is_empty)
@@ -254,11 +253,11 @@ impl Queue {
 
     /// The task whose turn it is, of the lines that are not stuck: of the priority with the highest dynamic priority at the head of a
     /// line, the submitter who has had least, and of his tasks the one with the highest dynamic priority; of equal ones the one that
-    /// asks for most.
+    /// asks for most. A batch has the dynamic priority of the head that goes first among its own.
     pub(crate) fn next(&self, scale: &Scale<'_>) -> Option<Head> {
         let mut found: Option<(u64, Head)> = None;
         for (priority, shares) in self.ready.iter().rev() {
-            let heads = shares.iter().filter_map(|(share, heads)| Some((*share, best(heads, *priority, scale)?)));
+            let heads = shares.iter().filter_map(|(share, heads)| Some((*share, best(heads, scale)?)));
             let heads: Vec<_> = heads.collect();
             let Some(top) = heads.iter().map(|(_, head)| head.dynamic.0).max() else { continue };
             if found.is_some_and(|(other, _)| other >= top) {
@@ -312,19 +311,9 @@ impl Queue {
         self.lines.values().filter_map(|line| line.tasks.first().map(|(_, task)| *task))
     }
 
-    /// All that wait, by dynamic priority, each with the time that tasks of its type take.
+    /// All that wait, in their order, each with the time that tasks of its type take.
     pub(crate) fn in_order(&self, scale: &Scale<'_>) -> Vec<(TaskId, Span)> {
-        let mut all = Vec::with_capacity(self.len());
-        for (class, line) in &self.lines {
-            let mean = scale.runs.mean(&line.kind.task_type);
-            let ranks = line
-                .tasks
-                .iter()
-                .map(|(since, task)| (rank(&line.kind, class.priority, *since, *task, *class, scale), mean));
-            all.extend(ranks);
-        }
-        all.sort_unstable();
-        all.into_iter().map(|(rank, mean)| (rank.task, mean)).collect()
+        sorted(&self.lines, self.len(), scale)
     }
 
     /// How long all that wait would take one after the other.
@@ -341,10 +330,8 @@ impl Queue {
     /// As urgent as the most urgent that waits has become by waiting.
     pub(crate) fn top(&self, now: Mono, runs: &RunTimes) -> Option<Priority> {
         let scale = Scale { now, runs, supply: Supply::default() };
-        let ready =
-            self.ready.iter().flat_map(|(priority, shares)| shares.values().map(move |heads| (priority, heads)));
-        let stuck = self.stuck.iter().map(|((_, priority), heads)| (priority, heads));
-        let all = ready.chain(stuck).filter_map(|(priority, heads)| best(heads, *priority, &scale));
+        let ready = self.ready.values().flat_map(BTreeMap::values);
+        let all = ready.chain(self.stuck.values()).filter_map(|heads| best(heads, &scale));
         all.map(|head| head.dynamic.0).max().map(worth)
     }
 }

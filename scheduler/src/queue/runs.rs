@@ -42,7 +42,12 @@ impl RunTimes {
 
     /// The mean of a type; zero if none has run.
     pub(crate) fn mean(&self, task_type: &str) -> Span {
-        self.0.get(task_type).map(|runs| runs.mean).unwrap_or_default()
+        self.known(task_type).unwrap_or_default()
+    }
+
+    /// The mean of a type of which one has run.
+    pub(crate) fn known(&self, task_type: &str) -> Option<Span> {
+        self.0.get(task_type).map(|runs| runs.mean)
     }
 
     /// What 95 of 100 runs of a type that ended well took at most, if that many or more are known.

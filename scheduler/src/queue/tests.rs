@@ -229,3 +229,87 @@ fn under_contention_what_asks_for_most_goes_first() {
         assert!(!queue.is_demanding() && queue.lines.is_empty());
     }
 }
+
+fn of_batch(batch: u8, spec: TaskSpec) -> TaskSpec {
+    let place = crate::task::BatchPlace { batch: crate::id::BatchId([batch; 16]), index: 0, of: 1 };
+    TaskSpec { batch: Some(place), ..spec }
+}
+
+/// Takes all, one after the other, each when its turn comes.
+fn all_in_turn(queue: &mut Queue, now: Mono, runs: &RunTimes) -> alloc::vec::Vec<TaskId> {
+    let mut all = alloc::vec::Vec::new();
+    while let Some(head) = queue.head(now, runs) {
+        queue.serve(head.task, runs);
+        all.push(head.task);
+    }
+    all
+}
+
+/// What runs longest of a batch goes first, what nobody knows before that; the order is the same for who looks ahead, and whoever is
+/// alone in line comes before the long ones when he has waited long enough for that, as if the short ones were not there.
+#[test]
+fn of_a_batch_what_runs_longest_goes_first() {
+    let (mut queue, mut runs) = (Queue::default(), RunTimes::default());
+    for (name, ms) in [("short", 10), ("long", 9_000), ("middle", 500), ("other", 10)] {
+        runs.sample(name, Span::from_ms(ms), true);
+    }
+    for (n, name) in ["short", "long", "new", "middle", "short", "long"].into_iter().enumerate() {
+        queue.put(n as u32, &of_batch(1, spec(name, Priority::Normal)), Mono(n as u64));
+    }
+    let order = [2, 1, 5, 3, 0, 4].map(task);
+    let scale = Scale { now: at(20), runs: &runs, supply: Supply::default() };
+    assert_eq!(queue.in_order(&scale).into_iter().map(|(task, _)| task).collect::<alloc::vec::Vec<_>>(), order);
+    assert_eq!(all_in_turn(&mut queue.clone(), at(20), &runs), order);
+    queue.remove(task(2));
+    // 20 s / 10 against what has waited for 1.9 s, and 2.1 s; of the same type as some of the batch, or not.
+    for name in ["short", "other"] {
+        for (since, overtakes) in [(18_100, false), (17_900, true)] {
+            let mut queue = queue.clone();
+            queue.put(9, &spec(name, Priority::Normal), Mono(since * 1_000));
+            assert_eq!(queue.head(at(20), &runs).unwrap().task, task(if overtakes { 9 } else { 1 }), "{name} {since}");
+            let ahead = queue.in_order(&scale)[0].0;
+            assert_eq!(ahead, queue.head(at(20), &runs).unwrap().task);
+        }
+    }
+    // Who is more urgent goes first, in whatever batch.
+    queue.put(9, &of_batch(2, spec("short", Priority::High)), at(19));
+    assert_eq!(queue.head(at(20), &runs).unwrap().task, task(9));
+    assert_eq!(all_in_turn(&mut queue, at(20), &runs).len(), 6);
+    assert!(queue.lots.is_empty() && queue.lines.is_empty());
+}
+
+/// A head of a batch that cannot be placed holds up no other one.
+#[test]
+fn a_stuck_head_of_a_batch_leaves_its_turn_to_the_next() {
+    let (mut queue, mut runs) = (Queue::default(), RunTimes::default());
+    runs.sample("long", Span::from_secs(9), true);
+    runs.sample("short", Span::from_ms(9), true);
+    queue.put(1, &of_batch(1, spec("long", Priority::Normal)), Mono(0));
+    queue.put(2, &of_batch(1, spec("short", Priority::Normal)), Mono(0));
+    let head = queue.head(at(1), &runs).unwrap();
+    assert_eq!(head.task, task(1));
+    queue.stick(head.class, None);
+    assert_eq!(queue.head(at(1), &runs).unwrap().task, task(2));
+    queue.unstick_all();
+    assert_eq!(queue.head(at(1), &runs).unwrap().task, task(1));
+}
+
+/// Whoever hands in one batch after the other makes nobody look at more than a few of them; and all have their turn.
+#[test]
+fn of_many_batches_few_stand_in_lines_of_their_own() {
+    let (mut queue, runs) = (Queue::default(), RunTimes::default());
+    let id = |n: u32| {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        crate::id::BatchId(id)
+    };
+    for n in 0..10_000u32 {
+        let place = crate::task::BatchPlace { batch: id(n / 2), index: n % 2, of: 2 };
+        let one = TaskSpec { batch: Some(place), ..spec("echo", Priority::ALL[n as usize % 5]) };
+        queue.put(n, &one, Mono(u64::from(n)));
+    }
+    assert_eq!(queue.lines.len(), 5 * (LOTS_MAX + 1));
+    let all = all_in_turn(&mut queue, at(1), &runs);
+    assert_eq!(all.len(), 10_000);
+    assert!(queue.lots.is_empty() && queue.lines.is_empty() && queue.class_of.is_empty());
+}

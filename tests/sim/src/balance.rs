@@ -13,6 +13,7 @@ use best::{all_known, in_line, types_known};
 
 use crate::grid::{Grid, Job, MS, Machine, Micros, SECOND};
 use crate::rng::Rng;
+use rc_scheduler::{BatchId, BatchPlace};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,26 @@ pub struct Bag {
 pub fn work_off(machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, String> {
     let mut grid = Grid::of(machines.to_vec());
     grid.meet()?;
+    measure(grid, machines, jobs, at)
+}
+
+/// The same where it has been done before, so that it is known how long tasks of each type take.
+///
+/// # Errors
+/// It was not worked off in hours.
+pub fn work_off_again(machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, String> {
+    let mut grid = Grid::of(machines.to_vec());
+    grid.meet()?;
+    let mut before = jobs.to_vec();
+    before.iter_mut().for_each(|job| job.spec.batch = None);
+    grid.submit_all(at, &before);
+    grid.until_ended(jobs.len(), grid.now + LONGEST)?;
+    grid.run_to(grid.now + 10 * SECOND);
+    grid.forget_what_was();
+    measure(grid, machines, jobs, at)
+}
+
+fn measure(mut grid: Grid, machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, String> {
     let begun = grid.now;
     grid.submit_all(at, jobs);
     grid.until_ended(jobs.len(), begun + LONGEST)?;
@@ -52,6 +73,17 @@ pub fn work_off(machines: &[Machine], jobs: &[Job], at: usize) -> Result<Bag, St
     let p99 = ends.get((ends.len() * 99 / 100).min(ends.len().saturating_sub(1))).copied().unwrap_or_default();
     let (bound, extra) = (bound(machines, jobs), grid.ran.len() - jobs.len());
     Ok(Bag { done, makespan: last - begun, bound, extra, p99 })
+}
+
+/// Eight unlike devices, and so many tasks of twelve types that all of them run.
+#[must_use]
+pub fn twelve_types(fastest: u64, tasks: usize, seed: u64) -> (Vec<Machine>, Vec<Job>) {
+    let mut rng = Rng::new(seed);
+    let mut machines = unlike(8, fastest, &mut rng);
+    let jobs = typed(12, tasks, &mut rng);
+    let types = (0..12).map(|kind| format!("type-{kind}"));
+    machines.iter_mut().for_each(|machine| machine.capacity.task_types.extend(types.clone()));
+    (machines, jobs)
 }
 
 /// Unlike devices: up to so many thousandths as fast as an ordinary one, or as many times slower, with one slot to six.
@@ -79,6 +111,16 @@ pub fn typed(types: usize, tasks: usize, rng: &mut Rng) -> Vec<Job> {
         Job::new(name, rng.between(length * 3 / 4, length * 5 / 4))
     };
     (0..tasks).map(|_| any()).collect()
+}
+
+/// The same tasks as one batch, which is what whoever has many tasks hands in.
+#[must_use]
+pub fn in_a_batch(mut jobs: Vec<Job>) -> Vec<Job> {
+    let (batch, of) = (BatchId([7; 16]), jobs.len() as u32);
+    for (job, index) in jobs.iter_mut().zip(0..) {
+        job.spec.batch = Some(BatchPlace { batch, index, of });
+    }
+    jobs
 }
 
 /// Prints the tables.
@@ -153,7 +195,7 @@ fn print_mixed() -> Result<(), String> {
         for seed in 0..10 {
             let mut rng = Rng::new(seed);
             let machines = unlike(8, fastest, &mut rng);
-            let jobs = mixed(tasks, &mut rng);
+            let jobs = in_a_batch(mixed(tasks, &mut rng));
             let bag = work_off(&machines, &jobs, 0)?;
             let of = |makespan: Micros| makespan as f64 / bag.bound as f64;
             built.push(of(bag.makespan));
@@ -163,30 +205,30 @@ fn print_mixed() -> Result<(), String> {
         let differ = fastest * fastest / 1_000_000;
         println!("| any | {differ}x | {tasks} | {} | {} | {} |", spread(built), spread(unknown), spread(known));
     }
-    println!("\nthe same with twelve types, each of a length of its own\n");
+    println!("\nthe same with twelve types, each of a length of its own, one by one and as a batch\n");
     println!(
-        "| devices differ by | tasks | as built | lengths unknown | types known, in turn | types known, long ones first | all known |"
+        "| devices differ by | tasks | one by one | batch | batch, types have run before | types known, in turn | types known, long ones first | all known |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for (fastest, tasks) in [(2_000, 300), (2_000, 1_000), (4_000, 300), (4_000, 1_000)] {
-        let [mut built, mut unknown, mut turn, mut first, mut known] = [const { Vec::new() }; 5];
+        let mut columns = [const { Vec::new() }; 6];
         for seed in 0..10 {
-            let mut rng = Rng::new(seed);
-            let mut machines = unlike(8, fastest, &mut rng);
-            let jobs = typed(12, tasks, &mut rng);
-            let types = (0..12).map(|kind| format!("type-{kind}"));
-            machines.iter_mut().for_each(|machine| machine.capacity.task_types.extend(types.clone()));
-            let bag = work_off(&machines, &jobs, 0)?;
-            let of = |makespan: Micros| makespan as f64 / bag.bound as f64;
-            built.push(of(bag.makespan));
-            unknown.push(of(in_line(&machines, &jobs)));
-            turn.push(of(types_known(&machines, &jobs, false)));
-            first.push(of(types_known(&machines, &jobs, true)));
-            known.push(of(all_known(&machines, &jobs)));
+            let (machines, jobs) = twelve_types(fastest, tasks, seed);
+            let bound = bound(&machines, &jobs);
+            let batch = in_a_batch(jobs.clone());
+            let spans = [
+                work_off(&machines, &jobs, 0)?.makespan,
+                work_off(&machines, &batch, 0)?.makespan,
+                work_off_again(&machines, &batch, 0)?.makespan,
+                types_known(&machines, &jobs, false),
+                types_known(&machines, &jobs, true),
+                all_known(&machines, &jobs),
+            ];
+            columns.iter_mut().zip(spans).for_each(|(column, span)| column.push(span as f64 / bound as f64));
         }
         let differ = fastest * fastest / 1_000_000;
-        let [built, unknown, turn, first, known] = [built, unknown, turn, first, known].map(spread);
-        println!("| {differ}x | {tasks} | {built} | {unknown} | {turn} | {first} | {known} |");
+        let [one, batch, again, turn, first, known] = columns.map(spread);
+        println!("| {differ}x | {tasks} | {one} | {batch} | {again} | {turn} | {first} | {known} |");
     }
     Ok(())
 }

@@ -211,6 +211,14 @@ impl Grid {
         }
     }
 
+    /// What has been done so far is no part of what is counted from now on. Nothing may be under way.
+    pub fn forget_what_was(&mut self) {
+        self.ended = 0;
+        self.ran.clear();
+        self.told.clear();
+        self.notices.clear();
+    }
+
     /// How often devices said that, by the name of the event.
     #[must_use]
     pub fn count_of_notices(&self, name: &str) -> usize {

@@ -24,6 +24,7 @@ pub mod no_lease_waits_long_while_another_device_is_free;
 pub mod nobody_is_passed_over_for_long;
 pub mod nobody_talks_in_circles;
 pub mod nothing_runs_long_after_its_end;
+pub mod of_a_batch_what_runs_longest_begins_first;
 pub mod one_fault_at_a_time_never_two_holders_at_once;
 pub mod only_what_was_told_is_buried;
 pub mod same_seed_same_trace;
@@ -86,6 +87,7 @@ pub(crate) fn leased(world: &mut World, granter: usize, to: usize, task: TaskId,
     require!(world, a_device_is_not_leased_more_than_it_takes, to);
     require!(world, nobody_is_passed_over_for_long, granter, task);
     require!(world, the_more_urgent_is_not_passed_over, granter, task, epoch);
+    require!(world, of_a_batch_what_runs_longest_begins_first, granter, task, epoch);
 }
 
 /// A copy was leased.

@@ -191,6 +191,8 @@ pub struct Oracle {
     pub kills: BTreeMap<TaskId, u32>,
     /// Whom a guardian has leased tasks of while others waited.
     pub passed: Passed,
+    /// How many leases in a row were of tasks that others of their batch should go before, by the first script of the batch.
+    pub shorter: BTreeMap<usize, u32>,
     /// When attempts came to an end, by the index of the holder.
     pub ends: BTreeMap<usize, Vec<Micros>>,
     /// Two sides decided differently, out of contact: the times at which a promise was excused, for the statistics.

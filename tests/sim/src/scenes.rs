@@ -93,6 +93,11 @@ pub const ALL: &[Scene] = &[
         draw: order::two_who_submit,
     },
     Scene {
+        name: "a-batch-of-long-and-short",
+        about: "a batch of tasks that take long and of such as do not, and tasks of the same types that came alone",
+        draw: order::a_batch_of_long_and_short,
+    },
+    Scene {
         name: "urgent-among-others",
         about: "two devices have urgent tasks and such as only one device may run, and each has room in hand that the other one wants",
         draw: order::urgent_among_others,

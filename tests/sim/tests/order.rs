@@ -4,7 +4,7 @@
 use rc_scheduler::{OVERLOAD_LOOKS, Priority};
 use rc_sim::balance::order::{background_under, shared, urgent_behind};
 use rc_sim::balance::warm::types_come_and_go;
-use rc_sim::balance::{bound, mixed, unlike, work_off};
+use rc_sim::balance::{bound, in_a_batch, mixed, twelve_types, unlike, work_off};
 use rc_sim::grid::{Grid, Job, MS, Machine, Micros, SECOND};
 use rc_sim::rng::Rng;
 
@@ -45,6 +45,18 @@ fn a_mixed_bag_is_worked_off_nearly_as_fast_as_it_can_be() {
         let machines = unlike(8, 2_000, &mut rng);
         let bag = work_off(&machines, &mixed(3_000, &mut rng), 0).unwrap();
         assert!(bag.makespan * 10 <= bag.bound * 13, "seed {seed}: {} of {} ms", bag.makespan / MS, bag.bound / MS);
+        assert_eq!(bag.extra, 0, "nothing runs twice");
+    }
+}
+
+/// Nobody knows at first how long each type takes, nor how fast the devices are, which differ by 4 and by 16.
+#[test]
+fn a_batch_of_many_types_is_worked_off_nearly_as_fast_as_it_can_be() {
+    for (fastest, seed) in [2_000, 4_000].into_iter().flat_map(|fastest| (0..6).map(move |seed| (fastest, seed))) {
+        let (machines, jobs) = twelve_types(fastest, 1_000, seed);
+        let bag = work_off(&machines, &in_a_batch(jobs), 0).unwrap();
+        let (took, best) = (bag.makespan / MS, bag.bound / MS);
+        assert!(took * 10 <= best * 13, "up to {fastest} permille, seed {seed}: {took} of {best} ms");
         assert_eq!(bag.extra, 0, "nothing runs twice");
     }
 }

@@ -12,6 +12,14 @@ mutations! {
         "queue/fair.rs": "self.ahead.get(&share).map_or(self.present, |at| self.present.max(*at))" => "self.ahead.get(&share).map_or(if MUTANT { 0 } else { self.present }, |at| if MUTANT { *at } else { self.present.max(*at) })";
     }
 
+    "what runs shortest of a batch goes first" breaks "22b" in Scene("a-batch-of-long-and-short") => {
+        "queue/rank.rs": "Self { length: Reverse(known.unwrap_or(Span(u64::MAX))), rank }" => "Self { length: Reverse(if MUTANT { Span(u64::MAX - known.unwrap_or_default().0) } else { known.unwrap_or(Span(u64::MAX)) }), rank }";
+    }
+
+    "a batch has no lines of its own" breaks "22b" in Scene("a-batch-of-long-and-short") => {
+        "queue.rs": "let class = class.in_lot(self.admit(class));" => "let class = class.in_lot(self.admit(class).filter(|_| !MUTANT));";
+    }
+
     "room in hand is given to whoever does not have to ask" breaks "22a" in Scene("urgent-among-others") => {
         "guardian/place.rs": "        if asking.is_empty() {" => "        if asking.is_empty() || MUTANT {";
     }

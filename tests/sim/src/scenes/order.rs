@@ -76,6 +76,38 @@ pub(super) fn two_who_submit(seed: u64) -> Scenario {
     scenario
 }
 
+/// Enough long ones for several rounds on all slots; a few tasks that are in no batch come before it and while it is worked off.
+pub(super) fn a_batch_of_long_and_short(seed: u64) -> Scenario {
+    const ALONE: usize = 6;
+    let class = [Class::None, Class::None, Class::CrashOne, Class::Partition][seed as usize % 4];
+    let devices = 3 + seed as usize % 3;
+    let plan = Plan { devices: Some(devices), tasks: Some(90), ..Plan::of_seed(seed).with_class(class) };
+    let (mut scenario, mut rng) = stage_with(seed, plan);
+    scenario.devices.iter_mut().for_each(|device| device.slots = 2);
+    let accepts = rng.index(devices);
+    let of_batch = scenario.scripts.len() - ALONE;
+    for (index, script) in &mut scenario.scripts {
+        brief(script, accepts, &mut rng);
+        script.spec.requirements = rc_scheduler::Requirements::default();
+        (script.cancel_after, script.cancel_at_end, script.again_after) = (None, None, None);
+        (script.spec.idempotency_key, script.also_after) = (None, Vec::new());
+        script.spec.priority = rc_scheduler::Priority::Normal;
+        let long = rng.chance(500_000);
+        script.spec.task_type = if long { "sleep" } else { "echo" }.to_owned();
+        script.length = if long { rng.between(600 * MS, 900 * MS) } else { rng.between(20 * MS, 60 * MS) };
+        script.spec.timeout = Span::from_secs(60);
+        script.at = CALM_BEFORE;
+        if *index == 0 {
+            script.batch = of_batch - 1;
+            script.asks = vec![(20 * SECOND, rng.index(devices))];
+        } else if *index >= of_batch {
+            script.at += rng.between(0, 8 * SECOND);
+        }
+    }
+    mishap(&mut scenario, &mut rng);
+    scenario
+}
+
 /// Looks a second apart, so that three in a row take three seconds.
 pub(super) fn too_much_to_do(seed: u64) -> Scenario {
     let class = [Class::Owners, Class::CrashOne, Class::Partition][seed as usize % 3];
