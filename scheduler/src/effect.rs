@@ -302,6 +302,11 @@ pub enum Event {
     Overloaded {
         is: bool,
     },
+    /// Another device contradicts itself, again and again: two hosts run with its key, or its disk was put back to an older image. Said at
+    /// most once a minute.
+    Twins {
+        device: DeviceId,
+    },
     /// Tasks wait for longer than [`crate::Config::move_after`] although there are devices that they fit: all of those are busy. Said at
     /// most once a minute.
     AddDevice {

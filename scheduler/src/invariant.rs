@@ -55,7 +55,7 @@ impl Scheduler {
         }
         for (task, cold) in self.cold.iter() {
             check(!self.tasks.contains_key(&task), || format!("{task} rests and is in memory"))?;
-            check(cold.status.is_terminal(), || format!("{task} rests and is {}", cold.status))?;
+            check(cold.status().is_terminal(), || format!("{task} rests and is {}", cold.status()))?;
         }
         self.check_sums()?;
         let counted: u32 = self.guardian.counted.values().map(|(count, _)| count).sum();

@@ -6,6 +6,7 @@ mod lost;
 mod peer;
 mod sync;
 mod term;
+mod twins;
 
 pub(crate) use peer::{Frame, Life, Peer, ToAck};
 pub(crate) use sync::{PendingAnswer, Sync};

@@ -48,6 +48,8 @@ pub struct PeerView<'a> {
     pub heard: Mono,
     /// Round trip of beats.
     pub rtt: Option<Span>,
+    /// It has lately contradicted itself: two hosts run with its key, or its disk was put back to an older image.
+    pub twins: bool,
 }
 
 impl Scheduler {
@@ -108,6 +110,7 @@ impl<'a> View<'a> {
             incarnation: peer.inc,
             heard: peer.heard,
             rtt: peer.rtt,
+            twins: peer.doubts.are_fresh(core.now.mono),
         })
     }
 
@@ -155,7 +158,7 @@ impl<'a> View<'a> {
     /// Where a task that this device keeps stands.
     #[must_use]
     pub fn status(&self, task: TaskId) -> Option<Status> {
-        let resting = || self.0.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.status);
+        let resting = || self.0.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.status());
         self.0.tasks.get(&task).map(|entry| entry.record.resolve().status()).or_else(resting)
     }
 

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 /// A verb that runs for a while, with its output in files.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     out: PathBuf,
     err: PathBuf,
 }
 
 impl Running {
-    fn start(node: &Device, dir: &Path, name: &str, args: &[&str]) -> Self {
+    pub(crate) fn start(node: &Device, dir: &Path, name: &str, args: &[&str]) -> Self {
         let (out, err) = (dir.join(format!("{name}.out")), dir.join(format!("{name}.err")));
         let mut command = node.command(args);
         command.stdin(Stdio::null());
@@ -24,7 +24,7 @@ impl Running {
         Self { child: command.spawn().expect("it starts"), out, err }
     }
 
-    fn out(&self) -> String {
+    pub(crate) fn out(&self) -> String {
         fs::read_to_string(&self.out).expect("a file")
     }
 
@@ -35,8 +35,13 @@ impl Running {
         });
     }
 
+    /// What it has said so far beside its output.
+    pub(crate) fn err(&self) -> String {
+        fs::read_to_string(&self.err).expect("a file")
+    }
+
     /// Waits for its end; its exit code, output and errors.
-    fn end(mut self) -> (i32, String, String) {
+    pub(crate) fn end(mut self) -> (i32, String, String) {
         let (code, _) = until("it ends", PATIENCE, || match self.child.try_wait().expect("a child") {
             Some(status) => Ok(status.code().unwrap_or(-1)),
             None => Err("it runs".to_owned()),

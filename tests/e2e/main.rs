@@ -23,6 +23,7 @@ mod stragglers;
 mod survival;
 mod trace;
 mod trio;
+mod twins;
 mod types;
 #[path = "../rig/wait.rs"]
 mod wait;

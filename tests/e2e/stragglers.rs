@@ -1,6 +1,7 @@
 //! An attempt that takes far longer than others of its type gets a copy on another device, if the task asks for it.
 
 use crate::device::Device;
+use crate::logs::Running;
 use crate::trio::{NAMES, PATIENCE, address, device};
 use crate::wait::until;
 use serde_json::Value;
@@ -9,8 +10,9 @@ use tempfile::TempDir;
 
 /// Three devices with a type of their own; on the second it never comes to an end.
 fn devices(dir: &TempDir) -> Vec<Device> {
-    fs::write(dir.path().join("quick.sh"), "cat > /dev/null; echo '\"done\"'").expect("a file");
-    fs::write(dir.path().join("stuck.sh"), "exec sleep 600").expect("a file");
+    let quick = "case $(cat) in *long*) echo quick >&2; sleep 2;; esac; echo '\"done\"'";
+    fs::write(dir.path().join("quick.sh"), quick).expect("a file");
+    fs::write(dir.path().join("stuck.sh"), "echo stuck >&2; exec sleep 600").expect("a file");
     let config = |script: &str| {
         let path = dir.path().join(format!("{script}.toml"));
         fs::write(&path, format!("[handlers.render]\ncommand = [\"sh\", \"{script}.sh\"]\n")).expect("a file");
@@ -65,7 +67,14 @@ fn a_straggler_is_overtaken_by_its_copy_and_stopped() {
         let row = peer(attic, "cellar");
         if row["state"] == "paused" { Ok(()) } else { Err(format!("{row:#}")) }
     });
-    let id = attic.submit(&["render", "--idempotent", "--speculative", "--exclude-devices", "attic"]);
+    let events: Vec<_> = [attic, barn, cellar]
+        .map(|node| {
+            Running::start(node, dir.path(), &format!("{}.events", node.name), &["events", "-f", "-o", "jsonl"])
+        })
+        .into();
+    let long = ["render", "-p", "how=long", "--idempotent", "--speculative", "--exclude-devices", "attic"];
+    let id = attic.submit(&long);
+    let log = Running::start(attic, dir.path(), "log", &["logs", "-f", &id]);
     until("it runs", PATIENCE, || {
         let shown = attic.show(&id)?;
         let runs = shown["status"] == "running" && shown["device"] == "barn";
@@ -73,6 +82,12 @@ fn a_straggler_is_overtaken_by_its_copy_and_stopped() {
     });
     assert_eq!(cellar.say(&["policy", "resume"]).code, 0);
 
+    let said = "so cellar gets a copy; what that writes follows if this one is over first";
+    until("who follows is told of the copy", PATIENCE, || {
+        let err = log.err();
+        if err.contains("stuck\n") && err.contains(said) { Ok(()) } else { Err(err) }
+    });
+    assert!(!log.err().contains("quick"), "nothing of it is told before the first one is over");
     let result = attic.result(&id, PATIENCE);
     assert_eq!((&result["status"], &result["device"]), (&"completed".into(), &"cellar".into()), "{result:#}");
     assert_eq!((&result["attempt"], &result["result"]), (&1.into(), &"done".into()), "{result:#}");
@@ -84,6 +99,23 @@ fn a_straggler_is_overtaken_by_its_copy_and_stopped() {
         let idle = peer(barn, "barn")["active_tasks"] == 0;
         if rows.len() == 2 && first && copy && idle { Ok(()) } else { Err(format!("{shown:#}")) }
     });
+    let (code, _, err) = log.end();
+    let after = err.split_once(said).expect("it was said").1;
+    assert!(code == 0 && after.contains("it runs on cellar now") && after.contains("quick\n"), "{err}");
+    for (node, listening) in nodes.iter().zip(&events) {
+        until(&format!("{} has heard of the copy", node.name), PATIENCE, || {
+            let rows: Vec<Value> = listening.out().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            let of = |kind: &str| {
+                rows.iter().filter(|row| row["event"] == kind && row["task_id"] == *id).collect::<Vec<_>>()
+            };
+            let (copies, ends) = (of("task.speculated"), of("on_complete"));
+            let right = copies.len() == 1
+                && copies[0]["device"] == "cellar"
+                && ends.len() == 1
+                && ends[0]["device"] == "cellar";
+            if right { Ok(()) } else { Err(format!("{copies:?} {ends:?}")) }
+        });
+    }
     let history = attic.say(&["history", &id]);
     assert!(history.out.contains("copy beside attempt 1"), "{}", history.out);
     assert!(attic.say(&["show", &id]).out.contains("1 copy"));

@@ -30,7 +30,7 @@ pub use batch::{
     is_bad_end, new_batch_id,
 };
 pub use blob::{BlobView, BlobsView};
-pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_batch, parse_tasks};
+pub use body::{JSON_DEPTH_MAX, TASKS_PER_REQUEST_MAX, TaskRequests, parse_batch, parse_tasks, without_place};
 pub use cluster::{ClusterView, PeerView, TermsView};
 pub use event::EventView;
 pub use flow::{FlowTaskView, FlowView, flow_tasks, parse_flow};

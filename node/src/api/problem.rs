@@ -246,6 +246,8 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, kind, body).into_response();
+        // Whoever hands the answer on may know more; see `routes::lost`.
+        response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         if status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));

@@ -7,6 +7,7 @@ mod events;
 mod flows;
 mod legacy;
 mod logs;
+mod lost;
 mod metrics;
 mod plan;
 mod policy;
@@ -102,6 +103,7 @@ fn open<N: NodeApi>() -> Router<App<N>> {
 
 fn finish<N: NodeApi>(router: Router<App<N>>, app: App<N>) -> Router {
     let router = router.fallback(no_route).method_not_allowed_fallback(method);
+    let router = router.layer(middleware::from_fn_with_state(app.clone(), lost::explain::<N>));
     router.layer(middleware::from_fn(path_of_text)).with_state(app)
 }
 

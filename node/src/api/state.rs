@@ -44,6 +44,11 @@ impl Names {
         self.0.1.contains(task_type)
     }
 
+    /// A text in which devices go by their names instead of their ids.
+    pub(super) fn in_text(&self, text: &str) -> String {
+        self.0.0.iter().fold(text.to_owned(), |text, (id, name)| text.replace(&id.to_string(), name))
+    }
+
     /// The device that `text` names: a whole id, a name, or the beginning of one id.
     pub(super) fn find(&self, text: &str) -> Result<DeviceId, String> {
         if let Ok(id) = text.parse() {
@@ -147,7 +152,7 @@ impl<N: NodeApi> App<N> {
         }
     }
 
-    /// The one task that `text` names: an id, a unique beginning of one, or `last`.
+    /// The one task that `text` names: an id, a unique beginning of one, or `last`: the newest accepted here, else in the cluster.
     pub(super) async fn resolve(&self, text: &str) -> Result<TaskId, Problem> {
         if let Ok(id) = text.parse() {
             return Ok(id);
@@ -159,9 +164,15 @@ impl<N: NodeApi> App<N> {
             return Err(Problem::new(Code::NotFound, format!("{text:?} is no task id"))
                 .hint("give an id, its first characters, or `last`"));
         }
-        let found = self.node.find(lower).await?;
+        let mut found = self.node.find(lower.clone()).await?;
+        if lower == "last" && found.is_empty() {
+            let (newest, _) = self.node.list(1).await?;
+            found.extend(newest.first().map(|report| report.id));
+        }
         match found[..] {
             [id] => Ok(id),
+            [] if lower == "last" => Err(Problem::new(Code::NotFound, "nothing was submitted yet")
+                .hint("`rc-node submit echo -p message=hi` submits something")),
             [] => Err(Problem::new(Code::NotFound, format!("no task's id begins with {text:?}"))
                 .hint("`rc-node ps` lists the cluster's tasks")),
             _ => Err(Problem::ambiguous(text, &found)),

@@ -209,8 +209,8 @@ Examples:
   rc-node events -f
   rc-node events -f --kind on_error,alert,peer.lost -o jsonl
   rc-node events -f --task last
-Kinds: on_submit on_schedule on_start on_progress on_complete on_error, attempt.over, task.speculated, peer.up, peer.lost, device.woke,
-device.overloaded, cluster.add_device, alert, other. Without -f: what is remembered, from the first listener on until ten minutes after the last one.")]
+Kinds: on_submit on_schedule on_start on_progress on_complete on_error, attempt.over, task.speculated, peer.up, peer.lost, peer.twins,
+device.woke, device.overloaded, cluster.add_device, alert, other. Without -f: what is remembered, from the first listener on until ten minutes after the last one.")]
     Events(EventsArgs),
     /// Say what the cluster's tasks of a period came to: how many, how well, how fast
     #[command(after_help = "\

@@ -3,7 +3,7 @@
 use super::args::BatchSubmitArgs;
 use super::error::{CliError, Exit};
 use super::request::{self, Object};
-use crate::api::model::{BatchHead, Invalid, TASKS_PER_REQUEST_MAX, parse_batch};
+use crate::api::model::{BatchHead, Invalid, TASKS_PER_REQUEST_MAX, parse_batch, without_place};
 use rc_scheduler::DeviceId;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -106,7 +106,8 @@ fn read(file: &str) -> Result<String, CliError> {
 fn of_file(file: &str, text: &str) -> Result<Placed, CliError> {
     let file = if file == "-" { "standard input" } else { file };
     let broken = |error: &serde_json::Error| {
-        let why = format!("{file}:{}:{}: {error}", error.line(), error.column());
+        let said = error.to_string();
+        let why = format!("{file}:{}:{}: is not JSON: {}", error.line(), error.column(), without_place(&said));
         let hint = "a batch is a JSON list of tasks, or a task on each line";
         CliError::new(Exit::Usage, "the batch is not valid", why, hint)
     };
@@ -121,7 +122,7 @@ fn of_file(file: &str, text: &str) -> Result<Placed, CliError> {
     for (index, raw) in raws.into_iter().enumerate() {
         let place = format!("{file}:{}", lines.of(raw.get()));
         let task: Object = serde_json::from_str(raw.get())
-            .map_err(|error| refused(&place, index, Invalid::new("task", error.to_string())))?;
+            .map_err(|error| refused(&place, index, Invalid::new("task", without_place(&error.to_string()))))?;
         tasks.push((place, task));
     }
     Ok(tasks)
@@ -207,7 +208,7 @@ mod tests {
         assert_eq!(place("{}\n\n{}\n"), ["f:1", "f:3"]);
         assert_eq!(place("\n{\n\"task_type\": \"echo\"\n}\n{}"), ["f:2", "f:5"]);
         let error = of_file("f", "{}\n{,}\n").unwrap_err();
-        assert!(error.why.starts_with("f:2:2: "), "{error:?}");
+        assert_eq!(error.why, "f:2:2: is not JSON: key must be a string");
         let error = of_file("f", "[{},\n3]").unwrap_err();
         assert!(error.why.starts_with("f:2: task 1: "), "{error:?}");
     }

@@ -98,6 +98,10 @@ impl Seen {
                     ));
                 }
             }
+            LogView::Copy { device, .. } => {
+                let what = "what that writes follows if this one is over first";
+                notice(progress, &format!("it takes unusually long, so {device} gets a copy; {what}"));
+            }
             LogView::Over { device, outcome, .. } => {
                 self.attempts += 1;
                 notice(progress, &format!("the attempt on {device} is over: {outcome}"));

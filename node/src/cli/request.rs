@@ -3,7 +3,7 @@
 use super::args::{SubmitArgs, TaskFlags};
 use super::error::{CliError, Exit};
 use super::files::Files;
-use crate::api::model::{ExtraRequest, TaskRequests, parse_tasks};
+use crate::api::model::{ExtraRequest, TaskRequests, parse_tasks, without_place};
 use crate::trace::Traceparent;
 use data_encoding::BASE64;
 use rc_scheduler::DeviceId;
@@ -146,8 +146,9 @@ pub(super) struct Body {
 pub(super) fn extra(text: &str) -> Result<ExtraRequest, CliError> {
     let hint = "write e.g. --add like=nas or --add cpu_cores=8,memory_gb=16,max_concurrent_tasks=8,tags=ssd+fast";
     let invalid = |error: String| CliError::usage(format!("--add {text}: {error}"), hint);
+    let broken = |error: serde_json::Error| invalid(without_place(&error.to_string()).to_owned());
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| invalid(error.to_string()));
+        return serde_json::from_str(text).map_err(&broken);
     }
     const LISTS: [&str; 3] = ["tags", "task_types", "permissions"];
     let mut object = Object::default();
@@ -160,7 +161,7 @@ pub(super) fn extra(text: &str) -> Result<ExtraRequest, CliError> {
         }
     }
     let bytes = serde_json::to_vec(&object).map_err(|error| invalid(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))
+    serde_json::from_slice(&bytes).map_err(broken)
 }
 
 /// The request that the flags of `submit` ask for.

@@ -97,6 +97,9 @@ impl Driver {
                 );
             }
             Event::Overloaded { is } => tracing::warn!(event = "device.overloaded", is, "the processor's load"),
+            Event::Twins { device } => {
+                tracing::warn!(event = "peer.twins", %device, "it contradicts itself: {}", super::happening::TWINS);
+            }
             Event::Alarm { task, what } => {
                 tracing::error!(%task, trace_id = %self.trace_id(*task), what, "alarm");
             }

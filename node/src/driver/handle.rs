@@ -135,6 +135,8 @@ pub struct PeerReport {
     pub heard_ms_ago: Option<u64>,
     /// Where it is connected.
     pub address: Option<String>,
+    /// It has lately contradicted itself: two hosts run with its data directory, or it was put back to an older copy.
+    pub twins: bool,
 }
 
 /// This node, for `status`.
@@ -200,7 +202,7 @@ pub enum DriverError {
     #[error("no member has this task")]
     NotFound,
     /// Nobody who answered has it.
-    #[error("unknown: {} devices do not answer", .0.len())]
+    #[error("unknown: {} device{} answer", .0.len(), if .0.len() == 1 { " does not" } else { "s do not" })]
     Unknown(Vec<DeviceId>),
     /// Nothing was accepted.
     #[error("refused: {0:?}")]

@@ -7,6 +7,9 @@ use crate::events::{EventKind, EventRow};
 use crate::trace::Trace;
 use rc_scheduler::{Close, Epoch, Event, Fact, Status, TaskId};
 
+/// What can be wrong with a device that contradicts itself.
+pub(super) const TWINS: &str = "two hosts run with its data directory, or it was put back to an older copy";
+
 impl Driver {
     /// Tells those who listen, if anybody does.
     pub(super) fn tell_listeners(&self, event: &Event) {
@@ -56,6 +59,9 @@ impl Driver {
                 let wait = wait.as_ms() / 1_000;
                 let text = format!("{waiting} tasks wait, one for {wait} s, and every device that fits is busy");
                 EventRow { device: Some(view.me()), text, ..new(EventKind::AddDevice) }
+            }
+            Event::Twins { device } => {
+                EventRow { device: Some(*device), text: TWINS.to_owned(), ..new(EventKind::Twins) }
             }
             Event::Overloaded { is } => {
                 let text =

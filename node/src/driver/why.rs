@@ -11,6 +11,10 @@ pub struct Explanation {
     pub task: Option<TaskId>,
     /// Its kind.
     pub task_type: String,
+    /// On whose account it runs, if the task says so; else that of the device that accepted it.
+    pub submitter: Option<String>,
+    /// The device that accepted it.
+    pub accepted_by: Option<DeviceId>,
     /// Where its facts say that it stands: they do not say whether an attempt has begun.
     pub status: Status,
     /// Why it does not go on.

@@ -51,6 +51,8 @@ kinds! {
     PeerUp "peer.up",
     /// A device is given up for lost.
     PeerLost "peer.lost",
+    /// A device contradicts itself: two hosts run with its data directory, or it was put back to an older copy.
+    Twins "peer.twins",
     /// This device slept, or was given up by others, and begins a new life.
     Woke "device.woke",
     /// This device's processor has too much to do, or has no more.

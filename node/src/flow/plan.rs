@@ -84,7 +84,9 @@ impl Plan {
     /// Names what is wrong and where: a variable without a value, a dependency that is no task, a circle, a hole that makes no sense.
     pub fn new(definition: &Definition, set: &BTreeMap<String, Value>) -> Result<Self, Refused> {
         let mut planner = Planner { definition, variables: BTreeMap::new(), used: BTreeSet::new(), bytes: 0 };
-        for (name, node) in &definition.variables {
+        // One that is null is only declared.
+        let given = |(_, node): &(&String, &Node)| node.kind != Kind::Scalar(Value::Null);
+        for (name, node) in definition.variables.iter().filter(given) {
             planner.variables.insert(name.clone(), node.clone());
         }
         for (name, value) in set {

@@ -24,6 +24,7 @@ fn device(number: u8, slots: u32) -> PeerReport {
         incarnation: None,
         heard_ms_ago: None,
         address: None,
+        twins: false,
     }
 }
 

@@ -35,6 +35,14 @@ pub enum LogEvent {
         /// Where it runs.
         device: DeviceId,
     },
+    /// Another device gets a copy of the attempt that is followed, of which nothing is told before that attempt is over: both write
+    /// the same.
+    Copy {
+        /// Its number.
+        attempt: u32,
+        /// Where the copy is.
+        device: DeviceId,
+    },
     /// It wrote something.
     Output {
         /// Where to.
@@ -120,6 +128,8 @@ struct Told {
     gap: bool,
     /// That it began.
     attempt: bool,
+    /// The last copy beside it.
+    copy: Option<Epoch>,
     state: LiveState,
 }
 
@@ -188,6 +198,7 @@ impl Follower {
     async fn attempt(&mut self, attempt: &AttemptReport) -> Result<(), DriverError> {
         loop {
             let report = self.handle.task(self.task).await?;
+            self.copy(&report, attempt).await?;
             let over = is_over(&report, attempt.epoch);
             let stay = self.stay && !over;
             let all = self.hear_any(&report, attempt, stay).await?;
@@ -269,7 +280,9 @@ impl Follower {
                 () = out.closed() => return Err(GONE),
                 () = late => return Ok(Heard::Nothing),
                 () = news(&mut self.news, self.task), if until.is_none() => {
-                    if is_over(&self.handle.task(self.task).await?, from.epoch) {
+                    let report = self.handle.task(self.task).await?;
+                    self.copy(&report, from).await?;
+                    if is_over(&report, from.epoch) {
                         until = Some(Instant::now() + LAST_WORDS);
                     }
                     continue;
@@ -303,6 +316,19 @@ impl Follower {
         }
         let (epoch, attempt, device) = (from.epoch, from.attempt, from.device);
         self.tell(LogEvent::Attempt { epoch, attempt, device }).await
+    }
+
+    /// Tells that there is a copy beside an attempt that goes on, once.
+    async fn copy(&mut self, report: &TaskReport, from: &AttemptReport) -> Result<(), DriverError> {
+        let copies = report.attempts.iter().filter(|row| row.beside == Some(from.epoch) && goes_on(row));
+        let Some(copy) = copies.max_by_key(|row| row.epoch).filter(|copy| self.told.copy < Some(copy.epoch)) else {
+            return Ok(());
+        };
+        if !self.stay || is_over(report, from.epoch) {
+            return Ok(());
+        }
+        self.told.copy = Some(copy.epoch);
+        self.tell(LogEvent::Copy { attempt: from.attempt, device: copy.device }).await
     }
 
     /// Nothing came of what lies before `at`.
@@ -397,11 +423,14 @@ const fn about(event: &Event) -> Option<TaskId> {
     }
 }
 
+fn goes_on(row: &AttemptReport) -> bool {
+    matches!(row.outcome.as_str(), "running" | "assigned")
+}
+
 /// The attempt will not go on.
 fn is_over(report: &TaskReport, epoch: Epoch) -> bool {
     let row = report.attempts.iter().find(|row| row.epoch == epoch);
-    let goes_on = row.is_some_and(|row| matches!(row.outcome.as_str(), "running" | "assigned"));
     report.status.is_terminal()
-        || !goes_on
+        || !row.is_some_and(goes_on)
         || report.attempts.iter().any(|row| row.epoch > epoch && row.beside.is_none())
 }

@@ -11,6 +11,9 @@ const KEYS_MAX: usize = 256;
 /// Where that is counted.
 pub(super) const OTHERS: &str = "(others)";
 
+/// Where those are counted that no device had, if devices are told apart.
+const NOBODY: &str = "(none)";
+
 /// What rows are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,12 +123,10 @@ impl Counts {
         }
         self.all.add(row);
         let key = match by {
-            By::Device => row.device.map(|device| device.to_string()),
-            By::Type => Some(row.task_type.clone()),
+            By::Device => row.device.map_or_else(|| NOBODY.to_owned(), |device| device.to_string()),
+            By::Type => row.task_type.clone(),
         };
-        if let Some(key) = key {
-            self.of(&key).add(row);
-        }
+        self.of(&key).add(row);
     }
 
     fn of(&mut self, key: &str) -> &mut Tally {
@@ -210,6 +211,7 @@ mod tests {
         assert_eq!((of(FIRST).failed, of(FIRST).completed, of(FIRST).busy_ms), (1, 0, 300));
         assert_eq!((of(SECOND).failed, of(SECOND).completed, of(SECOND).busy_ms), (0, 1, 400));
         assert_eq!(of(SECOND).sums[2], 2_400_000);
+        assert_eq!(counts.by[NOBODY].cancelled, 1, "who adds up the rows finds all");
         assert_eq!((types.by.len(), &types.by["echo"]), (1, &types.all));
         // Of a period that begins amid the last attempt, only what is in it.
         let mut late = Counts::default();

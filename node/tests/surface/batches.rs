@@ -137,3 +137,26 @@ async fn what_makes_no_sense_is_refused_as_a_whole() {
     let bad = problem(client.get::<Value>("/v1/batches/last?tasks=some").await.expect_err("some"));
     assert!(bad.contains("allowed are failed, cancelled, open, all, none"), "{bad}");
 }
+
+#[tokio::test]
+async fn an_id_of_the_other_kind_is_told_as_such() {
+    let served = serve().await;
+    let mut client = client(&served);
+    let body = json!({"tasks": [{"task_type": "echo"}, {"task_type": "echo"}]});
+    let accepted = post(&mut client, "/v1/batches", &body).await.expect("accepted");
+    let (batch, task) = (accepted["batch_id"].as_str().expect("an id"), accepted["task_ids"][0].as_str().expect("one"));
+    let flow = format!("/v1/flows/{}", "0".repeat(26));
+    let table = [
+        (format!("/v1/tasks/{batch}"), "there is no such task", format!("rc-node batch show {batch}")),
+        (format!("/v1/tasks/{batch}/result"), "there is no such task", format!("rc-node batch show {batch}")),
+        (format!("/v1/batches/{task}"), "there is no such batch", format!("rc-node show {task}")),
+        (format!("/v1/flows/{task}"), "there is no such flow", format!("rc-node show {task}")),
+        (flow, "there is no such flow", "`rc-node flow ls`".to_owned()),
+        (format!("/v1/tasks/{}", "0".repeat(26)), "there is no such task", "`rc-node ps`".to_owned()),
+    ];
+    for (path, title, hint) in table {
+        let Err(ClientError::Problem(problem)) = client.get::<Value>(&path).await else { panic!("{path} is there") };
+        let said = problem.hint.as_deref().unwrap_or_default();
+        assert!(&*problem.title == title && said.contains(&hint), "{path}: {problem:?}");
+    }
+}

@@ -189,6 +189,7 @@ fn peer(id: DeviceId, name: &str, me: bool) -> PeerReport {
         incarnation: Some(Incarnation { boots: 1, wakes: 0 }),
         heard_ms_ago: (!me).then_some(40),
         address: None,
+        twins: false,
     }
 }
 
@@ -413,6 +414,8 @@ fn explanation(task_type: &str) -> Explanation {
     Explanation {
         task: None,
         task_type: task_type.to_owned(),
+        submitter: None,
+        accepted_by: Some(ATTIC),
         status: Status::Pending,
         reason: None,
         detail: None,

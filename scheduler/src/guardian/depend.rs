@@ -164,7 +164,7 @@ impl Scheduler {
                 self.learn_end(dep, end);
             }
         } else if let Some(cold) = self.cold.get(dep).filter(|cold| !cold.buried) {
-            match cold.status {
+            match cold.status() {
                 // It is looked for again later if there is no room.
                 Status::Completed => _ = self.load(dep, Reader::Guardian),
                 status => self.learn_end(dep, End::Other(status)),
@@ -235,7 +235,7 @@ impl Scheduler {
                 }
                 continue;
             }
-            match self.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.status) {
+            match self.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.status()) {
                 Some(Status::Completed) => _ = self.load(task, Reader::Awaiting(from)),
                 Some(status) => self.tell_end(from, task, &End::Other(status)),
                 None => self.awaits.answers.entry(from).or_default().lacking.push(task),

@@ -5,7 +5,7 @@ use super::place::{ASK_AGAIN, ASK_PATIENCE};
 use crate::core::Scheduler;
 use crate::entry::Entry;
 use crate::id::{DeviceId, Incarnation, TaskId};
-use crate::placement::{Candidate, fits, unmet};
+use crate::placement::{Candidate, Unmet, fits, unmet};
 use crate::record::{Close, Fact, Released};
 use crate::session::Peer;
 use crate::task::Reason;
@@ -180,12 +180,10 @@ impl Scheduler {
         if candidates.iter().any(|candidate| fits(&entry.spec, candidate)) {
             return Some((Reason::Resources, "every device that fits is busy".to_string()));
         }
-        // The device that fails the fewest requirements tells best what is missing.
         let nearest = candidates
             .iter()
-            .filter(|candidate| candidate.reachable)
             .map(|candidate| (unmet(&entry.spec, candidate), candidate.record))
-            .min_by_key(|(unmet, record)| (unmet.len(), record.device))?;
+            .min_by_key(|(unmet, record)| (Unmet::distance(unmet), record.device))?;
         let (unmet, record) = nearest;
         let first = unmet.first()?;
         let name = if record.capacity.name.is_empty() { "a device" } else { &record.capacity.name };

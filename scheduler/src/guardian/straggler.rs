@@ -9,7 +9,7 @@ use crate::entry::Entry;
 use crate::holder::Phase;
 use crate::id::{DeviceId, TaskId};
 use crate::placement::{Pick, fits, pick};
-use crate::record::{Fact, Leased, State};
+use crate::record::{Close, Closed, Fact, Leased, Released, State};
 use crate::task::Priority;
 use crate::time::{Mono, Span};
 use crate::timers::Timer;
@@ -20,6 +20,8 @@ use alloc::vec::Vec;
 const EVERY: Span = Span::from_ms(500);
 /// How often an attempt is looked at as long as too few of its type have ended to say what takes long.
 const UNKNOWN_EVERY: Span = Span::from_secs(2);
+/// Most copies of one attempt, those that their devices handed back unrun included.
+const COPIES_MAX: usize = 3;
 /// Most that are looked at once, those first that take too long since the earliest.
 const LOOKS_MAX: usize = 64;
 
@@ -88,17 +90,19 @@ impl Scheduler {
         if self.now.mono < since { Duty::Wait(until.min(since)) } else { Duty::Copy { since, until } }
     }
 
-    /// Only who granted the lease, in the same life, makes a copy beside it, and one for each attempt: so there is never a second one,
-    /// whoever else acts meanwhile. An heir makes none.
+    /// Only who granted the lease, in the same life, makes a copy beside it, and one that runs for each attempt: so there is never a
+    /// second one, whoever else acts meanwhile. An heir makes none. What a device handed back before it began is no copy yet, and gets
+    /// a successor, but not for ever.
     fn may_copy(&self, entry: &Entry, state: &State<'_>, lease: &Leased) -> bool {
-        let had_one = || {
-            entry.record.facts().any(|fact| match fact {
-                Fact::Leased(copy) => {
-                    copy.beside.is_some() && copy.attempt == lease.attempt && copy.epoch > state.floor
+        let copies = || {
+            entry.record.facts().filter_map(|fact| match fact {
+                Fact::Leased(copy) if copy.attempt == lease.attempt && copy.epoch > state.floor => {
+                    copy.beside.is_some().then_some(copy)
                 }
-                _ => false,
+                _ => None,
             })
         };
+        let had_one = || copies().count() >= COPIES_MAX || copies().any(|copy| !was_refused(entry, copy));
         entry.spec.may_be_copied()
             && (lease.by, lease.by_inc) == (self.me, self.inc)
             && state.closed.is_none()
@@ -171,4 +175,14 @@ impl Scheduler {
             (None, None) => Next::Wait,
         }
     }
+}
+
+/// Its device has handed the lease back before it began.
+fn was_refused(entry: &Entry, lease: &Leased) -> bool {
+    entry.record.facts().any(|fact| match fact {
+        Fact::Closed(Closed { epoch, by, by_inc, close: Close::Released(Released::Refused { .. }) }) => {
+            (*epoch, *by, *by_inc) == (lease.epoch, lease.to, lease.to_inc)
+        }
+        _ => false,
+    })
 }

@@ -5,6 +5,7 @@ use crate::core::Scheduler;
 use crate::effect::{BatchFound, Reply};
 use crate::id::{BatchId, DeviceId, TaskId};
 use crate::input::CommandId;
+use crate::keeper::{Mark, status};
 use crate::message::{About, BATCHES_MAX, BatchReply, Message, Query};
 use crate::task::Status;
 use crate::time::Mono;
@@ -57,15 +58,6 @@ impl Found {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BatchQueries(BTreeMap<u64, Pending>);
 
-/// A byte for where a task stands: later rounds are greater, and in a round what comes later is.
-fn mark(round: u32, status: Status) -> u8 {
-    (round.min(15) as u8) << 4 | (u8::from(status) + 1)
-}
-
-fn status(mark: u8) -> Option<Status> {
-    Status::try_from((mark & 15).checked_sub(1)?).ok()
-}
-
 const fn bit(status: Status) -> u16 {
     1 << status as u16
 }
@@ -112,10 +104,10 @@ impl Scheduler {
                 let Some(known) = self.batches.get(*batch) else { return reply };
                 let mut marks = vec![0; known.of as usize];
                 for (index, task) in &known.tasks {
-                    let Some((round, status)) = self.stands(*task) else { continue };
+                    let Some(mark) = self.stands(*task) else { continue };
                     let Some(slot) = marks.get_mut(*index as usize) else { continue };
-                    *slot = mark(round, status).max(*slot);
-                    if *index == 0 || which & bit(status) != 0 {
+                    *slot = mark.byte().max(*slot);
+                    if *index == 0 || which & bit(mark.status()) != 0 {
                         reply.tasks.push((*index, *task));
                     }
                 }
@@ -137,16 +129,16 @@ impl Scheduler {
     }
 
     /// In which round a task is, and where it stands, as this device knows.
-    fn stands(&self, task: TaskId) -> Option<(u32, Status)> {
+    fn stands(&self, task: TaskId) -> Option<Mark> {
         let Some(entry) = self.tasks.get(&task) else {
-            return self.cold.get(task).filter(|cold| !cold.buried).map(|cold| (0, cold.status));
+            return self.cold.get(task).filter(|cold| !cold.buried).map(|cold| cold.mark);
         };
         let state = entry.record.resolve();
         let status = match state.status() {
             Status::Assigned if self.has_started(task) => Status::Running,
             status => status,
         };
-        Some((state.round, status))
+        Some(Mark::new(state.round, status))
     }
 
     fn has_started(&self, task: TaskId) -> bool {
@@ -221,21 +213,5 @@ impl Scheduler {
             _ => return,
         };
         self.reply(pending.command, reply);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mark_is_read_back_and_later_is_greater() {
-        for status in Status::ALL {
-            assert_eq!(super::status(mark(3, *status)), Some(*status));
-        }
-        assert_eq!((super::status(0), super::status(15)), (None, None));
-        assert!(mark(0, Status::Running) < mark(0, Status::Completed));
-        assert!(mark(0, Status::Failed) < mark(1, Status::Pending), "a new round is later than any end of the last");
-        assert_eq!(mark(99, Status::Pending), mark(15, Status::Pending));
     }
 }

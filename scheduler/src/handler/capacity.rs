@@ -74,6 +74,9 @@ impl Scheduler {
             self.contradict(&record);
             return;
         }
+        if from == Some(record.device) {
+            self.compare_with_last(&record);
+        }
         if !record.is_bounded() || self.members.get(record.device).is_none() || !self.is_credible(from, &record) {
             self.counters.dropped += 1;
             return;

@@ -1,6 +1,7 @@
 //! Records that have ended and rest: on disk with everything, in memory only as what digests, lists and burial need. Knows neither
 //! the disk nor when a record may rest.
 
+use super::mark::Mark;
 use crate::effect::Tomb;
 use crate::id::{DeviceId, TaskId};
 use crate::task::Status;
@@ -19,8 +20,8 @@ pub(crate) struct Cold {
     pub(crate) ended: u32,
     /// Who accepted and who has it.
     pub(crate) circle: u16,
-    /// How it ended.
-    pub(crate) status: Status,
+    /// In which round it ended, and how.
+    pub(crate) mark: Mark,
     /// Only this is left of it, on disk as well.
     pub(crate) buried: bool,
 }
@@ -121,8 +122,8 @@ impl ColdTable {
             [(_, number)] => *number,
             _ => 0,
         };
-        let status = was.map_or(Status::Completed, |was| was.status);
-        Some(Cold { hash: tomb.hash, number, ended: tomb.ended_s, circle, status, buried: true })
+        let mark = was.map_or(Mark::new(0, Status::Completed), |was| was.mark);
+        Some(Cold { hash: tomb.hash, number, ended: tomb.ended_s, circle, mark, buried: true })
     }
 
     /// A tombstone's hash is that of the record that another device has.
@@ -183,6 +184,13 @@ impl ColdTable {
     /// Nothing at all rests.
     pub(crate) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
+    }
+}
+
+impl Cold {
+    /// How it ended.
+    pub(crate) fn status(&self) -> Status {
+        self.mark.status()
     }
 }
 

@@ -1,6 +1,7 @@
 //! When a record that has ended leaves memory, and how it comes back.
 
 use super::cold::{Circle, Cold};
+use super::mark::Mark;
 use crate::core::Scheduler;
 use crate::entry::Entry;
 use crate::id::{DeviceId, TaskId};
@@ -76,11 +77,11 @@ impl Scheduler {
         let numbers = numbers(&entry.record);
         let acceptors = numbers.iter().map(|(by, _)| *by).collect();
         let number = number(&numbers);
-        let (status, ended) = (state.status(), entry.ended);
+        let (mark, ended) = (Mark::new(state.round, state.status()), entry.ended);
         let Some(circle) = self.cold.circle_number(Circle { acceptors, stored }) else { return };
         // It stays in the sums with the hash that it had.
         self.tasks.remove(&task);
-        self.cold.insert(task, Cold { hash, number, ended, circle, status, buried: false }, &numbers);
+        self.cold.insert(task, Cold { hash, number, ended, circle, mark, buried: false }, &numbers);
     }
 
     /// Everybody who should have all of a record has it, or will be found not to have it by a digest.
@@ -124,10 +125,10 @@ impl Scheduler {
         let numbers = numbers(record);
         let acceptors = numbers.iter().map(|(by, _)| *by).collect();
         let number = number(&numbers);
-        let status = state.status();
+        let mark = Mark::new(state.round, state.status());
         let Some(circle) = self.cold.circle_number(Circle { acceptors, stored: Vec::new() }) else { return false };
         let hash = record.hash();
-        self.cold.insert(task, Cold { hash, number, ended, circle, status, buried: false }, &numbers);
+        self.cold.insert(task, Cold { hash, number, ended, circle, mark, buried: false }, &numbers);
         true
     }
 }

@@ -47,6 +47,9 @@ impl Unmet {
                 (None, Blocked::Busy) => Remedy::When("its processor has less to do"),
             },
             Self::TaskType { why: Some(WhyNot::NotBuilt | WhyNot::NotHere), .. } => Remedy::Never,
+            Self::TaskType { needed, why: None } => {
+                Remedy::Owner(format!("[handlers.{}] in its configuration", needed.escape_debug()))
+            }
             Self::TaskType { needed, .. } => Remedy::Owner(format!("--allow {} there", needed.escape_debug())),
             Self::Permissions { missing } => Remedy::Owner(format!("--allow {} there", list(missing))),
             Self::Sandbox { missing, .. } => match missing.as_slice() {

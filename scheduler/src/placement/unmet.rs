@@ -105,6 +105,14 @@ pub enum Unmet {
 }
 
 impl Unmet {
+    /// How far a device is from what a task asks, by all that it does not meet; the nearest tells best what is missing. That is one
+    /// that the task itself does not leave out, then one that is heard, then the one that fails the fewest requirements.
+    #[must_use]
+    pub fn distance(unmet: &[Self]) -> impl Ord + use<> {
+        let left_out = unmet.iter().any(|unmet| matches!(unmet, Self::ExcludeDevices | Self::OnlyDevices));
+        (left_out, unmet.contains(&Self::Unreachable), unmet.len())
+    }
+
     /// The word that a task which waits only for this is shown with: [`Reason::Resources`] for what passes by itself when the
     /// device is less busy, [`Reason::NoEligibleDevice`] for what the device is or lacks.
     #[must_use]
@@ -139,7 +147,8 @@ impl Display for Unmet {
                 let why = match why {
                     Some(WhyNot::NotBuilt) => "is not in the device's program",
                     Some(WhyNot::NotHere) => "is not possible on the device's system",
-                    Some(WhyNot::NotAllowed) | None => "is not allowed by the device's owner",
+                    Some(WhyNot::NotAllowed) => "is not allowed by the device's owner",
+                    None => "is unknown to the device",
                 };
                 write!(f, "task type {} {why}", needed.escape_debug())
             }

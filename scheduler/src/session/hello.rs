@@ -76,6 +76,7 @@ impl Scheduler {
             return;
         }
         if peer.inc.is_some_and(|inc| hello.incarnation < inc) {
+            self.doubt(from);
             return;
         }
         let reborn = peer.inc != Some(hello.incarnation);

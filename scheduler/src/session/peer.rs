@@ -1,5 +1,6 @@
 //! What this device knows of another one.
 
+use super::twins::Doubts;
 use crate::disk::Placed;
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::time::{Mono, Span};
@@ -115,6 +116,8 @@ pub(crate) struct Peer {
     pub(crate) summary_from: TaskId,
     /// Its life, by boots, that was told of the strays kept here.
     pub(crate) strays_told: Option<u32>,
+    /// Whether it is one host at all.
+    pub(crate) doubts: Doubts,
     /// Where the list of strays goes on that it is told of; `None` if it was told of all.
     pub(crate) strays_from: Option<TaskId>,
 }
@@ -139,6 +142,7 @@ impl Peer {
             link: false,
             session: false,
             inc: None,
+            doubts: Doubts::default(),
             given_up: None,
             given_up_unseen: false,
             life: Life::Unknown,

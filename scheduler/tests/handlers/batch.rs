@@ -127,3 +127,29 @@ fn another_is_told_what_this_device_knows() {
     let told = told.expect("an answer");
     assert_eq!((told.id, told.marks.len(), &told.tasks[..]), (9, 2, &[(0, tasks[0])][..]));
 }
+
+#[test]
+fn what_rests_is_told_with_its_round() {
+    let mut it = Core::new();
+    let task = it.submit_batch(1)[0];
+    let fails = |it: &mut Core| {
+        let (running, epoch) = it.core.view().running().next().expect("it runs");
+        it.does(Input::Attempt { task: running, epoch, event: AttemptEvent::Ended(outcome(Some(ErrorClass::Task))) });
+        it.starts_within(1)
+    };
+    assert_eq!(fails(&mut it), 0);
+    assert_eq!(it.status(), Status::Failed);
+    it.ask(Command::Reopen(task));
+    it.persisted();
+    assert_eq!(fails(&mut it), 0);
+    it.starts_within(60);
+    assert_eq!((it.core.view().resting_tasks(), it.core.view().tasks().count()), (1, 0), "it rests");
+    it.meets_peer();
+    let query = Message::Query(Query { id: 9, about: About::Batch(BATCH, 0) });
+    let effects = it.effects(Input::Message { from: device(PEER), message: query });
+    let told = effects.iter().find_map(|effect| match effect {
+        Effect::Send { message: Message::BatchReply(reply), .. } => Some(reply.marks.to_vec()),
+        _ => None,
+    });
+    assert_eq!(told, Some(vec![1 << 4 | (u8::from(Status::Failed) + 1)]), "the second time, as others have it");
+}

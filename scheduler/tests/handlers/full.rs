@@ -1,4 +1,4 @@
-//! A device that holds as many open tasks as it may.
+//! A device that holds as many open tasks as it may, or whose disk takes no more.
 
 use super::*;
 
@@ -41,4 +41,11 @@ fn a_full_queue_refuses_keeps_what_it_has_and_takes_again_when_there_is_room() {
     assert_eq!(core.core.view().tasks().filter(|task| ended(*task)).count(), LIMIT + 1);
     core.does(batch(LIMIT));
     assert_eq!(core.core.view().tasks().count(), 2 * LIMIT + 1, "what has ended takes no room");
+}
+
+#[test]
+fn a_disk_that_refuses_refuses_submits() {
+    let mut core = Core::new();
+    core.does(Input::Storage { healthy: false });
+    assert_eq!(core.submit(echo()), ["reply Refused(Storage)"]);
 }

@@ -143,3 +143,44 @@ fn who_is_spoken_for_says_otherwise() {
     core.now.mono = core.now.mono + Span::from_secs(1);
     assert_eq!(gossiped(core.effects(Input::Device(Box::new(absurd)))), None, "nobody believes that one");
 }
+
+/// How often somebody was told that two hosts seem to run with the peer's key.
+fn doubts(core: &mut Core, message: Message) -> usize {
+    let effects = core.effects(Input::Message { from: device(PEER), message });
+    effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Notify(Event::Twins { device: it }) if *it == device(PEER)))
+        .count()
+}
+
+#[test]
+fn who_goes_back_on_its_word_again_and_again_is_two_and_who_restarts_is_not() {
+    let record = |boots, sequence| {
+        let incarnation = Incarnation { boots, wakes: 0 };
+        Message::Record(Box::new(DeviceRecord {
+            device: device(PEER),
+            incarnation,
+            sequence,
+            ..DeviceRecord::default()
+        }))
+    };
+    let hello = |boots| {
+        let incarnation = Incarnation { boots, wakes: 0 };
+        Message::Hello(Hello { incarnation, protocol: 1, members_hash: 0, given_up: None, known: None, reply: true })
+    };
+    let mut core = Core::with_peer();
+    let told: Vec<_> = [5, 4, 6, 4, 4, 7, 3, 8, 2, 9, 1].map(|sequence| doubts(&mut core, record(1, sequence))).into();
+    assert_eq!(told, [0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], "the third time, and then not at once again");
+    assert!(core.core.view().peers().any(|peer| peer.twins));
+
+    let mut core = Core::with_peer();
+    for boots in 2..50 {
+        let told = [hello(boots), record(boots, 3), record(boots, 4), hello(boots), record(boots, 4)];
+        assert_eq!(told.map(|message| doubts(&mut core, message)), [0; 5], "a device that restarts all the time");
+    }
+    let told: usize =
+        [hello(3), hello(3), hello(50), record(50, 1)].map(|message| doubts(&mut core, message)).iter().sum();
+    assert_eq!(told, 0, "a disk that was put back, once");
+    let told: usize = [hello(49), hello(50), hello(48)].map(|message| doubts(&mut core, message)).iter().sum();
+    assert_eq!((told, core.core.view().peers().any(|peer| peer.twins)), (1, true));
+}

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod batch;
+mod copies;
 mod full;
 mod lies;
 mod requirements;
@@ -312,13 +313,6 @@ fn nothing_is_acknowledged_past_a_missing_frame() {
     let frame = Message::Facts(Facts { frame: 3, first: 2, facts: submitted });
     assert_eq!(core.says(frame), ["send Resend(Resend)"]);
     assert_eq!(core.persisted(), [""; 0]);
-}
-
-#[test]
-fn a_disk_that_refuses_refuses_submits() {
-    let mut core = Core::new();
-    core.does(Input::Storage { healthy: false });
-    assert_eq!(core.submit(echo()), ["reply Refused(Storage)"]);
 }
 
 /// A task that has ended and left memory, with its facts as they are on disk.

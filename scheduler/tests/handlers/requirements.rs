@@ -77,7 +77,7 @@ fn plain() -> Capacity {
 
 impl Core {
     /// Goes on, with a quick disk, until something begins here; how often something did.
-    fn starts_within(&mut self, seconds: u64) -> usize {
+    pub(crate) fn starts_within(&mut self, seconds: u64) -> usize {
         let mut starts = 0;
         for _ in 0..seconds * 4 {
             self.now.mono = self.now.mono + Span::from_ms(250);

@@ -11,7 +11,7 @@
 //! `UPDATE_TABLES=1 cargo test` writes what the code says; read the difference before you believe it.
 
 use rc_scheduler::{
-    Blocked, Candidate, Capacity, DeviceId, DeviceRecord, Remedy, Role, TaskId, TaskSpec, WhyNot, explain, pick,
+    Blocked, Candidate, Capacity, DeviceId, DeviceRecord, Remedy, Role, TaskId, TaskSpec, Unmet, WhyNot, explain, pick,
     refusal,
 };
 use std::collections::BTreeSet;
@@ -265,11 +265,31 @@ fn a_device_that_lacks_a_type_says_why() {
         (Some(WhyNot::NotBuilt), "is not in the device's program"),
         (Some(WhyNot::NotHere), "is not possible on the device's system"),
         (Some(WhyNot::NotAllowed), "is not allowed by the device's owner"),
-        (None, "is not allowed by the device's owner"),
+        (None, "is unknown to the device"),
     ] {
         let lacks = why.map(|why| ("wasm".to_owned(), why)).into_iter().collect();
         let spec = TaskSpec { task_type: "wasm".to_owned(), ..TaskSpec::default() };
         let unmet = refusal(&spec, &Capacity { lacks, ..Capacity::default() }).expect("it does not fit");
         assert_eq!(unmet.to_string(), format!("task type wasm {words}"));
     }
+}
+
+#[test]
+fn the_nearest_is_never_one_that_the_task_leaves_out() {
+    let few = [Unmet::OnlyDevices];
+    let many = [Unmet::RequiresGpu { actual: None }, Unmet::RequiresSensors { missing: vec![], known: false }];
+    let away = [Unmet::Unreachable];
+    let mut rows = [&few[..], &away, &many];
+    rows.sort_by_key(|unmet| Unmet::distance(unmet));
+    assert_eq!(rows, [&many[..], &away, &few]);
+    assert!(Unmet::distance(&many[..1]) < Unmet::distance(&many));
+}
+
+#[test]
+fn a_type_that_a_device_does_not_know_is_not_its_owners_to_allow() {
+    let needed = || "render".to_owned();
+    let remedy = |why| Unmet::TaskType { needed: needed(), why }.remedy(&DeviceRecord::default());
+    assert_eq!(remedy(None), Remedy::Owner("[handlers.render] in its configuration".to_owned()));
+    assert_eq!(remedy(Some(WhyNot::NotAllowed)), Remedy::Owner("--allow render there".to_owned()));
+    assert_eq!(remedy(Some(WhyNot::NotBuilt)), Remedy::Never);
 }

@@ -152,6 +152,7 @@ impl Class {
         let void = [
             "a_key_has_one_value",
             "a_lease_is_started_once",
+            "one_host_is_not_taken_for_two",
             "a_reported_end_never_changes_without_a_split",
             "a_task_reported_cancelled_never_starts",
             "what_is_reported_is_on_the_disks_it_names",

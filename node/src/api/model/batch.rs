@@ -76,6 +76,9 @@ pub struct BatchAccepted {
     pub status: String,
     pub acks: usize,
     pub ack_devices: Vec<String>,
+    /// How many devices are up, if only one of them has it on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices_up: Option<usize>,
     /// In the order in which the tasks were handed in; of a flow, in the order in which they can run.
     pub task_ids: Vec<String>,
     /// Of a flow: the tasks' names, in that order.

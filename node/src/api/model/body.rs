@@ -77,8 +77,15 @@ fn describe(error: &serde_json::Error) -> String {
         serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
             format!("is not JSON: {error}")
         }
-        _ => error.to_string(),
+        // The field is named; where that is in the body tells nobody more.
+        _ => without_place(&error.to_string()).to_owned(),
     }
+}
+
+/// What a reader of JSON says, without the line and the column of a text that its writer never saw.
+#[must_use]
+pub fn without_place(said: &str) -> &str {
+    said.rsplit_once(" at line ").map_or(said, |(what, _)| what)
 }
 
 /// Counts brackets outside of strings. The raw payload is not parsed here, so that nobody else looks.

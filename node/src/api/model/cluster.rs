@@ -60,6 +60,9 @@ pub struct PeerView {
     pub protocol: Option<u16>,
     pub heard_ms_ago: Option<u64>,
     pub address: Option<String>,
+    /// It contradicts itself: two hosts run with its data directory, or it was put back to an older copy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub twins: bool,
 }
 
 /// This node and what it sees.
@@ -150,6 +153,7 @@ impl PeerView {
             incarnation: report.incarnation.map(|incarnation| incarnation.to_string()),
             heard_ms_ago: report.heard_ms_ago,
             address: report.address.clone(),
+            twins: report.twins,
             ..Self::default()
         };
         let Some(record) = &report.record else {

@@ -1,6 +1,6 @@
 //! Flows as they are asked for and as they are shown.
 
-use super::body::JSON_DEPTH_MAX;
+use super::body::{JSON_DEPTH_MAX, without_place};
 use super::links::Links;
 use super::number::Invalid;
 use super::request::TaskRequest;
@@ -67,7 +67,7 @@ pub fn flow_tasks(plan: &Plan) -> Result<Vec<TaskRequest>, Refused> {
 
 fn request(plan: &Plan, task: &Planned) -> Result<TaskRequest, Refused> {
     // The line and the column of the request mean nothing to who wrote the file.
-    let said = |message: &str| message.split(" at line ").next().unwrap_or(message).to_owned();
+    let said = |message: &str| without_place(message).to_owned();
     let refused = |error: Invalid| task.refused(&error.field, &said(&error.message));
     let parse = || {
         let bytes = serde_json::to_vec(&task.request()).map_err(|error| Invalid::new("task", error.to_string()))?;

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub enum LogView {
     /// What follows is from this attempt.
     Attempt { attempt: u32, epoch: u64, device: String, device_id: String },
+    /// That device gets a copy of the attempt; what it writes is told only when the attempt is over.
+    Copy { attempt: u32, device: String },
     /// It wrote this; `base64` where that is no text.
     Output {
         /// `stdout` or `stderr`.
@@ -50,6 +52,7 @@ impl LogView {
     pub const fn event(&self) -> &'static str {
         match self {
             Self::Attempt { .. } => "attempt",
+            Self::Copy { .. } => "copy",
             Self::Output { .. } => "output",
             Self::Missing { .. } => "missing",
             Self::Progress { .. } => "progress",
@@ -101,6 +104,7 @@ impl LogLines {
                 let (device, device_id) = (names.name(device), device.to_string());
                 LogView::Attempt { attempt, epoch: epoch.0, device, device_id }
             }
+            LogEvent::Copy { attempt, device } => LogView::Copy { attempt, device: names.name(device) },
             LogEvent::Over { attempt, device, outcome } => {
                 LogView::Over { attempt, device: names.name(device), outcome }
             }

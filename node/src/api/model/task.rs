@@ -30,6 +30,9 @@ pub struct AcceptedView {
     /// How many devices have it on disk.
     pub acks: usize,
     pub ack_devices: Vec<String>,
+    /// How many devices are up, if only one of them has it on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices_up: Option<usize>,
     /// Where it was placed, if it was by the time of the answer.
     pub placement: Option<PlacementView>,
     pub trace_id: String,

@@ -30,6 +30,9 @@ pub struct ExplainedView {
     pub task_id: Option<String>,
     /// Its kind.
     pub task_type: String,
+    /// On whose account it runs: of equal priority, those of different submitters take turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitter: Option<String>,
     /// As in a list, but that facts do not say whether an attempt has begun.
     pub status: String,
     /// Why it does not go on, in a word.
@@ -189,6 +192,7 @@ impl ExplainView {
             task: ExplainedView {
                 task_id: explanation.task.map(|task| task.to_string()),
                 task_type: explanation.task_type.clone(),
+                submitter: explanation.submitter.clone().or_else(|| Some(names.name(explanation.accepted_by?))),
                 status: explanation.status.word().to_owned(),
                 reason: explanation.reason.map(|reason| reason.word().to_owned()),
                 detail: explanation.detail.clone(),

@@ -87,6 +87,7 @@ pub(super) async fn hand_in<N: NodeApi>(
         status: Status::Pending.word().to_owned(),
         acks: accepted.disks.len(),
         ack_devices: accepted.disks.iter().map(|id| names.name(*id)).collect(),
+        devices_up: submit::up(app, accepted.disks.len()).await,
         task_ids: accepted.tasks.iter().map(ToString::to_string).collect(),
         names: Vec::new(),
     })

@@ -103,6 +103,7 @@ pub(super) async fn accept<N: NodeApi>(
     let accepted = app.node().submit(tasks, disks).await?;
     let names = app.names().await;
     let ack_devices: Vec<_> = accepted.disks.iter().map(|id| names.name(*id)).collect();
+    let devices_up = up(app, accepted.disks.len()).await;
     let mut views = Vec::with_capacity(accepted.tasks.len());
     for (task, trace) in accepted.tasks.iter().zip(traces) {
         let trace = trace.unwrap_or_else(|| Trace::of(*task, None));
@@ -111,6 +112,7 @@ pub(super) async fn accept<N: NodeApi>(
             status: Status::Pending.word().to_owned(),
             acks: accepted.disks.len(),
             ack_devices: ack_devices.clone(),
+            devices_up,
             placement: None,
             trace_id: trace.id.to_string(),
             traceresponse: trace.response(*task).to_string(),
@@ -123,6 +125,14 @@ pub(super) async fn accept<N: NodeApi>(
         views.push(view);
     }
     Ok(views)
+}
+
+/// How many devices are up, if what was accepted is on no more than one disk: whoever asked wants to know whether there are others.
+pub(super) async fn up<N: NodeApi>(app: &App<N>, disks: usize) -> Option<usize> {
+    if disks > 1 {
+        return None;
+    }
+    app.node().status().await.ok().map(|status| status.peers_up)
 }
 
 async fn place<N: NodeApi>(app: &App<N>, task: TaskId, view: &mut AcceptedView, names: &Names) {

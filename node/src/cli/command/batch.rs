@@ -1,6 +1,6 @@
 //! `batch`: hands in many tasks at once, tells how they stand, and does something to all of them.
 
-use super::submit::{NO_FIT, say_no_fit};
+use super::submit::{NO_FIT, say_no_fit, stored};
 use crate::api::model::{BatchAccepted, BatchDone, BatchView, TaskView};
 use crate::cli::args::{BatchArgs, BatchSubmitArgs, BatchVerb, Listed};
 use crate::cli::bulk;
@@ -51,7 +51,13 @@ pub(super) async fn batch(place: &Place, args: BatchArgs) -> Result<u8, CliError
                     Progress::stderr().notice(&format!("begun again: {}", done.tasks));
                     wait_for(&mut session, &done.batch_id, timeout, (Listed::Failed, LISTED), &mut output).await
                 }
-                _ => told(&mut output, &done),
+                _ => {
+                    if (done.tasks, done.refused) == (0, 0) {
+                        let others = if cancelled { "" } else { "; --cancelled takes those that were cancelled, too" };
+                        Progress::stderr().notice(&format!("none of its tasks has failed{others}"));
+                    }
+                    told(&mut output, &done)
+                }
             }
         }
         BatchVerb::Cancel { id, output } => {
@@ -87,10 +93,9 @@ pub(super) async fn handed_in<W: std::io::Write>(
     output: &mut Output<W>,
 ) -> Result<Option<Option<Duration>>, CliError> {
     let mut progress = Progress::stderr();
-    progress.notice(&match accepted.acks {
-        0 | 1 => format!("{} tasks; this device is alone: stored on 1 device", accepted.total),
-        acks => format!("{} tasks, stored on {acks} devices: {}", accepted.total, accepted.ack_devices.join(", ")),
-    });
+    let tasks = if accepted.total == 1 { "task" } else { "tasks" };
+    let stored = stored(&accepted.ack_devices, accepted.devices_up);
+    progress.notice(&format!("{} {tasks}, {stored}", accepted.total));
     if let Some(first) = accepted.task_ids.first() {
         // The others are mostly like the first one. That it is accepted is true whatever is answered here.
         let found = session.client.get::<TaskView>(&format!("/v1/tasks/{}", path_part(first))).await;

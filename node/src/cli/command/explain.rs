@@ -56,6 +56,9 @@ fn head(view: &ExplainView) -> String {
             (None, None) => format!("This {} would wait", task.task_type),
         }),
     }
+    if let Some(who) = task.submitter.as_ref().filter(|_| task.status == "queued") {
+        lines.push(format!("It waits on the account of {who}: of equal priority, submitters take turns"));
+    }
     if let Some(at) = &task.not_before {
         lines.push(format!("Its next attempt begins after {at}"));
     }

@@ -87,6 +87,14 @@ pub(super) fn read_template(file: &str) -> Result<Value, CliError> {
     Ok(root.to_value())
 }
 
+/// What a template of that name comes to with these variables can be handed in. Nobody sees the lines of what the cluster keeps.
+pub(super) fn check_template(name: &str, flow: &Value, set: &SetFlags) -> Result<(), CliError> {
+    let refused = |refused: Refused| not_valid(&format!("template {name}: {}", refused.message));
+    let root = Node::read(Format::Json, &flow.to_string()).map_err(refused)?;
+    plan(&root, set)?.map_err(refused)?;
+    Ok(())
+}
+
 fn variables(set: &SetFlags) -> Result<BTreeMap<String, Value>, CliError> {
     Ok(set_of(&request::texts("--set", &set.set)?.into_iter().collect::<Vec<_>>()))
 }

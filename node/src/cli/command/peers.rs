@@ -5,6 +5,7 @@ use crate::api::model::{PeerView, ReasonView};
 use crate::cli::args::{DeviceArgs, PeersArgs, PeersVerb};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::output::{Card, Cell, Output, Style};
+use crate::cli::progress::Progress;
 use crate::cli::screen::{self, Watched};
 use crate::cli::session::{Place, Session};
 use crate::client::{Client, path_part};
@@ -28,6 +29,12 @@ pub(super) async fn peers(place: &Place, args: PeersArgs) -> Result<u8, CliError
         None => {
             let peers: Vec<PeerView> = session.client.get("/v1/peers").await?;
             Output::stdout(args.output.output).list(&peers)?;
+            for peer in peers.iter().filter(|peer| peer.twins) {
+                let (name, id) = (&peer.name, &peer.id);
+                let why = "two hosts run with its data directory, or it was put back to an older copy";
+                let what = "on all but one of them stop the node, delete its data directory and join again";
+                Progress::stderr().notice(&format!("{name} ({id}) contradicts itself: {why}; {what}"));
+            }
             Ok(Exit::Ok.code())
         }
         Some(PeersVerb::Pause { device, duration }) => {

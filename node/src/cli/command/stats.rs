@@ -57,7 +57,8 @@ fn spread(view: Option<PercentilesView>) -> Cell {
 }
 
 fn percent(share: Option<f64>) -> Cell {
-    Cell::some(share.map(|share| format!("{:.1} %", share * 100.0)))
+    // Only all of them are 100 %.
+    Cell::some(share.map(|share| format!("{:.1} %", (share * 1e3).floor() / 10.0)))
 }
 
 impl Row for StatsRowView {

@@ -99,12 +99,21 @@ fn notices(accepted: &[AcceptedView], progress: &mut Progress) {
     let Some(first) = accepted.first() else {
         return;
     };
-    progress.notice(&match first.acks {
-        0 | 1 => "this device is alone: stored on 1 device".to_owned(),
-        acks => format!("stored on {acks} devices: {}", first.ack_devices.join(", ")),
-    });
+    progress.notice(&stored(&first.ack_devices, first.devices_up));
     for view in accepted.iter().filter(|view| no_fit(view)).take(3) {
         say_no_fit(&view.task_id, view.detail.as_deref(), progress);
+    }
+}
+
+/// On whose disks it is. `up` is how many devices are up, if it is known.
+pub(super) fn stored(disks: &[String], up: Option<usize>) -> String {
+    match (disks, up.map_or(0, |up| up.saturating_sub(1))) {
+        ([] | [_], 0) => "this device is alone: stored on 1 device".to_owned(),
+        ([] | [_], others) => {
+            let others = if others == 1 { "another is".to_owned() } else { format!("{others} others are") };
+            format!("stored on 1 device so far: {} ({others} up, and none has confirmed it yet)", disks.concat())
+        }
+        _ => format!("stored on {} devices: {}", disks.len(), disks.join(", ")),
     }
 }
 
@@ -183,4 +192,18 @@ async fn stay(
         }
     }
     Ok(Exit::Ok.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stored;
+
+    #[test]
+    fn who_is_not_alone_is_not_said_to_be() {
+        let names = ["attic".to_owned(), "nas".to_owned()];
+        assert_eq!(stored(&names[..1], Some(1)), "this device is alone: stored on 1 device");
+        assert!(stored(&names[..1], Some(3)).starts_with("stored on 1 device so far: attic (2 others are up"));
+        assert!(stored(&names[..1], Some(2)).contains("another is up"));
+        assert_eq!(stored(&names, None), "stored on 2 devices: attic, nas");
+    }
 }

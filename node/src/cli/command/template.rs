@@ -32,6 +32,7 @@ pub(super) async fn template(place: &Place, args: TemplateArgs) -> Result<u8, Cl
             let mut session = Session::daemon(place).await?;
             let task = find(&mut session, &name).await?;
             let flow = definition(&mut session, &task).await?;
+            flow::check_template(&name, &flow, &set)?;
             flow::run(&mut session, &flow, &set, submitter, &handing).await
         }
         TemplateVerb::Show { name } => {

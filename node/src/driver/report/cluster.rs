@@ -13,6 +13,7 @@ pub(crate) fn peers(view: View<'_>, now: Mono, address: impl Fn(DeviceId) -> Opt
         incarnation: Some(view.incarnation()),
         heard_ms_ago: Some(0),
         address: None,
+        twins: false,
     };
     let other = |peer: PeerView<'_>| PeerReport {
         id: peer.device,
@@ -26,6 +27,7 @@ pub(crate) fn peers(view: View<'_>, now: Mono, address: impl Fn(DeviceId) -> Opt
         incarnation: peer.incarnation,
         heard_ms_ago: (peer.liveness != Liveness::Unknown).then(|| now.since(peer.heard).as_ms()),
         address: address(peer.device),
+        twins: peer.twins,
     };
     let gone = |device| view.members().get(device).is_some_and(|member| member.retired || member.revoked);
     std::iter::once(me).chain(view.peers().filter(|peer| !gone(peer.device)).map(other)).collect()

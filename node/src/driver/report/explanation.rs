@@ -14,6 +14,8 @@ pub(crate) fn explain(view: View<'_>, task: TaskId, record: &Record) -> Option<E
     Some(Explanation {
         task: Some(task),
         task_type: spec.task_type.clone(),
+        submitter: spec.submitter.clone(),
+        accepted_by: state.submitted.map(|submitted| submitted.by),
         status,
         reason,
         detail,
@@ -32,6 +34,8 @@ pub(crate) fn plan(view: View<'_>, spec: &TaskSpec) -> Explanation {
     Explanation {
         task: None,
         task_type: spec.task_type.clone(),
+        submitter: spec.submitter.clone(),
+        accepted_by: None,
         status,
         reason,
         detail,
@@ -72,10 +76,9 @@ fn stands(
     }
 }
 
-/// The device that fails the fewest requirements tells best what is missing.
+/// The device that tells best what is missing.
 fn nearest(rows: &[Row]) -> Option<(Reason, String)> {
-    let heard = rows.iter().filter(|row| !row.unmet.contains(&Unmet::Unreachable));
-    let nearest = heard.min_by_key(|row| (row.unmet.len(), row.device))?;
+    let nearest = rows.iter().min_by_key(|row| (Unmet::distance(&row.unmet), row.device))?;
     let text: Vec<_> = nearest.unmet.iter().map(ToString::to_string).collect();
     let name = if nearest.name.is_empty() { "a device" } else { &nearest.name };
     Some((nearest.unmet.first()?.reason(), format!("nearest is {name}: {}", text.join("; "))))

@@ -89,7 +89,12 @@ type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str)
 
 #[test]
 fn what_is_wrong_is_refused_with_its_place() {
-    let table: [Row; 25] = [
+    let table: [Row; 26] = [
+        (
+            "variables: {x: , y: 1}\ntasks:\n  a: {task_type: echo, payload: \"{{x}}{{y}}\"}\n",
+            &[],
+            "3:33: the variable `x` has no value; give it one with --set x=VALUE",
+        ),
         (
             "tasks:\n  a: {task_type: echo, after: b}\n  b: {task_type: echo, after: [c]}\n  c: {task_type: echo, after: [a]}\n",
             &[],

@@ -1,5 +1,5 @@
 //! Two devices run a task at once only as an attempt and its one copy: as long as nothing is cut off, whoever else has it has let go
-//! before. And a guardian makes one copy for each attempt.
+//! before. And a guardian makes one copy for each attempt; another only of what no device has begun.
 
 use super::Broken;
 use crate::class::Class;
@@ -16,7 +16,7 @@ pub fn leased(world: &World, granter: usize, task: TaskId, epoch: Epoch) -> Brok
             || (copy.attempt == this.attempt
                 && !world.oracle.reopens.contains(&task)
                 && world.oracle.leases.get(&(task, *other)).is_some_and(|lease| lease.device == granter));
-        *other != epoch && of_same
+        *other != epoch && of_same && !was_handed_back(world, task, *other)
     });
     match other {
         Some(((_, other), _)) => Err(format!(
@@ -26,6 +26,13 @@ pub fn leased(world: &World, granter: usize, task: TaskId, epoch: Epoch) -> Brok
         )),
         None => Ok(()),
     }
+}
+
+/// It was ended where it was, and had not begun.
+fn was_handed_back(world: &World, task: TaskId, epoch: Epoch) -> bool {
+    let open = world.oracle.open.values().any(|leases| leases.contains(&(task, epoch)));
+    let began = world.oracle.starts.get(&task).is_some_and(|starts| starts.iter().any(|start| start.epoch == epoch));
+    !open && !began
 }
 
 /// Looks at a start.

@@ -24,8 +24,8 @@ pub fn check(world: &World) -> Broken {
         let leases = world.oracle.leases.range((*task, Epoch(0))..=(*task, Epoch(u64::MAX))).count() as u32;
         let spec = &world.scripts[accepted.script].spec;
         let attempts = spec.retry.max_retries + 1;
-        // A copy for each attempt, in each life of its guardian.
-        let copies = if spec.speculative { attempts } else { 0 };
+        // A copy for each attempt, in each life of its guardian, and two more if devices hand it back unrun.
+        let copies = if spec.speculative { 3 * attempts } else { 0 };
         let most = attempts + copies + LOSSES_MAX + 2 + world.pauses;
         if leases > most {
             return Err(format!("{} was leased {leases} times, at most {most} expected", world.names.t(*task)));

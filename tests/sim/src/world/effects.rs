@@ -50,6 +50,10 @@ impl World {
                     }
                 }
                 Notice::Settled { task } => invariants::told(self, device, task),
+                Notice::Twins { device: peer } => {
+                    let text = format!("d{device} takes {} for two hosts", self.names.d(peer));
+                    self.fail("one_host_is_not_taken_for_two", text);
+                }
                 Notice::Alarm { task, what } => {
                     let text = format!("d{device} {}: {what}", self.names.t(task));
                     self.fail("a_key_has_one_value", text);
