@@ -5,6 +5,7 @@
 //! The node is part of this program, so that nothing but the node is measured; tasks are accepted on one disk.
 
 use rc_node::node::{Node, NodeConfig};
+use rc_node::stats::{By, StatsAsk};
 use rc_scheduler::{NewTask, Requirements, TaskSpec};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -70,6 +71,10 @@ async fn bench(options: &Options) -> Result<()> {
         "at_rest",
         json!({ "rss_mb": rss_mb()?, "disk_mb": disk_mb(&ended)?, "kept": status.tasks_kept, "open": status.tasks_open }),
     );
+    let begun = Instant::now();
+    let stats = node.handle().stats(StatsAsk { period: Duration::from_hours(24), by: By::Type }).await?;
+    let (took, counted) = (begun.elapsed().as_secs_f64(), stats.counts.all.completed);
+    figure("stats_of_a_day", json!({ "seconds": took, "tasks": counted, "partial": !stats.partial.is_empty() }));
     node.stop().await;
     restart("restart_ended", &ended, options.keep).await?;
 
