@@ -161,7 +161,8 @@ impl Scheduler {
             (End::Over, Some(lease)) => match (state.failure(), state.closed) {
                 (Some((closed, outcome)), _) => self.after_failure(task, entry, lease, closed, outcome),
                 (None, Some(closed)) => self.after_release(entry, lease, closed),
-                (None, None) => self.after_loss(entry, lease, None),
+                // Somebody who is lost here may grant leases yet, and learn of these by the same ways: that must not go round and round.
+                (None, None) => self.after_loss(entry, lease, (lease.by != self.me).then_some(entry.lease_seen.1)),
             },
         }
     }
