@@ -59,6 +59,8 @@ pub struct Stats {
     pub leases: u64,
     /// Of those, copies beside another one.
     pub copies: u64,
+    /// Leases handed back by devices with too much to do.
+    pub moved: u64,
     /// Settlements written.
     pub settlements: u64,
     /// Attempts started.

@@ -36,8 +36,9 @@ pub fn check(world: &World) -> Broken {
     }
     let attempts: u64 = world.oracle.starts.values().map(|starts| starts.len() as u64).sum();
     let leases = world.stats.leases;
-    // A few that wait move (28a).
-    if leases * 10 > attempts * 12 + 60 + 10 * world.oracle.cancels.len() as u64 {
+    // Those that wait move (28a), but not again and again.
+    let moved = world.stats.moved.min(attempts);
+    if leases * 10 > attempts * 12 + 20 + 10 * moved + 10 * world.oracle.cancels.len() as u64 {
         return Err(format!("{leases} leases for {attempts} attempts"));
     }
     let devices = world.n() as u64;

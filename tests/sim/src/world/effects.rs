@@ -9,7 +9,8 @@ use crate::invariants;
 use crate::oracle::{Copied, Set, Started, Written};
 use crate::workload::{Plot, SLOWER, script_of};
 use rc_scheduler::{
-    Close, DeviceRecord, Effect, Entry, Epoch, ErrorClass, Event as Notice, Fact, Leased, Outcome, Span, Start, TaskId,
+    Close, DeviceRecord, Effect, Entry, Epoch, ErrorClass, Event as Notice, Fact, Grounds, Leased, Outcome, Released,
+    Span, Start, TaskId,
 };
 
 /// Two devices that nothing was between for longer than this have no excuse: they had time to give each other up, to find each
@@ -95,6 +96,8 @@ impl World {
             Fact::Closed(f) if f.by == me => {
                 self.oracle.open.entry(device).or_default().remove(&(task, f.epoch));
                 self.oracle.held.entry(device).or_default().insert((task, f.epoch), self.now);
+                let is_moved = matches!(f.close, Close::Released(Released::Refused { grounds: Grounds::Busy, .. }));
+                self.stats.moved += u64::from(is_moved);
                 if let Close::Finished(outcome) = &f.close {
                     self.oracle.ends.entry(device).or_default().push(self.now);
                     if !outcome.is_ok() {
