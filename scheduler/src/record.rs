@@ -12,6 +12,7 @@ pub use fact::{
     CancelAsked, Close, Closed, DepDone, Fact, FactKey, Grounds, Leased, Outcome, Released, Reopened, Settled, Stable,
     Submitted, Verdict,
 };
+pub(crate) use identity::is_still;
 pub use identity::{keyed_task_id, task_id, verify};
 pub use resolve::State;
 
@@ -76,10 +77,12 @@ impl Record {
         let mut record = Self::default();
         for fact in facts {
             if record.is_full() {
+                record.take_bearings();
                 record.normalise();
             }
-            record.merge(fact);
+            record.add(fact);
         }
+        record.take_bearings();
         record
     }
 
@@ -126,6 +129,15 @@ impl Record {
 
     /// Adds a fact. Commutative, associative and idempotent together with [`Record::normalise`].
     pub fn merge(&mut self, fact: Fact) -> Merged {
+        let merged = self.add(fact);
+        if matches!(merged, Merged::New(_) | Merged::Conflict(_)) {
+            self.take_bearings();
+        }
+        merged
+    }
+
+    /// Adds a fact; where the task stands now has to be found out afterwards.
+    fn add(&mut self, fact: Fact) -> Merged {
         let key = fact.key();
         if let Some(slot) = self.slot_of(&key) {
             let Some(mine) = &mut self.slots[slot] else { return Merged::Ignored };
@@ -134,7 +146,6 @@ impl Record {
             }
             if fact.is_kept_before(mine) {
                 *mine = fact;
-                self.take_bearings();
             }
             return Merged::Conflict(slot);
         }
@@ -148,7 +159,6 @@ impl Record {
         };
         self.hash ^= key.hash();
         self.slots[slot] = Some(fact);
-        self.take_bearings();
         Merged::New(slot)
     }
 

@@ -44,11 +44,41 @@ fn to_cbor<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 fn from_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
-    ciborium::from_reader(bytes).map_err(|_| WireError::Malformed)
+    // Longer texts and bytes are read in parts. The reader's own buffer is sixteen times as long, and to clear it costs more than to
+    // read most messages.
+    ciborium::de::from_reader_with_buffer(bytes, &mut [0; 256]).map_err(|_| WireError::Malformed)
 }
 
 /// The CBOR form of a task's specification, the one its id is a hash of.
 #[must_use]
 pub fn encode_spec(spec: &crate::task::TaskSpec) -> crate::bytes::Bytes {
     to_cbor(spec).into()
+}
+
+/// The specification with this CBOR form.
+///
+/// # Errors
+/// [`WireError::Malformed`].
+pub fn decode_spec(bytes: &[u8]) -> Result<crate::task::TaskSpec, WireError> {
+    from_cbor(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::TaskSpec;
+    use alloc::string::String;
+
+    #[test]
+    fn texts_longer_than_the_readers_buffer_are_read_whole() {
+        // Characters of two and three bytes, so that some lie across its end.
+        for length in [1, 85, 86, 127, 128, 129, 2_000] {
+            let text: String = "xé€".chars().cycle().take(length).collect();
+            let mut spec =
+                TaskSpec { task_type: text.clone(), idempotency_key: Some(text.clone()), ..TaskSpec::default() };
+            spec.requirements.required_tags.insert(text);
+            assert_eq!(decode_spec(&encode_spec(&spec)), Ok(spec));
+        }
+        assert_eq!(decode_spec(b"\x9f"), Err(WireError::Malformed));
+    }
 }

@@ -1,6 +1,6 @@
 //! Which task names which blobs: a blob is kept as long as a record on this disk names it. In memory, built anew at every start.
 
-use rc_scheduler::{BlobHash, BlobRef, Close, Fact, TaskId, TaskSpec};
+use rc_scheduler::{BlobHash, BlobRef, Close, Fact, TaskId, wire};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ impl BodyBlobs {
 pub(crate) fn named_by(fact: &Fact) -> Vec<BlobRef> {
     match fact {
         Fact::Submitted(submitted) if submitted.spec.windows(SPEC_MARK.len()).any(|part| part == SPEC_MARK) => {
-            let spec: Result<TaskSpec, _> = ciborium::from_reader(submitted.spec.as_slice());
+            let spec = wire::decode_spec(&submitted.spec);
             spec.map(|spec| spec.all_blobs().collect()).unwrap_or_default()
         }
         Fact::Closed(closed) => match &closed.close {
@@ -100,7 +100,7 @@ impl Refs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rc_scheduler::{Closed, DeviceId, Epoch, Incarnation, Outcome, Span, Submitted, wire};
+    use rc_scheduler::{Closed, DeviceId, Epoch, Incarnation, Outcome, Span, Submitted, TaskSpec};
 
     fn blob(n: u8) -> BlobRef {
         BlobRef { hash: BlobHash([n; 32]), bytes: 100_000 + u64::from(n) }

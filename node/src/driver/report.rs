@@ -15,7 +15,7 @@ pub(super) use explanation::{explain, plan};
 pub(super) use history::history;
 
 use super::handle::TaskReport;
-use rc_scheduler::{Bytes, ErrorClass, Now, Record, State, TaskId, TaskSpec, Verdict, View};
+use rc_scheduler::{Bytes, ErrorClass, Now, Record, State, TaskId, TaskSpec, Verdict, View, wire};
 
 /// Of a task that this device keeps.
 pub(super) fn kept(view: View<'_>, task: TaskId, now: Now) -> Option<TaskReport> {
@@ -32,7 +32,7 @@ pub(super) fn found(view: View<'_>, task: TaskId, record: &Record, now: Now) -> 
 /// What was asked, as its acceptor wrote it down.
 pub(super) fn spec_of(record: &Record) -> Option<TaskSpec> {
     let submitted = record.resolve().submitted?;
-    ciborium::from_reader(submitted.spec.as_slice()).ok()
+    wire::decode_spec(&submitted.spec).ok()
 }
 
 fn build(view: View<'_>, id: TaskId, record: &Record, spec: Option<TaskSpec>, now: Now) -> TaskReport {

@@ -299,6 +299,9 @@ impl Scheduler {
 
     /// Asks the homes of what has just become awaited, and answers those who asked.
     pub(crate) fn flush_awaits(&mut self) {
+        if self.awaits.fresh.is_empty() && self.awaits.answers.is_empty() {
+            return;
+        }
         let mut asks: BTreeMap<DeviceId, Vec<TaskId>> = BTreeMap::new();
         for task in core::mem::take(&mut self.awaits.fresh) {
             for device in first(self.members.keepers(), task, self.config.home_size) {

@@ -86,7 +86,7 @@ impl Scheduler {
         self.place_copies();
         if self.guardian.queue.len() > 0 {
             self.watch_waiting();
-        } else if self.guardian.copies.is_empty() {
+        } else if self.guardian.copies.is_empty() && !self.guardian.full.is_empty() {
             // What they might offer now would be kept for nothing.
             for device in core::mem::take(&mut self.guardian.full) {
                 if self.peers.get(&device).is_some_and(|peer| peer.is_up()) {
@@ -98,8 +98,16 @@ impl Scheduler {
 
     /// Lets those lines be looked at again for which something may have changed.
     fn look_again(&mut self) {
+        if self.guardian.queue.len() == 0 {
+            self.guardian.room_here = 0;
+            self.guardian.anew = false;
+            if !self.guardian.news.is_empty() {
+                self.guardian.news.clear();
+            }
+            return;
+        }
         // Here there may be more room without anything having ended: what had waited for long has begun.
-        let room = if self.guardian.queue.len() > 0 { self.local_room() } else { 0 };
+        let room = self.local_room();
         if room > core::mem::replace(&mut self.guardian.room_here, room) {
             self.guardian.news.insert(self.me);
         }

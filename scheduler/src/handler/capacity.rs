@@ -137,12 +137,6 @@ impl Scheduler {
         let queued = (self.holder.runs.len() as u32).saturating_sub(active);
         self.own.active_tasks = active;
         self.own.queued_tasks = queued;
-        if self.own.affinity.len() != self.holder.affinity.len()
-            || !self.holder.affinity.iter().all(|task_type| self.own.affinity.contains(task_type))
-        {
-            self.own.affinity = self.holder.affinity.iter().cloned().collect();
-            self.own.sequence += 1;
-        }
         self.own.asks_internet = !self.online.is_empty();
         let (last, told) = &self.gossiped;
         let now = self.now.mono;

@@ -248,6 +248,10 @@ impl Scheduler {
                         if self.holder.affinity.len() > AFFINITY_MAX {
                             self.holder.affinity.pop_front();
                         }
+                        let affinity = self.holder.affinity.iter().cloned().collect();
+                        if core::mem::replace(&mut self.own.affinity, affinity) != self.own.affinity {
+                            self.own.sequence += 1;
+                        }
                     }
                 }
                 // What came to a good end counts, even if it was told to stop meanwhile (rule 27).

@@ -50,6 +50,7 @@ impl Scheduler {
             }
         }
         self.bury(due);
+        self.bury_surplus();
         self.plan_burial();
     }
 
@@ -250,6 +251,9 @@ impl Scheduler {
             let sessions: Vec<_> =
                 self.peers.iter().filter(|(_, peer)| peer.session).map(|(device, _)| *device).collect();
             sessions.into_iter().for_each(|device| self.tell_graves(device));
+        }
+        if self.graves_asked.is_empty() && self.tombs_asked.is_empty() {
+            return;
         }
         let asked: BTreeSet<_> = core::mem::take(&mut self.graves_asked);
         asked.into_iter().for_each(|device| self.tell_graves(device));

@@ -25,12 +25,23 @@ impl Scheduler {
         {
             entry.watched = true;
             self.quiet.push_back((self.now.mono, task));
+            self.look_when_quiet();
+        }
+    }
+
+    /// Nothing else in the line is due before its head.
+    fn look_when_quiet(&mut self) {
+        if let Some((since, _)) = self.quiet.front() {
+            self.timers.set(Timer::Quiet, *since + self.config.digest_quiet);
         }
     }
 
     /// Looks at the records that have been watched for long enough: they take part in digests from now on, and rest if they can.
     pub(crate) fn settle_quiet(&mut self) {
         let (now, quiet) = (self.now.mono, self.config.digest_quiet);
+        if self.quiet.front().is_none_or(|(since, _)| now < *since + quiet) {
+            return;
+        }
         while let Some((since, task)) = self.quiet.front().copied()
             && now >= since + quiet
         {
@@ -54,9 +65,7 @@ impl Scheduler {
             }
         }
         self.bury_surplus();
-        if let Some((since, _)) = self.quiet.front() {
-            self.timers.set(Timer::Quiet, *since + quiet);
-        }
+        self.look_when_quiet();
     }
 
     /// Lays a record to rest if it has ended and nobody here needs it.

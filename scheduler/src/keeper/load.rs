@@ -117,7 +117,7 @@ impl Scheduler {
             self.loads.in_flight += 1;
             self.effects.push_back(Effect::Load { task });
         }
-        if !self.loads.is_idle() {
+        if self.loads.lack_more.is_empty() || !self.loads.is_idle() {
             return;
         }
         let in_session = |device: &DeviceId| self.peers.get(device).is_some_and(|peer| peer.session);
@@ -171,7 +171,7 @@ impl Scheduler {
     fn rested_record(&mut self, task: TaskId, cold: Cold, facts: Vec<Fact>) -> Option<Record> {
         let record = Record::from_facts(facts);
         let whole = record.hash() == cold.hash
-            && record.resolve().submitted.is_some_and(|submitted| crate::record::verify(task, submitted).is_some());
+            && record.resolve().submitted.is_some_and(|submitted| crate::record::is_still(task, submitted));
         if !whole {
             self.counters.lost_records += 1;
             self.toggle_cold(task);

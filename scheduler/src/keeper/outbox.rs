@@ -155,6 +155,9 @@ impl Scheduler {
     /// Builds the frames that may leave now.
     pub(crate) fn flush_outboxes(&mut self) {
         // Of many devices only those are looked at for which there is something: this goes with every input.
+        if self.unsent.is_empty() {
+            return;
+        }
         for device in core::mem::take(&mut self.unsent) {
             while self.peers.get(&device).is_some_and(|peer| peer.session)
                 && let Some(message) = self.next_frame(device)
@@ -242,6 +245,9 @@ impl Scheduler {
 
     /// Acknowledges the frames whose facts are on disk.
     pub(crate) fn flush_acks(&mut self) {
+        if self.unacked.is_empty() {
+            return;
+        }
         let mut acks = Vec::new();
         for device in core::mem::take(&mut self.unacked) {
             let Some(peer) = self.peers.get_mut(&device) else { continue };

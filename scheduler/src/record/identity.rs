@@ -27,6 +27,17 @@ pub fn keyed_task_id(key: &str, spec: &Bytes, payload: &Bytes) -> TaskId {
     TaskId::new(0, &hash(b"keyed", spec, payload, &[key.as_bytes()]))
 }
 
+fn unkeyed(task: TaskId, submitted: &Submitted) -> TaskId {
+    task_id(task.wall_ms(), &submitted.spec, &submitted.payload, submitted.by, submitted.nonce)
+}
+
+/// Whether a `Submitted` that was found to belong to this id before is still the same. To parse it would cost more than all else that
+/// is done when a record is read; only a key has to be looked up in it.
+#[must_use]
+pub(crate) fn is_still(task: TaskId, submitted: &Submitted) -> bool {
+    unkeyed(task, submitted) == task || verify(task, submitted).is_some()
+}
+
 /// Whether a `Submitted` belongs to the id it came under, and is of a size that a device may have accepted; the parsed specification if
 /// so.
 #[must_use]
@@ -34,10 +45,10 @@ pub fn verify(task: TaskId, submitted: &Submitted) -> Option<TaskSpec> {
     if submitted.spec.len() > SPEC_BYTES_MAX {
         return None;
     }
-    let spec: TaskSpec = ciborium::from_reader(submitted.spec.as_slice()).ok()?;
+    let spec = crate::wire::decode_spec(&submitted.spec).ok()?;
     let id = match &spec.idempotency_key {
         Some(key) => keyed_task_id(key, &submitted.spec, &submitted.payload),
-        None => task_id(task.wall_ms(), &submitted.spec, &submitted.payload, submitted.by, submitted.nonce),
+        None => unkeyed(task, submitted),
     };
     let placed = spec.batch.is_none_or(|place| place.is_sound());
     (id == task && spec.blobs.len() <= BLOBS_PER_TASK_MAX && placed).then_some(spec)
