@@ -1,9 +1,9 @@
 //! Measures a cluster of three nodes on this machine: real processes, real disks, the API that everybody uses; and beside each
 //! figure the floor under it, measured in the same run: one sync of this disk, one round trip over a link.
 //!
-//! `cargo run --release --example bench_cluster [-- --quick] [--tasks N] [--dir DIR]`. One JSON line per figure. The nodes are
-//! `rc-node` as built beside this program (`cargo build --release` first). Bytes on the air count all of the loopback: run it where
-//! nothing else uses that, or in a network namespace (`unshare -n`, then `ip link set lo up`).
+//! `cargo run --release --example bench_cluster [-- --quick] [--tasks N] [--sequential N] [--dir DIR]`. One JSON line per figure. The
+//! nodes are `rc-node` as built beside this program (`cargo build --release` first). Bytes on the air count all of the loopback: run
+//! it where nothing else uses that, or in a network namespace (`unshare -n`, then `ip link set lo up`).
 
 mod cost;
 mod nodes;
@@ -52,8 +52,9 @@ fn options() -> Result<Options> {
                 (options.tasks, options.sequential, options.idle) = (2_000, 200, Duration::from_secs(5));
             }
             "--tasks" => options.tasks = args.next().ok_or("--tasks N")?.parse()?,
+            "--sequential" => options.sequential = args.next().ok_or("--sequential N")?.parse()?,
             "--dir" => options.dir = args.next().ok_or("--dir DIR")?.into(),
-            other => return Err(format!("{other}: unknown; --quick, --tasks N, --dir DIR").into()),
+            other => return Err(format!("{other}: unknown; --quick, --tasks N, --sequential N, --dir DIR").into()),
         }
     }
     Ok(options)

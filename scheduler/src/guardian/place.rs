@@ -101,9 +101,7 @@ impl Scheduler {
         if self.guardian.queue.len() == 0 {
             self.guardian.room_here = 0;
             self.guardian.anew = false;
-            if !self.guardian.news.is_empty() {
-                self.guardian.news.clear();
-            }
+            self.guardian.news.clear();
             return;
         }
         // Here there may be more room without anything having ended: what had waited for long has begun.
