@@ -6,7 +6,7 @@ use crate::disk::Disk;
 use crate::effect::{Effect, Entry as DiskEntry, Event, Output};
 use crate::entry::Entry;
 use crate::guardian::{self, Awaits, Guardian};
-use crate::handler::{BatchQueries, Queries, Submits};
+use crate::handler::{BatchQueries, Gossiped, Queries, Submits};
 use crate::holder::{Credits, Holder};
 use crate::id::{DeviceId, Incarnation, TaskId, Term};
 use crate::input::Input;
@@ -78,7 +78,7 @@ pub struct Scheduler {
     pub(crate) unacked: BTreeSet<DeviceId>,
     pub(crate) devices: BTreeMap<DeviceId, DeviceRecord>,
     pub(crate) own: DeviceRecord,
-    pub(crate) gossiped: (Mono, DeviceRecord),
+    pub(crate) gossiped: (Mono, Gossiped),
     /// The highest term known, and whose it is: pairs, so that two devices that pick a term at once need not outbid each other for ever.
     pub(crate) seen_term: (Term, DeviceId),
     /// The highest of those whose owner this device knows nothing else of.
@@ -146,7 +146,7 @@ impl Scheduler {
             gathering: BTreeSet::new(),
             unacked: BTreeSet::new(),
             devices: BTreeMap::new(),
-            gossiped: (Mono(0), own.clone()),
+            gossiped: (Mono(0), Gossiped::default()),
             own,
             seen_term: (0, DeviceId::default()),
             stranger_term: (0, DeviceId::default()),

@@ -8,6 +8,7 @@ mod restore;
 mod submit;
 
 pub(crate) use batch::BatchQueries;
+pub(crate) use capacity::Gossiped;
 pub(crate) use query::Queries;
 pub use restore::{Restore, RestoreError};
 pub(crate) use submit::Submits;

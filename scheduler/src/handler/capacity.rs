@@ -3,7 +3,7 @@
 use crate::core::Scheduler;
 use crate::device::{Blocked, Capacity, DeviceRecord, OVERLOAD_LOOKS, OVERLOAD_PPM};
 use crate::effect::{Effect, Event};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, Incarnation};
 use crate::time::Span;
 use crate::timers::Timer;
 use alloc::boxed::Box;
@@ -14,6 +14,23 @@ const GOSSIP_MIN: Span = Span::from_secs(1);
 const GOSSIP_MAX: Span = Span::from_secs(60);
 /// A record whose number is so far above the last one is absurd: at one each second, twelve days.
 const SEQUENCE_LEAP_MAX: u64 = 1 << 20;
+
+/// What others know of this device: with its number the record changes as a whole, the rest changes without one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Gossiped {
+    incarnation: Incarnation,
+    sequence: u64,
+    active_tasks: u32,
+    queued_tasks: u32,
+    asks_internet: bool,
+}
+
+impl Gossiped {
+    fn of(own: &DeviceRecord) -> Self {
+        let DeviceRecord { incarnation, sequence, active_tasks, queued_tasks, asks_internet, .. } = *own;
+        Self { incarnation, sequence, active_tasks, queued_tasks, asks_internet }
+    }
+}
 
 impl Scheduler {
     /// This device measured itself.
@@ -138,22 +155,19 @@ impl Scheduler {
         self.own.active_tasks = active;
         self.own.queued_tasks = queued;
         self.own.asks_internet = !self.online.is_empty();
-        let (last, told) = &self.gossiped;
+        let (last, told) = self.gossiped;
         let now = self.now.mono;
-        let soonest = *last + GOSSIP_MIN;
+        let soonest = last + GOSSIP_MIN;
         if now < soonest && self.timers.at(Timer::Gossip).is_some_and(|at| at <= soonest) {
             return;
         }
-        let changed = (told.active_tasks, told.queued_tasks) != (active, queued)
-            || told.asks_internet != self.own.asks_internet
-            || told.sequence != self.own.sequence
-            || told.incarnation != self.own.incarnation;
-        let due = *last + if changed { GOSSIP_MIN } else { GOSSIP_MAX };
+        let changed = told != Gossiped::of(&self.own);
+        let due = last + if changed { GOSSIP_MIN } else { GOSSIP_MAX };
         if now >= due || last.0 == 0 {
             self.own.sequence += 1;
             // Not with every input: there may be many peers.
             self.own.latency_us = Some(self.median_round_trip_us());
-            self.gossiped = (now, self.own.clone());
+            self.gossiped = (now, Gossiped::of(&self.own));
             self.timers.set(Timer::Gossip, now + GOSSIP_MAX);
             if self.peers.values().any(|peer| peer.link) {
                 self.effects.push_back(Effect::Gossip(Box::new(self.own.clone())));

@@ -152,8 +152,11 @@ pub(crate) fn told_record(world: &mut World, device: usize, task: TaskId, record
 
 /// A client is told a status.
 pub(crate) fn told_status(world: &mut World, device: usize, task: TaskId, status: Status) {
+    if !status.is_terminal() {
+        return;
+    }
     let record = world.devices[device].core.as_ref().and_then(|core| core.view().record(task).cloned());
-    if let Some(record) = record.filter(|record| status.is_terminal() && record.resolve().status() == status) {
+    if let Some(record) = record.filter(|record| record.resolve().status() == status) {
         told_record(world, device, task, &record);
     }
 }

@@ -45,7 +45,10 @@ pub fn open(world: &World) -> Vec<String> {
                 ));
             }
             ends.insert(status);
-            decisions.extend(decision(world, index, task));
+            // The disks are read once there is nothing else to wait for.
+            if open.is_empty() {
+                decisions.extend(decision(world, index, task));
+            }
         }
         if ends.len() > 1 {
             open.push(format!("{name} is {ends:?}"));
