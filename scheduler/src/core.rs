@@ -221,6 +221,7 @@ impl Scheduler {
         self.start_next();
         self.settle_dirty();
         self.settle_quiet();
+        self.bury_surplus();
         self.flush_grants();
         if let Some(effect) = self.disk.flush(self.now.mono) {
             self.effects.push_back(effect);

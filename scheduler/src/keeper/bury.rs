@@ -50,7 +50,6 @@ impl Scheduler {
             }
         }
         self.bury(due);
-        self.bury_surplus();
         self.plan_burial();
     }
 

@@ -64,7 +64,6 @@ impl Scheduler {
                 self.quiet.push_back((now, task));
             }
         }
-        self.bury_surplus();
         self.look_when_quiet();
     }
 
